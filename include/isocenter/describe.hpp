@@ -68,7 +68,9 @@ struct Out {
 };
 inline constexpr std::uint32_t optional_port = ISOCENTER_PORT_OPTIONAL;
 
-namespace detail {
+}  // namespace isocenter::inline v1
+
+namespace isocenter::detail {
 
 inline std::string to_parameter_text(bool v) { return v ? "true" : "false"; }
 inline std::string to_parameter_text(const std::string& v) { return v; }
@@ -122,5 +124,4 @@ void read_parameter(const Param<P, T>& p, const isocenter_parameter_values* valu
   }
 }
 
-}  // namespace detail
-}  // namespace isocenter::inline v1
+}  // namespace isocenter::detail

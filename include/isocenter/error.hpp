@@ -44,7 +44,9 @@ class Failure : public Error {
       : Error(code, what + ". Fix: " + fix + ".") {}
 };
 
-namespace detail {
+}  // namespace isocenter::inline v1
+
+namespace isocenter::detail {
 
 [[noreturn]] inline void raise(ErrorCode code, const std::string& message) {
 #if defined(__cpp_exceptions)
@@ -99,7 +101,9 @@ isocenter_status guarded(isocenter_error* error, F&& f) noexcept {
 }
 #endif
 
-}  // namespace detail
+}  // namespace isocenter::detail
+
+namespace isocenter::inline v1 {
 
 /// A value or an error, for callers that do not want exceptions.
 template <class T>

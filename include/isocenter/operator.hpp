@@ -166,7 +166,9 @@ class OperatorBase {
   Params params;
 };
 
-namespace detail {
+}  // namespace isocenter::inline v1
+
+namespace isocenter::detail {
 
 /// The C description of an operator class; made once, lives as long as the library that holds the class.
 template <class Class>
@@ -281,7 +283,9 @@ class OperatorType {
   std::vector<isocenter_port> ports_;
 };
 
-}  // namespace detail
+}  // namespace isocenter::detail
+
+namespace isocenter::inline v1 {
 
 /// Adds an operator class to a context; its name can then be used in pipelines and files.
 template <class Class>

@@ -219,7 +219,9 @@ class Payload {
   isocenter_payload* handle_ = nullptr;
 };
 
-namespace detail {
+}  // namespace isocenter::inline v1
+
+namespace isocenter::detail {
 /// A payload of one kind, convertible from Payload with a check.
 template <int Kind>
 class TypedPayload : public Payload {
@@ -232,7 +234,9 @@ class TypedPayload : public Payload {
       raise(ErrorCode::invalid_argument, "the payload is of another kind. Fix: check which port it came from.");
   }
 };
-}  // namespace detail
+}  // namespace isocenter::detail
+
+namespace isocenter::inline v1 {
 
 /// CT, MR, PET, ... voxels, float32, axes "zyx" or "tzyx".
 class Volume : public detail::TypedPayload<ISOCENTER_VOLUME> {

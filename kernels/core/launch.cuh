@@ -30,9 +30,9 @@ int enqueue_grid(const void* args, std::int64_t nx, std::int64_t ny, std::int64_
 
 #define ISOCENTER_CUDA_KERNEL(K) \
   isocenter::detail::DeviceKernel { K::name, sizeof(K), &isocenter::detail::enqueue_grid<K> }
-#define ISOCENTER_CUDA_KERNELS(list, ...)                                                          \
-  const isocenter::detail::DeviceKernel* isocenter_cuda_kernels_##list(int* count) {               \
-    static const isocenter::detail::DeviceKernel kernels[] = {__VA_ARGS__};                        \
-    *count = static_cast<int>(sizeof kernels / sizeof kernels[0]);                                 \
-    return kernels;                                                                                \
+#define ISOCENTER_CUDA_KERNELS(list, ...)                                            \
+  const isocenter::detail::DeviceKernel* isocenter_cuda_kernels_##list(int* count) { \
+    static const isocenter::detail::DeviceKernel kernels[] = {__VA_ARGS__};          \
+    *count = static_cast<int>(sizeof kernels / sizeof kernels[0]);                   \
+    return kernels;                                                                  \
   }

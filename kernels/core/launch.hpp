@@ -14,8 +14,8 @@ namespace isocenter::detail {
 
 /// One kernel as a device module offers it: enqueues over nx × ny × nz positions and returns 0, or the device's error.
 struct DeviceKernel {
-  const char* name;         ///< the functor's `name`, e.g. "denoise/bilateral"
-  std::size_t args_bytes;   ///< sizeof the functor, checked at plan time
+  const char* name;        ///< the functor's `name`, e.g. "denoise/bilateral"
+  std::size_t args_bytes;  ///< sizeof the functor, checked at plan time
   int (*enqueue)(const void* args, std::int64_t nx, std::int64_t ny, std::int64_t nz, void* stream);
 };
 
@@ -25,11 +25,12 @@ struct Launcher {
   void (*parallel_for)(void* pool, std::int64_t n, std::int64_t grain, void (*body)(void*, std::int64_t, std::int64_t),
                        void* data) = nullptr;
   void* pool = nullptr;
-  /// Finds a device's kernel; null on the CPU.
-  const DeviceKernel* (*find)(void* device, const char* name) = nullptr;
+  /// Finds a device's kernel (a DeviceKernel) or service by name; null on the CPU.
+  const void* (*find)(void* device, const char* name) = nullptr;
   void* device = nullptr;
   void* stream = nullptr;       ///< the device's queue; null on the CPU
   bool reference_only = false;  ///< ISOCENTER_KERNELS=reference: no tuned variant is used
+  int concurrency = 1;          ///< how many threads parallel_for may use
 
   bool on_cpu() const { return find == nullptr; }
 };
@@ -71,9 +72,10 @@ __attribute__((flatten)) void run_row_base(const K& kernel, int nx, int y, int z
 /// Enqueues a device kernel by name: a tuned variant, or a functor's generated one.
 inline void launch_by_name(const Launcher& launcher, const char* name, const void* args, std::int64_t nx,
                            std::int64_t ny, std::int64_t nz) {
-  const DeviceKernel* kernel = launcher.find(launcher.device, name);
+  const auto* kernel = static_cast<const DeviceKernel*>(launcher.find(launcher.device, name));
   if (kernel == nullptr) throw_kernel_missing(name);
-  if (const int error = kernel->enqueue(args, nx, ny, nz, launcher.stream); error != 0) throw_launch_failed(name, error);
+  if (const int error = kernel->enqueue(args, nx, ny, nz, launcher.stream); error != 0)
+    throw_launch_failed(name, error);
 }
 
 /// Calls kernel(lanes, x, y, z) for every position of nx × ny × nz. On the CPU it returns when done; on another device

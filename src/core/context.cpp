@@ -1,0 +1,431 @@
+#include "core/context.hpp"
+
+#include <dlfcn.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+
+#include "core/text.hpp"
+
+using isocenter::ErrorCode;
+using isocenter::Failure;
+using isocenter::detail::Device;
+
+struct isocenter_context::Arena {
+  explicit Arena(int threads) : arena(threads > 0 ? threads : tbb::task_arena::automatic) { arena.initialize(); }
+  tbb::task_arena arena;
+};
+
+namespace isocenter::detail {
+namespace {
+
+constexpr std::size_t alignment = 256;  // what GPU allocators give; also more than any CPU register needs
+
+void* system_allocate(void*, std::size_t bytes, std::size_t align) {
+  return std::aligned_alloc(align, (bytes + align - 1) / align * align);
+}
+void system_release(void*, void* memory, std::size_t) { std::free(memory); }
+
+// The CPU as a device: its user is the context, its memory the embedder's allocator, its stream the caller's thread.
+// The size of a block stands in front of it, since an embedder's allocator wants it back.
+int cpu_allocate(void* user, std::uint64_t bytes, void** memory) {
+  const auto& a = static_cast<isocenter_context*>(user)->allocator;
+  auto* block = static_cast<unsigned char*>(a.allocate(a.user, bytes + alignment, alignment));
+  if (block == nullptr) return ISOCENTER_OUT_OF_MEMORY;
+  std::memcpy(block, &bytes, sizeof bytes);
+  *memory = block + alignment;
+  return 0;
+}
+void cpu_release(void* user, void* memory) {
+  if (memory == nullptr) return;
+  const auto& a = static_cast<isocenter_context*>(user)->allocator;
+  auto* block = static_cast<unsigned char*>(memory) - alignment;
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, block, sizeof bytes);
+  a.release(a.user, block, bytes + alignment);
+}
+int cpu_stream_create(void*, void** stream) {
+  *stream = nullptr;
+  return 0;
+}
+void cpu_stream_destroy(void*, void*) {}
+int cpu_stream_wait(void*, void*) { return 0; }
+int cpu_copy(void*, void* to, const void* from, std::uint64_t bytes, void*) {
+  std::memcpy(to, from, bytes);
+  return 0;
+}
+int cpu_fill_zero(void*, void* memory, std::uint64_t bytes, void*) {
+  std::memset(memory, 0, bytes);
+  return 0;
+}
+const char* cpu_error_text(void*, int error) {
+  return error == ISOCENTER_OUT_OF_MEMORY ? "the allocator gave no memory" : "unknown error";
+}
+
+std::uint64_t host_memory_bytes() {
+  const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGE_SIZE);
+  return pages > 0 && size > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size) : 0;
+}
+
+std::string processor_name() {
+  std::string name = "host processor";
+  if (FILE* f = std::fopen("/proc/cpuinfo", "r"); f != nullptr) {
+    char line[512];
+    while (std::fgets(line, sizeof line, f) != nullptr) {
+      if (std::strncmp(line, "model name", 10) != 0) continue;
+      if (const char* colon = std::strchr(line, ':'); colon != nullptr) name = std::string(colon + 2);
+      while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
+      break;
+    }
+    std::fclose(f);
+  }
+  return name;
+}
+
+}  // namespace
+
+void* Device::allocate(std::uint64_t bytes) const {
+  void* memory = nullptr;
+  const int error = type.allocate(type.user, std::max<std::uint64_t>(bytes, 1), &memory);
+  if (error != 0 || memory == nullptr)
+    throw Failure(ErrorCode::out_of_memory,
+                  "device '" + name + "' has no " + format_bytes(bytes) + " of memory left (" +
+                      type.error_text(type.user, error) + ")",
+                  "close other programs, use a smaller input, or give --memory a budget so that work is tiled");
+  if (const int e = type.fill_zero(type.user, memory, std::max<std::uint64_t>(bytes, 1), nullptr); e != 0)
+    fail(e, "clearing memory");
+  return memory;
+}
+
+void Device::copy(void* to, const void* from, std::uint64_t bytes, void* stream) const {
+  if (const int e = type.copy(type.user, to, from, bytes, stream); e != 0) fail(e, "copying");
+}
+
+void Device::wait(void* stream, const char* node) const {
+  if (const int e = type.stream_wait(type.user, stream); e != 0) fail(e, std::string("work of node '") + node + "'");
+}
+
+void Device::fail(int error, const std::string& doing) const {
+  throw Failure(ErrorCode::device_lost,
+                "device '" + name + "': " + doing + " failed: " + type.error_text(type.user, error),
+                "look at the driver's log; the session has to be prepared again");
+}
+
+void context_parallel_for(void* context, std::int64_t count, std::int64_t grain,
+                          void (*body)(void*, std::int64_t, std::int64_t), void* data) {
+  if (count <= 0) return;
+  const auto& threads = static_cast<isocenter_context*>(context)->threads;
+  if (count <= grain) return body(data, 0, count);
+  struct Call {
+    void (*body)(void*, std::int64_t, std::int64_t);
+    void* data;
+    std::mutex mutex;
+    std::exception_ptr first;
+  } call{body, data, {}, nullptr};
+  threads.parallel_for(
+      threads.user, count, std::max<std::int64_t>(grain, 1),
+      [](void* c, std::int64_t begin, std::int64_t end) {
+        auto& guarded_call = *static_cast<Call*>(c);
+        try {
+          guarded_call.body(guarded_call.data, begin, end);
+        } catch (...) {
+          const std::lock_guard lock(guarded_call.mutex);
+          if (guarded_call.first == nullptr) guarded_call.first = std::current_exception();
+        }
+      },
+      &call);
+  if (call.first != nullptr) std::rethrow_exception(call.first);
+}
+
+}  // namespace isocenter::detail
+
+isocenter_context::isocenter_context(const isocenter_context_options& options) {
+  using namespace isocenter::detail;
+  allocator = options.allocator != nullptr
+                  ? *options.allocator
+                  : isocenter_allocator{sizeof(isocenter_allocator), nullptr, system_allocate, system_release};
+  log = options.log;
+  log_user = options.log_user;
+  const char* kernels = std::getenv("ISOCENTER_KERNELS");
+  if (kernels != nullptr && *kernels != '\0' && std::strcmp(kernels, "reference") != 0)
+    throw Failure(ErrorCode::invalid_argument, std::string("ISOCENTER_KERNELS=") + kernels + " is not known",
+                  "unset it, or set it to 'reference'");
+  reference_only = kernels != nullptr && std::strcmp(kernels, "reference") == 0;
+  if (options.thread_count < 0)
+    throw Failure(ErrorCode::invalid_argument,
+                  "thread_count = " + std::to_string(options.thread_count) + " is negative",
+                  "give 0 for all cores or the number of threads");
+  if (options.threads != nullptr) {
+    threads = *options.threads;
+  } else {
+    arena_ = std::make_unique<Arena>(options.thread_count);
+    threads.struct_size = sizeof threads;
+    threads.user = &arena_->arena;
+    threads.concurrency = arena_->arena.max_concurrency();
+    threads.parallel_for = [](void* user, std::int64_t count, std::int64_t grain,
+                              void (*body)(void*, std::int64_t, std::int64_t), void* data) {
+      static_cast<tbb::task_arena*>(user)->execute([&] {
+        tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, count, static_cast<std::size_t>(grain)),
+                          [&](const auto& r) { body(data, r.begin(), r.end()); });
+      });
+    };
+  }
+  auto cpu = std::make_unique<Device>();
+  cpu->name = cpu->kind = "cpu";
+  cpu->description = processor_name() + ", " + std::to_string(threads.concurrency) + " threads";
+  cpu->type = isocenter_device_type{sizeof(isocenter_device_type),
+                                    0,
+                                    cpu->name.c_str(),
+                                    cpu->kind.c_str(),
+                                    cpu->description.c_str(),
+                                    host_memory_bytes(),
+                                    this,
+                                    cpu_allocate,
+                                    cpu_release,
+                                    cpu_allocate,
+                                    cpu_release,
+                                    cpu_stream_create,
+                                    cpu_stream_destroy,
+                                    cpu_stream_wait,
+                                    cpu_copy,
+                                    cpu_fill_zero,
+                                    nullptr,
+                                    cpu_error_text};
+  devices.push_back(std::move(cpu));
+  register_builtin_operators(this);
+  if ((options.flags & ISOCENTER_CONTEXT_NO_MODULES) != 0) return;
+  if (options.module_path != nullptr) {
+    load_modules_in(options.module_path);
+    return;
+  }
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&isocenter_version), &info) != 0 && info.dli_fname != nullptr) {
+    const auto folder = std::filesystem::path(info.dli_fname).parent_path() / "isocenter";
+    if (std::filesystem::is_directory(folder)) load_modules_in(folder.string());
+  }
+}
+
+isocenter_context::~isocenter_context() = default;
+
+const Device& isocenter_context::find_device(const std::string& name, std::string* why) const {
+  const std::string missing = isocenter::detail::join(missing_devices, "; ");
+  if (name == "best") {
+    const auto gpu = std::find_if(devices.begin(), devices.end(), [](const auto& d) { return !d->is_cpu(); });
+    const Device& chosen = gpu != devices.end() ? **gpu : cpu();
+    if (why != nullptr)
+      *why = "best is " + chosen.name + " (" + chosen.description + ")" +
+             (chosen.is_cpu() ? "; no GPU: " + (missing.empty() ? "no device module is installed" : missing) : "");
+    return chosen;
+  }
+  std::vector<std::string> names;
+  for (const auto& d : devices) {
+    if (d->name == name) {
+      if (why != nullptr) *why = name + " was asked for (" + d->description + ")";
+      return *d;
+    }
+    names.push_back(d->name);
+  }
+  throw Failure(ErrorCode::not_found,
+                "there is no device '" + name + "'" + (missing.empty() ? "" : " (" + missing + ")"),
+                "use one of: " + isocenter::detail::join(names) + ", best");
+}
+
+std::vector<std::string> isocenter_context::operator_names() const {
+  std::vector<std::string> names;
+  for (const auto* o : operators) names.emplace_back(o->name);
+  return names;
+}
+
+const isocenter_operator_type* isocenter_context::find_operator(const std::string& name) const {
+  for (const auto* o : operators)
+    if (name == o->name) return o;
+  return nullptr;
+}
+
+void isocenter_context::register_operator(const isocenter_operator_type* type) {
+  if (type == nullptr || type->name == nullptr || type->create == nullptr || type->plan == nullptr ||
+      type->run == nullptr || type->destroy == nullptr)
+    throw Failure(ErrorCode::invalid_argument, "an operator type lacks a name or a function",
+                  "fill name, create, plan, run and destroy");
+  if (find_operator(type->name) != nullptr)
+    throw Failure(ErrorCode::invalid_argument, std::string("operator '") + type->name + "' is registered already",
+                  "give it a name of its own; a maker's prefix helps");
+  for (std::uint32_t i = 0; i < type->port_count; ++i)
+    if (type->ports[i].kinds == 0)
+      throw Failure(
+          ErrorCode::invalid_argument,
+          std::string("port '") + type->ports[i].name + "' of operator '" + type->name + "' has no payload kind",
+          "set at least one bit of kinds");
+  const auto at = std::find_if(operators.begin(), operators.end(), [&](const auto* o) {
+    const int m = std::strcmp(o->module, type->module);
+    return m > 0 || (m == 0 && std::strcmp(o->name, type->name) > 0);
+  });
+  operators.insert(at, type);
+}
+
+void isocenter_context::register_device(const isocenter_device_type& type) {
+  auto device = std::make_unique<Device>();
+  device->type = type;
+  device->name = type.name;
+  device->kind = type.type;
+  device->description = type.description;
+  device->type.name = device->name.c_str();
+  device->type.type = device->kind.c_str();
+  device->type.description = device->description.c_str();
+  if (type.find == nullptr)
+    throw Failure(ErrorCode::invalid_argument, "device '" + device->name + "' has no find function",
+                  "only the CPU is without one");
+  devices.push_back(std::move(device));
+}
+
+void isocenter_context::load_module(const std::string& path) {
+  isocenter::detail::Module module;
+  module.path = path;
+  module.name = std::filesystem::path(path).stem().string();
+  if (module.name.rfind("isocenter_", 0) == 0) module.name = module.name.substr(10);
+  const auto refuse = [&](const std::string& reason) { module.reason = reason; };
+  // Never closed again: third-party libraries keep static state that does not survive it.
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* reason = dlerror();
+    refuse(reason == nullptr ? "it cannot be loaded" : reason);
+  } else {
+    const auto* abi = static_cast<const std::uint32_t*>(dlsym(library, ISOCENTER_MODULE_ABI));
+    using Register = isocenter_status (*)(isocenter_context*, isocenter_error*);
+    const auto entry = reinterpret_cast<Register>(dlsym(library, ISOCENTER_MODULE_REGISTER));
+    if (abi == nullptr || entry == nullptr) {
+      refuse("it is no Isocenter module: " ISOCENTER_MODULE_REGISTER " or " ISOCENTER_MODULE_ABI " is not exported");
+    } else if (*abi != ISOCENTER_VERSION_MAJOR) {
+      refuse("it was built for version " + std::to_string(*abi) + " of the ABI, this library has " +
+             std::to_string(ISOCENTER_VERSION_MAJOR));
+    } else {
+      isocenter_error error{sizeof error, ISOCENTER_OK, {}};
+      if (entry(this, &error) == ISOCENTER_OK)
+        module.loaded = true;
+      else
+        refuse(error.message);
+    }
+  }
+  modules.push_back(module);
+  if (log != nullptr)
+    log(log_user, module.loaded ? ISOCENTER_LOG_DEBUG : ISOCENTER_LOG_INFO,
+        ("module " + module.name + (module.loaded ? " loaded" : " not loaded: " + module.reason)).c_str());
+  if (!module.loaded)
+    throw Failure(ErrorCode::not_found, "module '" + path + "' was not loaded: " + module.reason,
+                  "check the file and the libraries that it needs");
+}
+
+void isocenter_context::load_modules_in(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.path().extension() == ".so" && entry.path().filename().string().rfind("isocenter_", 0) == 0)
+      paths.push_back(entry.path().string());
+  if (error)
+    throw Failure(ErrorCode::io_error, "module folder '" + folder + "' cannot be read: " + error.message(),
+                  "give module_path a folder that exists");
+  std::sort(paths.begin(), paths.end());
+  for (const auto& path : paths) {
+    try {
+      load_module(path);
+    } catch (const Failure&) {
+      // Kept in `modules` with its reason: a missing GPU driver must not keep the CPU from working.
+    }
+  }
+}
+
+// ---- C ABI ----
+
+using isocenter::detail::copy_text;
+using isocenter::detail::guarded;
+using isocenter::detail::write_error;
+
+extern "C" {
+
+const char* isocenter_version(void) { return ISOCENTER_VERSION_TEXT; }
+
+isocenter_status isocenter_context_create(const isocenter_context_options* options, isocenter_context** context,
+                                          isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const isocenter_context_options none{sizeof none, 0, nullptr, nullptr, 0, nullptr, nullptr, nullptr};
+    *context = new isocenter_context(options != nullptr ? *options : none);
+    return ISOCENTER_OK;
+  });
+}
+void isocenter_context_retain(isocenter_context* context) { context->retain(); }
+void isocenter_context_release(isocenter_context* context) {
+  if (context != nullptr) context->release();
+}
+isocenter_status isocenter_context_load_module(isocenter_context* context, const char* path, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    context->load_module(path);
+    return ISOCENTER_OK;
+  });
+}
+uint32_t isocenter_context_module_count(const isocenter_context* context) {
+  return static_cast<uint32_t>(context->modules.size());
+}
+isocenter_status isocenter_context_module(const isocenter_context* context, uint32_t index,
+                                          isocenter_module_info* info) {
+  if (index >= context->modules.size()) return ISOCENTER_NOT_FOUND;
+  const auto& m = context->modules[index];
+  *info = {sizeof *info, m.loaded ? 1 : 0, m.name.c_str(), m.path.c_str(), m.reason.c_str()};
+  return ISOCENTER_OK;
+}
+uint32_t isocenter_context_device_count(const isocenter_context* context) {
+  return static_cast<uint32_t>(context->devices.size());
+}
+static void fill_info(const Device& d, isocenter_device_info* info) {
+  *info = {sizeof *info, d.type.index, d.name.c_str(), d.kind.c_str(), d.description.c_str(), d.type.memory_bytes};
+}
+isocenter_status isocenter_context_device(const isocenter_context* context, uint32_t index,
+                                          isocenter_device_info* info) {
+  if (index >= context->devices.size()) return ISOCENTER_NOT_FOUND;
+  fill_info(*context->devices[index], info);
+  return ISOCENTER_OK;
+}
+isocenter_status isocenter_context_find_device(const isocenter_context* context, const char* name,
+                                               isocenter_device_info* info, char* why, size_t why_capacity,
+                                               isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    std::string reason;
+    fill_info(context->find_device(name, &reason), info);
+    copy_text(reason, why, why_capacity);
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_register_operator(isocenter_context* context, const isocenter_operator_type* type,
+                                             isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    context->register_operator(type);
+    return ISOCENTER_OK;
+  });
+}
+uint32_t isocenter_operator_count(const isocenter_context* context) {
+  return static_cast<uint32_t>(context->operators.size());
+}
+const isocenter_operator_type* isocenter_operator_at(const isocenter_context* context, uint32_t index) {
+  return index < context->operators.size() ? context->operators[index] : nullptr;
+}
+const isocenter_operator_type* isocenter_operator_find(const isocenter_context* context, const char* name) {
+  return context->find_operator(name);
+}
+isocenter_status isocenter_register_device(isocenter_context* context, const isocenter_device_type* type,
+                                           isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    context->register_device(*type);
+    return ISOCENTER_OK;
+  });
+}
+void isocenter_report_missing_device(isocenter_context* context, const char* type, const char* reason) {
+  context->missing_devices.push_back(std::string(type) + ": " + reason);
+}
+
+}  // extern "C"
