@@ -14,9 +14,6 @@
 #define ISOCENTER_HD inline __attribute__((always_inline))
 #endif
 
-// Declared first, so that isocenter::detail below is the same namespace with and without the public headers.
-namespace isocenter::inline v1::detail {}
-
 namespace isocenter::detail {
 
 struct Scalar {
