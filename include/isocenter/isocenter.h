@@ -260,7 +260,8 @@ typedef struct isocenter_port {
   const char* help;
 } isocenter_port;
 
-/* What create gets: the parameters, all present, already checked against their descriptions. */
+/* What create gets: the parameters, all present, already checked against their descriptions. A name that the type does
+ * not describe gives NaN, INT64_MIN or NULL. */
 typedef struct isocenter_parameter_values isocenter_parameter_values;
 ISOCENTER_API double isocenter_value_number(const isocenter_parameter_values* values, const char* name);
 ISOCENTER_API int64_t isocenter_value_integer(const isocenter_parameter_values* values, const char* name);

@@ -1,6 +1,7 @@
 #pragma once
 // How projections were taken: one View for each, of any trajectory and any flat detector. A Projections payload carries
-// them as the attribute "acquisition.views" (14 numbers a view, in the order of View's members), and "acquisition.beam".
+// them as the attribute "acquisition.views" (14 numbers a view, in the order of View's members), and
+// "acquisition.beam".
 #include <array>
 #include <cmath>
 #include <cstddef>
