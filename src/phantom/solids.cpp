@@ -1,0 +1,80 @@
+// How solids are placed: axes, turns and cuts become the numbers that the kernels use.
+#include <cmath>
+
+#include "phantom/phantom.hpp"
+
+namespace isocenter::detail {
+
+namespace {
+std::size_t at(int row, int column) { return static_cast<std::size_t>(3 * row + column); }
+double length(const Vector3& v) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
+Vector3 unit(const Vector3& v) {
+  const double n = length(v);
+  return {v[0] / n, v[1] / n, v[2] / n};
+}
+Vector3 cross(const Vector3& a, const Vector3& b) {
+  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
+}
+}  // namespace
+
+Matrix3 turn_around(int axis, double angle_rad) {
+  const int a = (axis + 1) % 3, b = (axis + 2) % 3;
+  Matrix3 m{};
+  m[at(axis, axis)] = 1.0;
+  m[at(a, a)] = m[at(b, b)] = std::cos(angle_rad);
+  m[at(b, a)] = std::sin(angle_rad);
+  m[at(a, b)] = -std::sin(angle_rad);
+  return m;
+}
+
+Matrix3 operator*(const Matrix3& a, const Matrix3& b) {
+  Matrix3 m{};
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j)
+      for (int k = 0; k < 3; ++k) m[at(i, j)] += a[at(i, k)] * b[at(k, j)];
+  return m;
+}
+
+Matrix3 turn_z_to(const Vector3& direction) {
+  const Vector3 z = unit(direction);
+  const Vector3 x = unit(cross(std::fabs(z[1]) < 0.9 ? Vector3{0, 1, 0} : Vector3{1, 0, 0}, z));
+  const Vector3 y = cross(z, x);
+  return {x[0], y[0], z[0], x[1], y[1], z[1], x[2], y[2], z[2]};
+}
+
+Primitive make_solid(Solid solid, const Vector3& centre_mm, const Vector3& half_axes_mm, const Matrix3& turn,
+                     double value, Label label) {
+  Primitive p;
+  p.solid = solid;
+  p.label = label;
+  p.value = value;
+  for (int k = 0; k < 3; ++k) {
+    const double half = half_axes_mm[static_cast<std::size_t>(k)];
+    p.centre_mm[k] = centre_mm[static_cast<std::size_t>(k)];
+    for (int j = 0; j < 3; ++j) {
+      p.half_axis_mm[3 * k + j] = turn[at(j, k)] * half;
+      p.to_unit[3 * k + j] = turn[at(j, k)] / half;
+    }
+  }
+  return p;
+}
+
+Primitive make_rod(const Vector3& from_mm, const Vector3& to_mm, double radius_mm, double value, Label label) {
+  Vector3 centre{}, along{};
+  for (std::size_t k = 0; k < 3; ++k) {
+    centre[k] = 0.5 * (from_mm[k] + to_mm[k]);
+    along[k] = to_mm[k] - from_mm[k];
+  }
+  return make_solid(Solid::cylinder, centre, {radius_mm, radius_mm, 0.5 * length(along)}, turn_z_to(along), value,
+                    label);
+}
+
+Primitive cut(Primitive solid, const Vector3& normal, double low_mm, double high_mm) {
+  const Vector3 n = unit(normal);
+  for (std::size_t k = 0; k < 3; ++k) solid.cut_normal[k] = n[k];
+  solid.cut_low_mm = low_mm;
+  solid.cut_high_mm = high_mm;
+  return solid;
+}
+
+}  // namespace isocenter::detail
