@@ -165,7 +165,7 @@ class Chest {
       add(cut(cartilage, {0, 1, 0}, -1e9, front - cartilage.centre_mm[1]));
     }
     // Muscles beside the spine: the ribs begin at the transverse processes.
-    add(make_solid(Solid::cylinder, {0, 100, -20}, {36, 15, 220}, no_turn, a_.muscle, label_soft_tissue));
+    ball({0, 99, -60}, {38, 17, 210}, a_.muscle, label_soft_tissue);
   }
 
   void lungs() {
@@ -290,6 +290,11 @@ class Chest {
   }
 
   void spine() {
+    for (int k = -9; k <= 8; ++k) {  // no lung reaches behind a spine that bends forwards
+      const Matrix3 turn = spine_turn(25.0 * k);
+      add(make_solid(Solid::cylinder, spine_at(25.0 * k) + apply(turn, {0, 14, 0}), {19, 26, 13.5}, turn, a_.muscle,
+                     label_soft_tissue));
+    }
     for (int k = -9; k <= 8; ++k) vertebra(25.0 * k);
     for (int k = -9; k <= 8; ++k) {  // the canal runs through all arches
       const double z = 25.0 * k;
