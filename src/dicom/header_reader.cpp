@@ -1,0 +1,309 @@
+#include "header_reader.hpp"
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcdict.h>
+#include <dcmtk/dcmdata/dcfilefo.h>
+#include <dcmtk/dcmdata/dcistrmf.h>
+#include <dcmtk/dcmdata/dcmetinf.h>
+#include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmdata/dcxfer.h>
+
+#include <cstring>
+
+#include "dataset_values.hpp"
+#include "frame_reader.hpp"
+#include "input_file.hpp"
+#include "pixel_locator.hpp"
+#include "toolkit.hpp"
+
+namespace isocenter::detail::dicom {
+namespace {
+
+enum class Sniffed { part10, bare_dataset, other };
+
+/// Part 10 files have "DICM" at byte 128, then group 0002 (PS3.10 section 7.1). Older ones begin with a data set: group
+/// 0002 or 0008, little or big endian, followed by a value representation or a plausible length.
+Sniffed sniff(const InputFile& file) {
+  std::uint8_t head[134] = {};
+  const auto is_upper = [](std::uint8_t c) { return c >= 'A' && c <= 'Z'; };
+  const bool has_mark = file.read(0, head) && std::memcmp(head + 128, "DICM", 4) == 0;
+  if (has_mark && head[132] == 0x02 && head[133] == 0x00) return Sniffed::part10;
+  if (file.size() < 8 || !file.read(0, {head, 8})) return Sniffed::other;
+  const bool little = (head[0] == 0x08 || head[0] == 0x02) && head[1] == 0 && head[3] == 0;
+  const bool big = head[0] == 0 && (head[1] == 0x08 || head[1] == 0x02) && head[2] == 0;
+  const bool explicit_vr = is_upper(head[4]) && is_upper(head[5]);
+  const bool short_length = little && head[6] == 0 && head[7] == 0;
+  if ((little || big) && (explicit_vr || short_length)) return Sniffed::bare_dataset;
+  return has_mark ? Sniffed::part10 : Sniffed::other;
+}
+
+bool ends_like_dicom(const std::string& name) {
+  const auto dot = name.rfind('.');
+  if (dot == std::string::npos) return false;
+  const std::string ending = name.substr(dot + 1);
+  return ending == "dcm" || ending == "DCM" || ending == "dicom" || ending == "ima" || ending == "IMA";
+}
+
+/// A file being read: collects findings under its name.
+class HeaderReader {
+ public:
+  HeaderReader(const std::string& path, const std::string& name) : path_(path), name_(name), file_(path) {}
+
+  ScannedFile read() {
+    if (!file_.is_open()) {
+      add(FindingCode::unreadable, Severity::error, "the file cannot be opened: " + file_.error(),
+          "check the permissions of the file");
+      return std::move(result_);
+    }
+    const Sniffed kind = sniff(file_);
+    if (kind == Sniffed::other) {
+      not_dicom();
+      return std::move(result_);
+    }
+    parse(kind);
+    return std::move(result_);
+  }
+
+ private:
+  void add(FindingCode code, Severity severity, const std::string& what, const std::string& fix,
+           const std::string& attribute = {}, const std::string& value = {}) {
+    result_.findings.push_back({code, severity, what, fix, name_, attribute, value, {}, 0});
+  }
+
+  void not_dicom() {
+    const bool named = ends_like_dicom(name_);
+    add(FindingCode::not_dicom, named ? Severity::warning : Severity::note,
+        file_.size() == 0 ? "the file is empty"
+                          : "the file is no DICOM file: it has neither the mark DICM at byte 128 nor "
+                            "a data set at its start",
+        named ? "copy the file again from where it came" : "nothing; the file was passed over");
+  }
+
+  void parse(Sniffed kind) {
+    DcmtkLog log;
+    DcmFileFormat format;
+    DcmInputFileStream stream(OFFilename(path_.c_str()));
+    DcmDataset& dataset = *format.getDataset();
+    DcmObject& whole = kind == Sniffed::part10 ? static_cast<DcmObject&>(format) : dataset;
+    whole.transferInit();
+    const OFCondition status =
+        kind == Sniffed::part10
+            ? format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData)
+            : dataset.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData);
+    whole.transferEnd();
+    if (status.bad()) {
+      failed_parse(kind, status, stream.eos(), log.first(), dataset);
+      return;
+    }
+    const std::string sop_class = text_value(dataset, attribute::sop_class_uid);
+    if (kind == Sniffed::bare_dataset && dataset.card() < 3) return not_dicom();
+    if (!dataset.tagExists(DCM_BitsAllocated) || (!dataset.tagExists(DCM_Rows) && !dataset.tagExists(DCM_Columns))) {
+      const char* class_name =
+          dcmFindNameOfUID(sop_class.c_str(), sop_class.empty() ? "no SOP class" : sop_class.c_str());
+      add(FindingCode::no_pixels, Severity::note, std::string("the object holds no image (") + class_name + ")",
+          "nothing; the file was passed over", text(attribute::sop_class_uid), sop_class);
+      return;
+    }
+    Image image;
+    identify(format, dataset, image);
+    stopped_at_ = static_cast<std::uint64_t>(stream.tell());
+    find_pixel_element(dataset);
+    if (!read_format(dataset, image.format)) return;
+    if (!supported(image)) {
+      result_.image = std::move(image);
+      return;
+    }
+    const int frames = read_frame_count(dataset);
+    if (frames == 0) return;
+    locate(dataset, frames, image);
+    read_frames(dataset, frames, image, result_.findings);
+    for (Finding& f : result_.findings) {
+      f.file = name_;
+      f.series_uid = image.series_uid;
+    }
+    result_.image = std::move(image);
+  }
+
+  void failed_parse(Sniffed kind, const OFCondition& status, bool at_end, const std::string& log, DcmDataset& dataset) {
+    if (kind == Sniffed::bare_dataset && dataset.card() < 3) return not_dicom();
+    const std::string cause = log.empty() ? status.text() : log;
+    if (at_end)
+      add(FindingCode::truncated, Severity::error,
+          "the file ends inside its header after " + std::to_string(file_.size()) + " bytes",
+          "copy the file again from where it came");
+    else
+      add(FindingCode::unreadable, Severity::error, "the header cannot be parsed: " + cause,
+          "copy or export the file again from where it came");
+    result_.findings.back().series_uid = text_value(dataset, attribute::series_instance_uid);
+  }
+
+  void identify(DcmFileFormat& format, DcmDataset& dataset, Image& image) {
+    image.path = path_;
+    image.name = name_;
+    image.file_bytes = file_.size();
+    if (format.getMetaInfo() != nullptr)
+      image.transfer_syntax = text_value(*format.getMetaInfo(), attribute::transfer_syntax_uid);
+    if (image.transfer_syntax.empty()) image.transfer_syntax = DcmXfer(dataset.getOriginalXfer()).getXferID();
+    image.sop_class_uid = text_value(dataset, attribute::sop_class_uid);
+    image.sop_instance_uid = text_value(dataset, attribute::sop_instance_uid);
+    image.study_uid = text_value(dataset, attribute::study_instance_uid);
+    image.series_uid = text_value(dataset, attribute::series_instance_uid);
+    image.frame_of_reference_uid = text_value(dataset, attribute::frame_of_reference_uid);
+    image.modality = text_value(dataset, attribute::modality);
+    image.series_description = text_value(dataset, attribute::series_description);
+    image.series_number = text_value(dataset, attribute::series_number);
+    image.units = text_value(dataset, attribute::units);
+    image.instance_number = integer(dataset, attribute::instance_number).value_or(0);
+    if (const auto tilt = number(dataset, attribute::gantry_detector_tilt)) {
+      image.has_gantry_tilt = true;
+      image.gantry_tilt_deg = *tilt;
+    }
+    for (const std::string& value : split_values(text_value(dataset, attribute::image_type)))
+      image.localiser = image.localiser || value == "LOCALIZER";
+    image.has_modality_lut = dataset.tagExists(key(attribute::modality_lut_sequence));
+    for (Finding& f : result_.findings) f.series_uid = image.series_uid;
+  }
+
+  /// An attribute of the pixel format that has to be an integer in [low, high]; -1 and a finding when it is not.
+  int format_value(DcmItem& dataset, const Attribute& a, int low, int high) {
+    const auto value = integer(dataset, a);
+    if (value && *value >= low && *value <= high) return *value;
+    const std::string found = text_value(dataset, a);
+    add(FindingCode::bad_value, Severity::error,
+        text(a) + (found.empty()
+                       ? " is missing"
+                       : " = " + found + " is outside [" + std::to_string(low) + ", " + std::to_string(high) + "]"),
+        "export the file again from where it came", text(a), found);
+    result_.findings.back().series_uid = text_value(dataset, attribute::series_instance_uid);
+    return -1;
+  }
+
+  /// Which pixel element of group 7FE0 stopped the parser, which stands behind that element's tag and length: 0 when
+  /// none did. Inside a deflated data set it stays unknown.
+  void find_pixel_element(DcmDataset& dataset) {
+    const DcmXfer written(dataset.getOriginalXfer());
+    const std::uint64_t head = written.isExplicitVR() ? 12 : 8;
+    std::uint8_t tag[4] = {};
+    if (written.getStreamCompression() != ESC_none || stopped_at_ < head || !file_.read(stopped_at_ - head, tag))
+      return;
+    if (written.isBigEndian()) {
+      std::swap(tag[0], tag[1]);
+      std::swap(tag[2], tag[3]);
+    }
+    if (tag[0] != 0xE0 || tag[1] != 0x7F) return;
+    pixel_element_ = tag[2] | tag[3] << 8;
+    pixel_offset_ = stopped_at_ - head;
+  }
+
+  bool read_format(DcmItem& dataset, PixelFormat& f) {
+    if ((f.rows = format_value(dataset, attribute::rows, 1, 65535)) < 0) return false;
+    if ((f.columns = format_value(dataset, attribute::columns, 1, 65535)) < 0) return false;
+    if ((f.samples_per_pixel = format_value(dataset, attribute::samples_per_pixel, 1, 65535)) < 0) return false;
+    if ((f.bits_allocated = format_value(dataset, attribute::bits_allocated, 1, 64)) < 0) return false;
+    const bool is_float = pixel_element_ == 0x0008 || pixel_element_ == 0x0009 || f.bits_allocated == 64;
+    if (is_float || !dataset.tagExists(key(attribute::bits_stored)))
+      f.bits_stored = f.bits_allocated;
+    else if ((f.bits_stored = format_value(dataset, attribute::bits_stored, 1, f.bits_allocated)) < 0)
+      return false;
+    // PS3.5 section 8.1.1: HighBit is BitsStored - 1; older files may have another one, and say so.
+    f.high_bit = f.bits_stored - 1;
+    if (dataset.tagExists(key(attribute::high_bit)) &&
+        (f.high_bit = format_value(dataset, attribute::high_bit, f.bits_stored - 1, f.bits_allocated - 1)) < 0)
+      return false;
+    if (is_float) return true;
+    const int representation = format_value(dataset, attribute::pixel_representation, 0, 1);
+    f.is_signed = representation == 1;
+    f.planar_configuration = integer(dataset, attribute::planar_configuration).value_or(0);
+    f.photometric = text_value(dataset, attribute::photometric_interpretation);
+    return representation >= 0;
+  }
+
+  bool supported(Image& image) {
+    const TransferSyntax syntax = transfer_syntax(image.transfer_syntax);
+    if (!syntax.readable) {
+      image.unusable = text(attribute::transfer_syntax_uid) + " = " + image.transfer_syntax + " (" + syntax.name +
+                       ") cannot be read by this build";
+      add(FindingCode::unsupported_syntax, Severity::error, image.unusable,
+          "convert the file to an uncompressed, JPEG, JPEG-LS, JPEG 2000 or RLE transfer syntax first",
+          text(attribute::transfer_syntax_uid), image.transfer_syntax);
+      result_.findings.back().series_uid = image.series_uid;
+      return false;
+    }
+    const PixelFormat& f = image.format;
+    std::string why;
+    if (f.bits_allocated != 8 && f.bits_allocated != 16 && f.bits_allocated != 32)
+      why = text(attribute::bits_allocated) + " = " + std::to_string(f.bits_allocated);
+    else if (pixel_element_ == 0x0008 || pixel_element_ == 0x0009)
+      why = text(attribute::float_pixel_data) + ": values as floating point";
+    else if (f.samples_per_pixel != 1)
+      why = text(attribute::samples_per_pixel) + " = " + std::to_string(f.samples_per_pixel) + ": a colour image";
+    else if (f.photometric != "MONOCHROME1" && f.photometric != "MONOCHROME2")
+      why = text(attribute::photometric_interpretation) + " = " + f.photometric + ": no single values";
+    else if (image.has_modality_lut)
+      why = text(attribute::modality_lut_sequence) + ": values through a table";
+    if (why.empty()) return true;
+    image.unusable = why + " cannot become a volume";
+    add(FindingCode::unsupported_pixels, Severity::warning, image.unusable,
+        "use a series of grey images with 8, 16 or 32 bits and linear rescale");
+    result_.findings.back().series_uid = image.series_uid;
+    return false;
+  }
+
+  /// NumberOfFrames, at most one a byte of the file; 0 and a finding when it makes no sense.
+  int read_frame_count(DcmItem& dataset) {
+    const std::string found = text_value(dataset, attribute::number_of_frames);
+    if (found.empty()) return 1;
+    const int high = static_cast<int>(std::min<std::uint64_t>(file_.size(), 1U << 24U));
+    return std::max(0, format_value(dataset, attribute::number_of_frames, 1, std::max(1, high)));
+  }
+
+  void locate(DcmDataset& dataset, int frames, Image& image) {
+    const PixelFormat& f = image.format;
+    const DcmXfer written(dataset.getOriginalXfer());
+    const std::uint64_t pixels = static_cast<std::uint64_t>(f.rows) * static_cast<std::uint64_t>(f.columns);
+    PixelElement element;
+    element.offset = pixel_offset_;
+    element.explicit_vr = written.isExplicitVR();
+    element.big_endian = written.isBigEndian();
+    element.encapsulated = written.isEncapsulated();
+    element.frames = static_cast<std::uint64_t>(frames);
+    element.native_bytes = pixels * static_cast<std::uint64_t>(f.bits_allocated / 8) * element.frames;
+    if (written.getStreamCompression() != ESC_none) {
+      image.pixels.kind = PixelData::Kind::deflated;
+      return;
+    }
+    if (pixel_element_ != 0x0010) {
+      const bool complete = stopped_at_ < file_.size();
+      image.unusable =
+          text(attribute::pixel_data) + (complete ? " is missing" : " is missing: the file ends after its header");
+      add(complete ? FindingCode::bad_value : FindingCode::truncated, Severity::error, image.unusable,
+          "copy the file again from where it came", text(attribute::pixel_data));
+      return;
+    }
+    const Uint64* offsets = nullptr;
+    unsigned long count = 0;
+    if (dataset.findAndGetUint64Array(DCM_ExtendedOffsetTable, offsets, &count).good() && offsets != nullptr)
+      element.extended_offsets.assign(offsets, offsets + count);
+    LocatedPixels located = locate_pixels(file_, element);
+    image.pixels = std::move(located.pixels);
+    if (located.problem.empty()) return;
+    image.unusable = "the file " + located.problem;
+    add(located.truncated ? FindingCode::truncated : FindingCode::bad_value, Severity::error, image.unusable,
+        "copy the file again from where it came", text(attribute::pixel_data));
+  }
+
+  std::string path_;
+  std::string name_;
+  InputFile file_;
+  std::uint64_t stopped_at_ = 0;
+  int pixel_element_ = 0;
+  std::uint64_t pixel_offset_ = 0;
+  ScannedFile result_;
+};
+
+}  // namespace
+
+ScannedFile read_header(const std::string& path, const std::string& name) { return HeaderReader(path, name).read(); }
+
+}  // namespace isocenter::detail::dicom

@@ -1,0 +1,52 @@
+#include "pixel_values.hpp"
+
+#include <cstring>
+#include <type_traits>
+
+namespace isocenter::detail::dicom {
+namespace {
+
+template <class Word>
+Word swapped(Word w) {
+  if constexpr (sizeof(Word) == 2) return __builtin_bswap16(w);
+  if constexpr (sizeof(Word) == 4) return __builtin_bswap32(w);
+  return w;
+}
+
+/// The stored bits moved to the word's top and back down: one shift each way masks and extends the sign.
+template <class Word, bool swap, bool is_signed>
+void convert(const std::uint8_t* raw, int up, int down, const Rescale& rescale, std::span<float> to) {
+  using Value = std::conditional_t<is_signed, std::make_signed_t<Word>, Word>;
+  const double slope = rescale.slope, intercept = rescale.intercept;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    Word w;
+    std::memcpy(&w, raw + i * sizeof(Word), sizeof(Word));
+    if constexpr (swap) w = swapped(w);
+    const auto stored = static_cast<Value>(static_cast<Value>(static_cast<Word>(w << up)) >> down);
+    to[i] = static_cast<float>(slope * static_cast<double>(stored) + intercept);
+  }
+}
+
+template <class Word>
+void convert(std::span<const std::uint8_t> raw, const PixelFormat& f, bool swap, const Rescale& rescale,
+             std::span<float> to) {
+  const int up = f.bits_allocated - 1 - f.high_bit;
+  const int down = f.bits_allocated - f.bits_stored;
+  if (f.is_signed)
+    swap ? convert<Word, true, true>(raw.data(), up, down, rescale, to)
+         : convert<Word, false, true>(raw.data(), up, down, rescale, to);
+  else
+    swap ? convert<Word, true, false>(raw.data(), up, down, rescale, to)
+         : convert<Word, false, false>(raw.data(), up, down, rescale, to);
+}
+
+}  // namespace
+
+void to_real_values(std::span<const std::uint8_t> raw, const PixelFormat& format, bool big_endian,
+                    const Rescale& rescale, std::span<float> to) {
+  if (format.bits_allocated == 8) convert<std::uint8_t>(raw, format, false, rescale, to);
+  if (format.bits_allocated == 16) convert<std::uint16_t>(raw, format, big_endian, rescale, to);
+  if (format.bits_allocated == 32) convert<std::uint32_t>(raw, format, big_endian, rescale, to);
+}
+
+}  // namespace isocenter::detail::dicom

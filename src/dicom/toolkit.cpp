@@ -1,0 +1,128 @@
+#include "toolkit.hpp"
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcdict.h>
+#include <dcmtk/dcmdata/dcrledrg.h>
+#include <dcmtk/dcmdata/dcrleerg.h>
+#include <dcmtk/dcmdata/dcxfer.h>
+#include <dcmtk/dcmjpeg/djdecode.h>
+#include <dcmtk/dcmjpeg/djencode.h>
+#include <dcmtk/dcmjpls/djdecode.h>
+#include <dcmtk/oflog/appender.h>
+#include <dcmtk/oflog/logger.h>
+#include <dcmtk/oflog/oflog.h>
+#include <dcmtk/oflog/spi/logevent.h>
+
+#include <isocenter/error.hpp>
+#include <mutex>
+
+#include "jpeg2000.hpp"
+
+namespace isocenter::detail::dicom {
+namespace {
+
+thread_local DcmtkLog* current_log = nullptr;
+
+}  // namespace
+
+/// Where DCMTK's log goes: to the innermost DcmtkLog of the thread. What the embedder's own use of DCMTK logs on other
+/// threads goes on to the appenders that the embedder (or DCMTK by default) has at the root.
+struct DcmtkLogSink final : dcmtk::log4cplus::Appender {
+  ~DcmtkLogSink() override { destructorImpl(); }
+  void close() override { closed = true; }
+  void append(const dcmtk::log4cplus::spi::InternalLoggingEvent& event) override {
+    if (current_log == nullptr) {
+      dcmtk::log4cplus::Logger::getRoot().callAppenders(event);
+      return;
+    }
+    if (event.getLogLevel() < dcmtk::log4cplus::WARN_LOG_LEVEL || !current_log->first_.empty()) return;
+    for (const char c : event.getMessage()) current_log->first_ += c == '\n' || c == '\r' ? ' ' : c;
+  }
+};
+
+DcmtkLog::DcmtkLog() : outer_(current_log) { current_log = this; }
+DcmtkLog::~DcmtkLog() { current_log = outer_; }
+
+void use_dcmtk() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    OFLog::getLogger("dcmtk");  // DCMTK's own default configuration first, which is made once
+    auto dcmtk_logger = dcmtk::log4cplus::Logger::getInstance("dcmtk");
+    dcmtk_logger.setAdditivity(false);
+    dcmtk_logger.addAppender(dcmtk::log4cplus::SharedAppenderPtr(new DcmtkLogSink));
+    DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
+    DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
+    DcmRLEDecoderRegistration::registerCodecs(OFFalse);
+    DJEncoderRegistration::registerCodecs(ECC_lossyYCbCr, EUC_never);
+    DcmRLEEncoderRegistration::registerCodecs(OFFalse);
+    register_jpeg2000_with_dcmtk();
+  });
+  if (!dcmDataDict.isDictionaryLoaded())
+    throw Failure(
+        ErrorCode::not_found, "DCMTK found no DICOM data dictionary (dicom.dic)",
+        "install DCMTK's data files (Debian: libdcmtk17), or set the environment variable DCMDICTPATH to the file");
+}
+
+namespace {
+
+struct NamedSyntax {
+  const char* uid;
+  const char* name;
+};
+/// Transfer syntaxes of PS3.6 annex A that DCMTK 3.6.7 does not know.
+constexpr NamedSyntax newer_syntaxes[] = {
+    {"1.2.840.10008.1.2.4.201", "High-Throughput JPEG 2000 Image Compression (Lossless Only)"},
+    {"1.2.840.10008.1.2.4.202", "High-Throughput JPEG 2000 with RPCL Options Image Compression (Lossless Only)"},
+    {"1.2.840.10008.1.2.4.203", "High-Throughput JPEG 2000 Image Compression"},
+    {"1.2.840.10008.1.2.4.110", "JPEG XL Lossless"},
+    {"1.2.840.10008.1.2.4.111", "JPEG XL JPEG Recompression"},
+    {"1.2.840.10008.1.2.4.112", "JPEG XL"},
+    {"1.2.840.10008.1.2.8.1", "Deflated Image Frame Compression"},
+    {"1.2.840.10008.1.2.7.1", "SMPTE ST 2110-20 Uncompressed Progressive Active Video"},
+};
+
+bool decodable(E_TransferSyntax syntax) {
+  switch (syntax) {
+    case EXS_LittleEndianImplicit:
+    case EXS_LittleEndianExplicit:
+    case EXS_BigEndianExplicit:
+    case EXS_DeflatedLittleEndianExplicit:
+    case EXS_RLELossless:
+    case EXS_JPEGProcess1:
+    case EXS_JPEGProcess2_4:
+    case EXS_JPEGProcess6_8:
+    case EXS_JPEGProcess10_12:
+    case EXS_JPEGProcess14:
+    case EXS_JPEGProcess14SV1:
+    case EXS_JPEGLSLossless:
+    case EXS_JPEGLSLossy:
+    case EXS_JPEG2000LosslessOnly:
+    case EXS_JPEG2000:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+TransferSyntax transfer_syntax(const std::string& uid) {
+  const DcmXfer known(uid.c_str());
+  TransferSyntax result;
+  if (known.getXfer() != EXS_Unknown && uid == known.getXferID()) {
+    result.name = known.getXferName();
+    result.encapsulated = known.isEncapsulated();
+    result.deflated = known.getStreamCompression() != ESC_none;
+    result.explicit_vr = known.isExplicitVR();
+    result.big_endian = known.isBigEndian();
+    result.readable = decodable(known.getXfer());
+    return result;
+  }
+  result.name = "unknown";
+  result.encapsulated = true;
+  for (const NamedSyntax& s : newer_syntaxes)
+    if (uid == s.uid) result.name = s.name;
+  return result;
+}
+
+}  // namespace isocenter::detail::dicom
