@@ -1,0 +1,454 @@
+// Preparing a session: every node is planned in the order of the wires, then all memory is counted, compared with the
+// budget and allocated.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "core/session.hpp"
+#include "core/text.hpp"
+
+using isocenter::ErrorCode;
+using isocenter::Failure;
+using namespace isocenter::detail;
+
+namespace isocenter::detail {
+namespace {
+
+// The node that brings a payload to another device; inserted by the planner where a wire crosses.
+struct CopyNode {
+  isocenter_session* session = nullptr;
+  SessionNode* node = nullptr;
+};
+isocenter_status run_copy(void* instance, const isocenter_run* run, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const auto& self = *static_cast<CopyNode*>(instance);
+    const isocenter_payload& from = *self.node->inputs[0].current;
+    run->node->outputs[0]->current->copy_data_from(from, run->node->stream);
+    // To the host: the work is on the source's device, which the session does not wait for here.
+    if (from.device != nullptr && !from.device->is_cpu()) from.device->wait(nullptr, run->node->name.c_str());
+    return ISOCENTER_OK;
+  });
+}
+const isocenter_port copy_ports[] = {{sizeof(isocenter_port), 0, 0, ~0U, "input", ""},
+                                     {sizeof(isocenter_port), 0, 1, ~0U, "output", ""}};
+const isocenter_operator_type copy_type = [] {
+  isocenter_operator_type t{};
+  t.struct_size = sizeof t;
+  t.name = "copy";
+  t.module = "core";
+  t.version = "1.0.0";
+  t.summary = t.help = "";
+  t.ports = copy_ports;
+  t.port_count = 2;
+  t.run = run_copy;
+  t.destroy = [](void* p) { delete static_cast<CopyNode*>(p); };
+  return t;
+}();
+
+void check_status(isocenter_status status, const isocenter_error& error) {
+  if (status != ISOCENTER_OK) throw Error(static_cast<ErrorCode>(status), error.message);
+}
+
+}  // namespace
+}  // namespace isocenter::detail
+
+class SessionPlanner {
+ public:
+  SessionPlanner(isocenter_session& session, const isocenter_pipeline& pipeline)
+      : session_(session), pipeline_(pipeline), by_index_(pipeline.nodes.size(), nullptr) {}
+
+  void plan(const isocenter_session_options& options) {
+    const Device& device = session_.context->find_device(
+        options.device == nullptr || *options.device == '\0' ? "cpu" : options.device, &session_.device_why);
+    for (const int index : pipeline_.check()) plan_node(index, device);
+    choose_in_flight(options);
+    allocate();
+  }
+
+ private:
+  void plan_node(int index, const Device& session_device) {
+    const Node& described = pipeline_.nodes[static_cast<std::size_t>(index)];
+    SessionNode& node = add(described.name, described.role, described.type);
+    by_index_[static_cast<std::size_t>(index)] = &node;
+    if (described.role == Node::Role::input) {
+      node.device = &session_.context->find_device(described.device);
+      OutputPort& out = add_output(node, "output", 0);
+      out.description = described.description;
+      node.record = record_of(node);
+      stamp_provenance(node);
+      return;
+    }
+    const bool host_only = (described.type->flags & ISOCENTER_OPERATOR_HOST_ONLY) != 0;
+    node.device = !described.device.empty() ? &session_.context->find_device(described.device)
+                  : host_only               ? &session_.context->cpu()
+                                            : &session_device;
+    if (described.role == Node::Role::output) {
+      const Edge& edge = described.edges.begin()->second;
+      node.device = by_index_[static_cast<std::size_t>(edge.from_node)]->device;
+    }
+    for (const auto& [port, edge] : described.edges) connect(node, described.port(port).name, edge);
+    for (auto& in : node.inputs)
+      for (const int a : in.from->ancestors)
+        if (std::find(node.ancestors.begin(), node.ancestors.end(), a) == node.ancestors.end())
+          node.ancestors.push_back(a);
+    std::sort(node.ancestors.begin(), node.ancestors.end());
+    if (described.role == Node::Role::output) return;
+    make_stream(node);
+    read_values(node, described);
+    isocenter_error error{sizeof error, ISOCENTER_OK, {}};
+    check_status(node.type->create(node.type->user, &node.values, &node.instance, &error), error);
+    for (std::uint32_t p = 0; p < node.type->port_count; ++p) {
+      if (node.type->ports[p].is_output == 0) continue;
+      OutputPort& out = add_output(node, node.type->ports[p].name, static_cast<int>(p));
+      int kind = ISOCENTER_VOLUME;
+      while ((node.type->ports[p].kinds >> kind & 1U) == 0) ++kind;
+      out.description = Ref<isocenter_payload>::adopt(new isocenter_payload(kind));
+    }
+    isocenter_plan plan{&session_, &node, &pipeline_, index, left_on(*node.device)};
+    const isocenter_status status = node.type->plan(node.instance, &plan, &error);
+    if (status != ISOCENTER_OK) {
+      const bool says_where = std::strstr(error.message, ("'" + node.name + "'").c_str()) != nullptr;
+      throw isocenter::Error(static_cast<ErrorCode>(status), (says_where ? "" : node.where() + ": ") + error.message);
+    }
+    for (auto& out : node.outputs)
+      if (pipeline_.used(index, out->port) && out->description->tensors.empty())
+        throw Failure(ErrorCode::internal, node.where() + " did not describe its output '" + out->name + "'",
+                      "set the output's description in plan");
+    node.record = record_of(node);
+    node.ancestors.push_back(static_cast<int>(session_.nodes.size()) - 1);
+    stamp_provenance(node);
+  }
+
+  SessionNode& add(const std::string& name, Node::Role role, const isocenter_operator_type* type) {
+    auto node = std::make_unique<SessionNode>();
+    node->name = name;
+    node->role = role;
+    node->type = type;
+    session_.nodes.push_back(std::move(node));
+    return *session_.nodes.back();
+  }
+
+  OutputPort& add_output(SessionNode& node, const std::string& name, int port) {
+    auto out = std::make_unique<OutputPort>();
+    out->name = name;
+    out->port = port;
+    out->session = &session_;
+    node.outputs.push_back(std::move(out));
+    return *node.outputs.back();
+  }
+
+  void make_stream(SessionNode& node) {
+    if (node.device->is_cpu()) return;
+    if (session_.options.stream != nullptr) {
+      node.stream = session_.options.stream;
+      return;
+    }
+    if (const int e = node.device->type.stream_create(node.device->type.user, &node.stream); e != 0)
+      node.device->fail(e, "making a stream");
+    node.own_stream = true;
+  }
+
+  void connect(SessionNode& node, const std::string& port, const Edge& edge) {
+    SessionNode* from = by_index_[static_cast<std::size_t>(edge.from_node)];
+    OutputPort* out = nullptr;
+    for (auto& o : from->outputs)
+      if (o->port == edge.from_port) out = o.get();
+    if (from->device != node.device) {
+      from = &copied(*from, *out, *node.device);
+      out = from->outputs.front().get();
+    }
+    attach(node, port, *from, *out, edge);
+  }
+
+  void attach(SessionNode& node, const std::string& port, SessionNode& from, OutputPort& out, const Edge& edge) {
+    InputPort in;
+    in.name = port;
+    in.planned = out.description.get();
+    in.from = &from;
+    in.queue = std::make_unique<Queue>();
+    in.queue->from = from.name + "." + out.name;
+    in.queue->port = port;
+    in.queue->policy = edge.policy;
+    in.queue->ring.resize(edge.capacity);
+    out.consumers.push_back(in.queue.get());
+    node.inputs.push_back(std::move(in));
+  }
+
+  /// One copy for each output and device, however many nodes there want it.
+  SessionNode& copied(SessionNode& from, OutputPort& out, const Device& to) {
+    const std::string name = from.name + "." + out.name + "->" + to.name;
+    for (auto& n : session_.nodes)
+      if (n->is_copy && n->name == name) return *n;
+    // The copy must stand before the node that is being planned, which is the last one.
+    auto copy = std::make_unique<SessionNode>();
+    SessionNode& node = *copy;
+    session_.nodes.insert(session_.nodes.end() - 1, std::move(copy));
+    node.name = name;
+    node.type = &copy_type;
+    node.is_copy = true;
+    // The stream and the wait belong to the GPU of the two.
+    node.device = &to;
+    node.ancestors = from.ancestors;
+    attach(node, "input", from, out, Edge{});
+    OutputPort& made = add_output(node, "output", 1);
+    made.description = Ref<isocenter_payload>::adopt(out.description->copy_description());
+    node.instance = new CopyNode{&session_, &node};
+    make_stream(node);
+    return node;
+  }
+
+  static void read_values(SessionNode& node, const Node& described) {
+    for (std::uint32_t p = 0; p < node.type->parameter_count; ++p) {
+      const auto& parameter = node.type->parameters[p];
+      const auto given = described.values.find(parameter.name);
+      node.values.values[parameter.name] = parse_parameter(
+          parameter, given != described.values.end() ? given->second : parameter.default_value, described.where());
+    }
+  }
+
+  static std::string record_of(const SessionNode& node) {
+    JsonWriter json;
+    json.begin_object().field("node", node.name).field("operator", node.type->name).field("module", node.type->module);
+    json.field("version", node.type->version)
+        .field("isocenter", isocenter_version())
+        .field("device", node.device->name);
+    json.key("parameters").begin_object();
+    for (const auto& [name, value] : node.values.values) json.field(name, value.text);
+    json.end_object().key("facts").begin_object();
+    for (const auto& [key, text] : node.facts) json.field(key, text);
+    json.end_object().end_object();
+    return json.text();
+  }
+
+  void stamp_provenance(SessionNode& node) {
+    JsonWriter json;
+    json.begin_array();
+    for (const int a : node.ancestors) json.raw(session_.nodes[static_cast<std::size_t>(a)]->record);
+    json.end_array();
+    if (node.role == Node::Role::input) return;  // the pusher's own attribute stays
+    for (auto& out : node.outputs) out->description->set_attribute("provenance", json.text());
+  }
+
+  std::uint64_t planned_on(const Device& device, int slots) const {
+    std::uint64_t sum = 0;
+    for (const auto& n : session_.nodes) {
+      if (n->role == Node::Role::input) continue;
+      if (n->device == &device) sum += n->scratch_bytes + n->table_bytes;
+      if (device.is_cpu()) sum += n->declared_bytes;
+      if (n->device == &device)
+        for (const auto& out : n->outputs) sum += out->description->bytes() * static_cast<std::uint64_t>(slots);
+    }
+    return sum;
+  }
+
+  std::uint64_t left_on(const Device& device) const {
+    const std::uint64_t budget = session_.options.memory_bytes;
+    if (budget == 0) return std::numeric_limits<std::uint64_t>::max();
+    const std::uint64_t planned = planned_on(device, 1);
+    return planned < budget ? budget - planned : 0;
+  }
+
+  void choose_in_flight(const isocenter_session_options& options) {
+    bool single = true;
+    for (const auto& n : session_.nodes) {
+      if (n->role == Node::Role::input) single = false;
+      if (n->role == Node::Role::operation && n->inputs.empty() && n->items != 1) single = false;
+    }
+    session_.in_flight = options.in_flight > 0 ? options.in_flight : single ? 1 : 2;
+    const std::uint64_t budget = options.memory_bytes;
+    if (budget == 0) return;
+    for (const auto& device : session_.context->devices) {
+      if (options.in_flight == 0 && planned_on(*device, session_.in_flight) > budget) session_.in_flight = 1;
+      const std::uint64_t needed = planned_on(*device, session_.in_flight);
+      if (needed > budget) refuse_budget(*device, needed, budget);
+    }
+  }
+
+  [[noreturn]] void refuse_budget(const Device& device, std::uint64_t needed, std::uint64_t budget) const {
+    std::vector<std::pair<std::uint64_t, std::string>> largest;
+    for (const auto& n : session_.nodes) {
+      std::uint64_t bytes = n->device == &device ? n->scratch_bytes + n->table_bytes : 0;
+      if (device.is_cpu()) bytes += n->declared_bytes;
+      if (n->device == &device && n->role != Node::Role::input)
+        for (const auto& out : n->outputs)
+          bytes += out->description->bytes() * static_cast<std::uint64_t>(session_.in_flight);
+      if (bytes > 0) largest.emplace_back(bytes, n->name);
+    }
+    std::sort(largest.rbegin(), largest.rend());
+    std::string text;
+    for (std::size_t i = 0; i < std::min<std::size_t>(largest.size(), 4); ++i)
+      text += (i == 0 ? "" : ", ") + ("'" + largest[i].second + "' " + format_bytes(largest[i].first));
+    throw Failure(ErrorCode::out_of_memory,
+                  "the plan needs " + format_bytes(needed) + " on '" + device.name + "' and the budget is " +
+                      format_bytes(budget) + " (the largest: " + text + ")",
+                  "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight");
+  }
+
+  void allocate() {
+    for (auto& n : session_.nodes) {
+      if (n->role == Node::Role::input) continue;
+      for (auto& out : n->outputs) {
+        out->bytes = out->description->bytes() * static_cast<std::uint64_t>(session_.in_flight);
+        n->output_bytes += out->bytes;
+        if (out->description->tensors.empty()) continue;
+        out->free.reserve(static_cast<std::size_t>(session_.in_flight));
+        for (int i = 0; i < session_.in_flight; ++i) {
+          isocenter_payload* slot = out->description->copy_description();
+          out->slots.push_back(slot);
+          slot->allocate(session_.context.get(), *n->device);
+          slot->context = {};  // the session holds the context; a payload outside its pool holds the session
+          slot->pool = out.get();
+          out->free.push_back(slot);
+        }
+      }
+      if (n->scratch_bytes > 0) n->scratch = n->device->allocate(n->scratch_bytes);
+    }
+  }
+
+  isocenter_session& session_;
+  const isocenter_pipeline& pipeline_;
+  std::vector<SessionNode*> by_index_;
+};
+
+isocenter_session::isocenter_session(isocenter_pipeline& pipeline, const isocenter_session_options& given)
+    : context(pipeline.context), options(given) {
+  first_error.struct_size = sizeof first_error;
+  errors.reserve(256);
+}
+
+void isocenter_session::prepare(const isocenter_pipeline& pipeline) { SessionPlanner(*this, pipeline).plan(options); }
+
+// ---- C ABI ----
+
+extern "C" {
+
+isocenter_status isocenter_pipeline_prepare(isocenter_pipeline* pipeline, const isocenter_session_options* options,
+                                            isocenter_session** session, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    isocenter_session_options none{};
+    none.struct_size = sizeof none;
+    const auto& chosen = options != nullptr ? *options : none;
+    if (chosen.in_flight < 0 || chosen.in_flight > 64)
+      throw Failure(ErrorCode::invalid_argument,
+                    "in_flight = " + std::to_string(chosen.in_flight) + " is outside [0, 64]",
+                    "give 0 for the default or the number of items between two nodes");
+    // Made first and planned then: when planning throws, the destructor frees what was planned so far.
+    auto made = Ref<isocenter_session>::adopt(new isocenter_session(*pipeline, chosen));
+    made->prepare(*pipeline);
+    *session = made.detach();
+    return ISOCENTER_OK;
+  });
+}
+
+isocenter_context* isocenter_plan_context(isocenter_plan* plan) { return plan->session->context.get(); }
+const char* isocenter_plan_node(const isocenter_plan* plan) { return plan->node->name.c_str(); }
+void isocenter_plan_device(const isocenter_plan* plan, isocenter_device_info* info) {
+  const Device& d = *plan->node->device;
+  *info = {sizeof *info, d.type.index, d.name.c_str(), d.kind.c_str(), d.description.c_str(), d.type.memory_bytes};
+}
+const isocenter_payload* isocenter_plan_input(const isocenter_plan* plan, const char* port) {
+  const auto* in = plan->node->input(port);
+  return in == nullptr ? nullptr : in->planned;
+}
+isocenter_payload* isocenter_plan_output(isocenter_plan* plan, const char* port) {
+  auto* out = plan->node->output(port);
+  return out == nullptr ? nullptr : out->description.get();
+}
+int32_t isocenter_plan_output_used(const isocenter_plan* plan, const char* port) {
+  const auto* out = plan->node->output(port);
+  return out != nullptr && plan->pipeline->used(plan->pipeline_node, out->port) ? 1 : 0;
+}
+void isocenter_plan_scratch(isocenter_plan* plan, uint64_t bytes) { plan->node->scratch_bytes = bytes; }
+isocenter_status isocenter_plan_allocate(isocenter_plan* plan, uint64_t bytes, const char* purpose, void** memory,
+                                         isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    SessionNode& node = *plan->node;
+    if (bytes > isocenter_plan_memory_left(plan))
+      throw Failure(ErrorCode::out_of_memory,
+                    node.where() + ": " + purpose + " needs " + format_bytes(bytes) + " on '" + node.device->name +
+                        "', and of the budget " + format_bytes(isocenter_plan_memory_left(plan)) + " are left",
+                    "raise the budget, or use a smaller input or a coarser grid");
+    node.tables.reserve(node.tables.size() + 1);
+    *memory = node.device->allocate(bytes);
+    node.tables.push_back(*memory);
+    node.table_bytes += bytes;
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_plan_upload(isocenter_plan* plan, void* to, const void* from, uint64_t bytes,
+                                       isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    plan->node->device->copy(to, from, bytes, plan->node->stream);
+    plan->node->device->wait(plan->node->stream, plan->node->name.c_str());
+    return ISOCENTER_OK;
+  });
+}
+void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint64_t bytes) { plan->node->declared_bytes += bytes; }
+uint64_t isocenter_plan_memory_left(const isocenter_plan* plan) {
+  const uint64_t own = plan->node->table_bytes;
+  if (plan->memory_left == UINT64_MAX) return plan->memory_left;
+  return plan->memory_left > own ? plan->memory_left - own : 0;
+}
+void isocenter_plan_items(isocenter_plan* plan, int64_t count) { plan->node->items = count; }
+void isocenter_plan_metric(isocenter_plan* plan, const char* name, const char* unit, uint32_t count) {
+  plan->node->metrics.push_back({name, unit, std::vector<double>(count), false});
+}
+void isocenter_plan_fact(isocenter_plan* plan, const char* key, const char* text) {
+  plan->node->facts.emplace_back(key, text);
+}
+void isocenter_plan_warn(isocenter_plan* plan, const char* what, const char* fix) {
+  plan->node->warnings.push_back({what, fix});
+  const auto& context = *plan->session->context;
+  if (context.log != nullptr)
+    context.log(context.log_user, ISOCENTER_LOG_WARNING,
+                (plan->node->where() + ": " + what + ". Fix: " + fix + ".").c_str());
+}
+static void fill_launcher(const isocenter_session& session, const SessionNode& node, isocenter_launcher* launcher) {
+  const Device& d = *node.device;
+  *launcher = {sizeof *launcher,     session.context->reference_only ? 1U : 0U,
+               context_parallel_for, session.context.get(),
+               d.type.find,          d.type.user,
+               node.stream,          session.context->threads.concurrency};
+}
+void isocenter_plan_launcher(const isocenter_plan* plan, isocenter_launcher* launcher) {
+  fill_launcher(*plan->session, *plan->node, launcher);
+}
+
+const isocenter_payload* isocenter_run_input(const isocenter_run* run, const char* port) {
+  const auto* in = run->node->input(port);
+  return in == nullptr ? nullptr : in->current;
+}
+isocenter_payload* isocenter_run_output(const isocenter_run* run, const char* port) {
+  auto* out = run->node->output(port);
+  return out == nullptr ? nullptr : out->current;
+}
+void* isocenter_run_scratch(const isocenter_run* run) { return run->node->scratch; }
+void isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher) {
+  fill_launcher(*run->session, *run->node, launcher);
+}
+int32_t isocenter_run_cancelled(const isocenter_run* run) { return run->session->stopping() ? 1 : 0; }
+void isocenter_run_progress(const isocenter_run* run, double fraction) {
+  const auto& o = run->session->options;
+  if (o.progress != nullptr) o.progress(o.progress_user, run->node->name.c_str(), run->node->sequence, fraction);
+}
+void isocenter_run_metric(const isocenter_run* run, const char* name, const double* numbers, uint32_t count) {
+  const std::lock_guard lock(run->session->mutex);
+  for (auto& m : run->node->metrics)
+    if (m.name == name) {
+      std::copy_n(numbers, std::min<std::size_t>(count, m.values.size()), m.values.begin());
+      m.set = true;
+    }
+}
+void isocenter_run_warn(const isocenter_run* run, const char* what, const char* fix) {
+  const auto& context = *run->session->context;
+  {
+    const std::lock_guard lock(run->session->mutex);
+    if (run->node->warnings.size() < 1000) run->node->warnings.push_back({what, fix});
+  }
+  if (context.log != nullptr)
+    context.log(context.log_user, ISOCENTER_LOG_WARNING,
+                (run->node->where() + ": " + what + ". Fix: " + fix + ".").c_str());
+}
+int64_t isocenter_run_sequence(const isocenter_run* run) { return run->node->sequence; }
+
+}  // extern "C"

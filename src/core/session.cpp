@@ -1,0 +1,463 @@
+#include "core/session.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+using isocenter::ErrorCode;
+using isocenter::Failure;
+using namespace isocenter::detail;
+using SNode = isocenter::detail::SessionNode;
+
+namespace {
+// Waits are cut into pieces, so that a cancel from a signal handler, which may not notify, is seen soon.
+constexpr auto wake_up = std::chrono::milliseconds(20);
+double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+template <class Predicate>
+void wait_until(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Predicate&& ready) {
+  while (!ready()) changed.wait_for(lock, wake_up);
+}
+}  // namespace
+
+namespace isocenter::detail {
+
+OutputPort* SessionNode::output(std::string_view port) {
+  for (auto& o : outputs)
+    if (o->name == port) return o.get();
+  return nullptr;
+}
+InputPort* SessionNode::input(std::string_view port) {
+  for (auto& i : inputs)
+    if (i.name == port) return &i;
+  return nullptr;
+}
+
+void OutputPort::give_back(isocenter_payload* payload) noexcept {
+  isocenter_session* owner = session;
+  {
+    const std::lock_guard lock(owner->mutex);
+    free.push_back(payload);
+  }
+  owner->changed.notify_all();
+  owner->release();  // each payload outside the pool keeps its session alive
+}
+
+OutputPort::~OutputPort() {
+  for (auto* p : slots) {
+    p->pool = nullptr;
+    p->release();
+  }
+}
+
+}  // namespace isocenter::detail
+
+isocenter_session::~isocenter_session() {
+  for (auto& n : nodes) {
+    if (n->instance != nullptr) n->type->destroy(n->instance);
+    for (void* t : n->tables) n->device->release(t);
+    if (n->scratch != nullptr) n->device->release(n->scratch);
+    if (n->own_stream) n->device->type.stream_destroy(n->device->type.user, n->stream);
+  }
+}
+
+void isocenter_session::empty(Queue& queue) {
+  std::unique_lock lock(mutex);
+  queue.closed = true;
+  while (queue.size > 0) {
+    const Item item = queue.pop();
+    lock.unlock();
+    if (item.payload != nullptr) item.payload->release();
+    lock.lock();
+  }
+}
+
+void isocenter_session::close() {
+  cancel_requested = true;
+  join();
+  for (auto& n : nodes)
+    for (auto& in : n->inputs) {
+      empty(*in.queue);
+      if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+    }
+  release();
+}
+
+void isocenter_session::start() {
+  const std::lock_guard lock(mutex);
+  if (started)
+    throw Failure(ErrorCode::invalid_state, "the session was started already", "prepare a new session to run again");
+  started = true;
+  started_at = ended_at = Clock::now();
+  for (auto& n : nodes)
+    if (n->role == isocenter::detail::Node::Role::operation)
+      n->thread = std::thread([this, node = n.get()] { work(*node); });
+}
+
+void isocenter_session::join() {
+  for (auto& n : nodes)
+    if (n->thread.joinable()) n->thread.join();
+  joined = true;
+}
+
+void isocenter_session::note_error(Node& node, std::int64_t sequence, isocenter_status code, const char* message) {
+  const std::lock_guard lock(mutex);
+  isocenter_item_error e{};
+  e.struct_size = sizeof e;
+  e.code = code;
+  e.sequence = sequence;
+  std::snprintf(e.node, sizeof e.node, "%s", node.name.c_str());
+  // The node's name stands in the message once: operators usually say it already.
+  const bool says_where = std::strstr(message, ("'" + node.name + "'").c_str()) != nullptr;
+  std::snprintf(e.message, sizeof e.message, "%s%s%s", says_where ? "" : node.where().c_str(), says_where ? "" : ": ",
+                message);
+  if (errors.size() == 256) errors.erase(errors.begin());
+  errors.push_back(e);
+  ++node.failed;
+  if (!has_first_error && code != ISOCENTER_CANCELLED) {
+    has_first_error = true;
+    write_error(&first_error, static_cast<ErrorCode>(code), e.message);
+  }
+  if (code == ISOCENTER_DEVICE_LOST) {
+    device_lost = true;
+    cancel_requested = true;
+  }
+}
+
+void isocenter_session::work(Node& node) {
+  if (node.inputs.empty()) {
+    work_source(node);
+  } else {
+    Item item;
+    while (take_inputs(node, item)) {
+      bool ok = item.kind == Item::Kind::payload;
+      if (ok) {
+        if (!acquire_outputs(node)) break;
+        ok = run_item(node, item) == ISOCENTER_OK;
+      }
+      for (auto& in : node.inputs)
+        if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+      item.kind = ok ? Item::Kind::payload : Item::Kind::failed;
+      hand_on(node, item, ok);
+    }
+  }
+  finish(node);
+}
+
+void isocenter_session::work_source(Node& node) {
+  Item item;
+  item.kind = Item::Kind::payload;
+  for (item.sequence = 0; !stopping() && (node.items < 0 || item.sequence < node.items); ++item.sequence) {
+    if (!acquire_outputs(node)) break;
+    item.born = Clock::now();
+    const isocenter_status status = run_item(node, item);
+    if (status == ISOCENTER_END_OF_STREAM) {
+      for (auto& out : node.outputs)
+        if (out->current != nullptr) std::exchange(out->current, nullptr)->release();
+      break;
+    }
+    item.kind = status == ISOCENTER_OK ? Item::Kind::payload : Item::Kind::failed;
+    hand_on(node, item, status == ISOCENTER_OK);
+    item.kind = Item::Kind::payload;
+    if (status == ISOCENTER_CANCELLED) break;
+  }
+}
+
+/// Takes the next item from every queue. Where a queue lost items by its policy, the others skip to the same place.
+bool isocenter_session::take_inputs(Node& node, Item& item) {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    wait_until(changed, lock, [&] {
+      return stopping() ||
+             std::all_of(node.inputs.begin(), node.inputs.end(), [](const auto& in) { return in.queue->size > 0; });
+    });
+    if (stopping()) return false;
+    std::int64_t newest = -1;
+    for (auto& in : node.inputs) {
+      if (in.queue->front().kind == Item::Kind::end) return false;
+      newest = std::max(newest, in.queue->front().sequence);
+    }
+    bool aligned = true;
+    for (auto& in : node.inputs)
+      while (in.queue->size > 0 && in.queue->front().kind != Item::Kind::end && in.queue->front().sequence < newest) {
+        const Item lost = in.queue->pop();
+        ++in.queue->dropped;
+        lock.unlock();
+        if (lost.payload != nullptr) lost.payload->release();
+        changed.notify_all();
+        lock.lock();
+        aligned = false;
+      }
+    if (!aligned) continue;
+    item.kind = Item::Kind::payload;
+    item.sequence = newest;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const Item taken = node.inputs[i].queue->pop();
+      node.inputs[i].current = taken.payload;
+      if (taken.kind == Item::Kind::failed) item.kind = Item::Kind::failed;
+      item.born = i == 0 ? taken.born : std::min(item.born, taken.born);
+    }
+    lock.unlock();
+    changed.notify_all();
+    return true;
+  }
+}
+
+bool isocenter_session::acquire_outputs(Node& node) {
+  std::unique_lock lock(mutex);
+  for (auto& out : node.outputs) {
+    if (out->slots.empty()) continue;
+    wait_until(changed, lock, [&] { return stopping() || !out->free.empty(); });
+    if (stopping()) {
+      for (auto& o : node.outputs)
+        if (o->current != nullptr) {
+          o->free.push_back(std::exchange(o->current, nullptr));
+        }
+      return false;
+    }
+    out->current = out->free.back();
+    out->free.pop_back();
+  }
+  // A payload outside its pool holds the session; release() of its last user gives both back.
+  for (auto& out : node.outputs)
+    if (out->current != nullptr) retain();
+  return true;
+}
+
+isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
+  node.sequence = item.sequence;
+  double time_s = 0;
+  for (const auto& in : node.inputs)
+    if (in.current != nullptr) time_s = in.current->time_s;
+  for (auto& out : node.outputs)
+    if (out->current != nullptr) {
+      out->current->sequence = item.sequence;
+      out->current->time_s = time_s;
+    }
+  const isocenter_run run{this, &node};
+  isocenter_error error{sizeof error, ISOCENTER_OK, {}};
+  const auto begin = Clock::now();
+  isocenter_status status = guarded(&error, [&]() -> isocenter_status {
+    const isocenter_status s = node.type->run(node.instance, &run, &error);
+    if (s == ISOCENTER_OK) node.device->wait(node.stream, node.name.c_str());
+    return s;
+  });
+  const auto end = Clock::now();
+  if (status == ISOCENTER_END_OF_STREAM && node.inputs.empty()) return status;
+  {
+    const std::lock_guard lock(mutex);
+    node.time.add(seconds(end - begin));
+    node.spans.add({item.sequence, seconds(begin - started_at), seconds(end - started_at)});
+    if (status == ISOCENTER_OK) ++node.done;
+    const bool last =
+        std::all_of(node.outputs.begin(), node.outputs.end(), [](const auto& o) { return o->consumers.empty(); });
+    if (last) {
+      const double age = seconds(end - item.born);
+      latency.add(age);
+      if (options.deadline_s > 0 && age > options.deadline_s) ++deadline_misses;
+    }
+  }
+  if (status != ISOCENTER_OK && !(status == ISOCENTER_CANCELLED && stopping()))
+    note_error(node, item.sequence, status, error.message);
+  if (status == ISOCENTER_OK && options.progress != nullptr)
+    options.progress(options.progress_user, node.name.c_str(), item.sequence, 1.0);
+  return status;
+}
+
+void isocenter_session::hand_on(Node& node, const Item& item, bool with_payload) {
+  for (auto& out : node.outputs) {
+    isocenter_payload* payload = std::exchange(out->current, nullptr);
+    std::unique_lock lock(mutex);
+    for (Queue* queue : out->consumers) {
+      Item copy = item;
+      copy.payload = with_payload ? payload : nullptr;
+      if (copy.payload != nullptr) copy.payload->retain();
+      send(*queue, copy, lock);
+    }
+    lock.unlock();
+    changed.notify_all();
+    if (payload != nullptr) payload->release();
+  }
+}
+
+void isocenter_session::send(Queue& queue, Item item, std::unique_lock<std::mutex>& lock) {
+  const auto drop = [&](const Item& lost) {
+    if (lost.payload == nullptr) return;
+    lock.unlock();
+    lost.payload->release();
+    lock.lock();
+  };
+  if (queue.policy == ISOCENTER_EDGE_BLOCK || item.kind == Item::Kind::end) {
+    wait_until(changed, lock, [&] { return stopping() || queue.closed || !queue.full(); });
+  }
+  if (queue.closed || (stopping() && queue.full())) return drop(item);
+  if (queue.policy != ISOCENTER_EDGE_BLOCK && item.kind != Item::Kind::end) {
+    while (queue.full()) {
+      const Item oldest = queue.pop();
+      ++queue.dropped;
+      drop(oldest);
+    }
+  }
+  queue.push(item);
+  changed.notify_all();
+}
+
+void isocenter_session::finish(Node& node) {
+  const bool completed = !stopping();
+  isocenter_error error{sizeof error, ISOCENTER_OK, {}};
+  if (node.type->finish != nullptr) {
+    const isocenter_status status =
+        guarded(&error, [&] { return node.type->finish(node.instance, completed ? 1 : 0, &error); });
+    if (status != ISOCENTER_OK) note_error(node, -1, status, error.message);
+  }
+  for (auto& in : node.inputs) empty(*in.queue);
+  changed.notify_all();
+  Item end;
+  end.kind = Item::Kind::end;
+  hand_on(node, end, false);
+  {
+    const std::lock_guard lock(mutex);
+    node.finished = true;
+    ended_at = std::max(ended_at, Clock::now());
+  }
+  changed.notify_all();
+}
+
+SNode& isocenter_session::find(const std::string& name, isocenter::detail::Node::Role role) {
+  for (auto& n : nodes)
+    if (n->role == role && n->name == name) return *n;
+  throw Failure(ErrorCode::not_found,
+                std::string("the session has no way ") + (role == isocenter::detail::Node::Role::input ? "in" : "out") +
+                    " '" + name + "'",
+                "add it to the pipeline before prepare");
+}
+
+void isocenter_session::push(const std::string& input, isocenter_payload* payload) {
+  Node& node = find(input, isocenter::detail::Node::Role::input);
+  OutputPort& out = *node.outputs.front();
+  out.description->require_same_shape(*payload, "input '" + input + "'");
+  if ((payload->device == nullptr ? &context->cpu() : payload->device) != node.device)
+    throw Failure(ErrorCode::invalid_argument,
+                  "input '" + input + "': the payload is on '" + isocenter_payload_device(payload) +
+                      "', described was '" + node.device->name + "'",
+                  "copy it there, or describe the input with a payload on that device");
+  std::unique_lock lock(mutex);
+  if (!started || node.finished)
+    throw Failure(
+        ErrorCode::invalid_state,
+        "input '" + input + "' takes nothing " + (started ? "after its end was said" : "before the session is started"),
+        started ? "prepare a new session" : "call start first");
+  Item item;
+  item.kind = Item::Kind::payload;
+  item.sequence = node.done++;
+  item.born = Clock::now();
+  item.payload = payload;
+  payload->sequence = item.sequence;
+  for (Queue* queue : out.consumers) {
+    payload->retain();
+    send(*queue, item, lock);
+  }
+  const bool cancelled = stopping();
+  lock.unlock();
+  changed.notify_all();
+  if (cancelled) throw isocenter::Error(ErrorCode::cancelled, "the session was cancelled.");
+}
+
+void isocenter_session::end_input(const std::string& input) {
+  Node& node = find(input, isocenter::detail::Node::Role::input);
+  std::unique_lock lock(mutex);
+  if (node.finished) return;
+  node.finished = true;
+  for (Queue* queue : node.outputs.front()->consumers) send(*queue, Item{}, lock);
+  lock.unlock();
+  changed.notify_all();
+}
+
+isocenter_status isocenter_session::pull(const std::string& output, double timeout_s, isocenter_payload** payload) {
+  Node& node = find(output, isocenter::detail::Node::Role::output);
+  Queue& queue = *node.inputs.front().queue;
+  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                        std::chrono::duration<double>(timeout_s < 0 ? 1e8 : std::min(timeout_s, 1e8)));
+  std::unique_lock lock(mutex);
+  if (!started)
+    throw Failure(ErrorCode::invalid_state, "nothing can be pulled before the session is started", "call start first");
+  for (;;) {
+    while (queue.size == 0) {
+      if (stopping()) return ISOCENTER_CANCELLED;
+      if (Clock::now() >= until) return ISOCENTER_TIMEOUT;
+      changed.wait_for(lock, std::min<Clock::duration>(wake_up, until - Clock::now()));
+    }
+    if (queue.front().kind == Item::Kind::end) return ISOCENTER_END_OF_STREAM;
+    const Item item = queue.pop();
+    changed.notify_all();
+    if (item.kind == Item::Kind::failed) continue;  // its error is in the session's error output
+    ++node.done;
+    *payload = item.payload;
+    return ISOCENTER_OK;
+  }
+}
+
+void isocenter_session::wait() {
+  {
+    const std::lock_guard lock(mutex);
+    if (!started) throw Failure(ErrorCode::invalid_state, "the session was not started", "call start before wait");
+  }
+  join();
+  const std::lock_guard lock(mutex);
+  if (has_first_error) throw isocenter::Error(static_cast<ErrorCode>(first_error.code), first_error.message);
+  if (stopping()) throw isocenter::Error(ErrorCode::cancelled, "the session was cancelled; what was finished is kept.");
+}
+
+// ---- C ABI ----
+
+extern "C" {
+
+void isocenter_session_retain(isocenter_session* session) { session->handles.fetch_add(1); }
+void isocenter_session_release(isocenter_session* session) {
+  if (session != nullptr && session->handles.fetch_sub(1) == 1) session->close();
+}
+isocenter_status isocenter_session_start(isocenter_session* session, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    session->start();
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_session_push(isocenter_session* session, const char* input, isocenter_payload* payload,
+                                        isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    session->push(input, payload);
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_session_end_input(isocenter_session* session, const char* input, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    session->end_input(input);
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_session_pull(isocenter_session* session, const char* output, double timeout_s,
+                                        isocenter_payload** payload, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const isocenter_status status = session->pull(output, timeout_s, payload);
+    if (status == ISOCENTER_CANCELLED) return write_error(error, ErrorCode::cancelled, "the session was cancelled.");
+    return status;
+  });
+}
+isocenter_status isocenter_session_wait(isocenter_session* session, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    session->wait();
+    return ISOCENTER_OK;
+  });
+}
+void isocenter_session_cancel(isocenter_session* session) {
+  session->cancel_requested.store(true, std::memory_order_relaxed);
+}
+isocenter_status isocenter_session_next_error(isocenter_session* session, isocenter_item_error* item) {
+  const std::lock_guard lock(session->mutex);
+  if (session->errors.empty()) return ISOCENTER_END_OF_STREAM;
+  *item = session->errors.front();
+  session->errors.erase(session->errors.begin());
+  return ISOCENTER_OK;
+}
+
+}  // extern "C"

@@ -1,0 +1,190 @@
+#pragma once
+// The graph planned, with its memory, running: one thread for each node, bounded queues between them.
+//
+// Every node's worker takes one item from each of its queues, acquires a free buffer for each output, runs the
+// operator, waits for its own stream and hands the item on: errors are known by node and item, and different items
+// overlap in different nodes. Nothing is allocated between start and the end of the stream, unless something fails.
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <isocenter/error.hpp>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/context.hpp"
+#include "core/metrics.hpp"
+#include "core/parameters.hpp"
+#include "core/payload.hpp"
+#include "core/pipeline.hpp"
+
+namespace isocenter::detail {
+
+using Clock = std::chrono::steady_clock;
+
+/// What flows: a payload, the mark of an item that failed upstream, or the end of the stream.
+struct Item {
+  enum class Kind { payload, failed, end };
+  Kind kind = Kind::end;
+  std::int64_t sequence = 0;
+  Clock::time_point born{};
+  isocenter_payload* payload = nullptr;  // one reference
+};
+
+/// A bounded ring of items that ends in one input port. All access is under the session's mutex.
+struct Queue {
+  std::string from, port;  // "denoise.output", "input"
+  std::int32_t policy = ISOCENTER_EDGE_BLOCK;
+  std::vector<Item> ring;
+  std::size_t head = 0, size = 0, deepest = 0;
+  std::int64_t dropped = 0;
+  bool closed = false;  // its node has finished: what comes is let go
+  bool full() const { return size == ring.size(); }
+  void push(const Item& item) {
+    ring[(head + size) % ring.size()] = item;
+    deepest = std::max(deepest, ++size);
+  }
+  Item& front() { return ring[head]; }
+  Item pop() {
+    const Item item = ring[head];
+    head = (head + 1) % ring.size();
+    --size;
+    return item;
+  }
+};
+
+struct SessionNode;
+
+/// An output port's buffers.
+struct OutputPort final : PayloadPool {
+  std::string name;
+  int port = -1;
+  Ref<isocenter_payload> description;
+  std::vector<isocenter_payload*> free;   // under the session's mutex
+  std::vector<isocenter_payload*> slots;  // owned
+  std::vector<Queue*> consumers;
+  isocenter_session* session = nullptr;
+  std::uint64_t bytes = 0;
+  isocenter_payload* current = nullptr;  // of the item that runs
+  ~OutputPort() override;
+  void give_back(isocenter_payload* payload) noexcept override;
+};
+
+struct InputPort {
+  std::string name;
+  std::unique_ptr<Queue> queue;
+  const isocenter_payload* planned = nullptr;  // the producer's description
+  isocenter_payload* current = nullptr;
+  SessionNode* from = nullptr;
+};
+
+struct Metric {
+  std::string name, unit;
+  std::vector<double> values;
+  bool set = false;
+};
+
+struct Note {
+  std::string what, fix;
+};
+
+struct SessionNode {
+  std::string name;
+  Node::Role role = Node::Role::operation;
+  const isocenter_operator_type* type = nullptr;
+  isocenter_parameter_values values;
+  void* instance = nullptr;
+  const Device* device = nullptr;
+  void* stream = nullptr;
+  bool own_stream = false;
+  bool is_copy = false;
+  std::vector<InputPort> inputs;
+  std::vector<std::unique_ptr<OutputPort>> outputs;
+  std::vector<void*> tables;
+  void* scratch = nullptr;
+  std::uint64_t scratch_bytes = 0, table_bytes = 0, declared_bytes = 0, output_bytes = 0;
+  std::int64_t items = -1;  // a source's word
+  std::vector<Metric> metrics;
+  std::vector<std::pair<std::string, std::string>> facts;
+  std::vector<Note> warnings;
+  std::vector<int> ancestors;  // indices of nodes whose records belong to the provenance, this one's last
+  std::string record;          // this node's provenance record, JSON
+
+  std::thread thread;
+  std::int64_t done = 0, failed = 0;
+  std::int64_t sequence = 0;  // of the item that runs
+  Histogram time;
+  SpanRing spans;
+  bool finished = false;
+
+  std::string where() const { return std::string(type->name) + " '" + name + "'"; }
+  std::uint64_t bytes() const { return scratch_bytes + table_bytes + declared_bytes + output_bytes; }
+  OutputPort* output(std::string_view port);
+  InputPort* input(std::string_view port);
+};
+
+}  // namespace isocenter::detail
+
+struct isocenter_session final : isocenter::detail::RefCounted {
+  isocenter_session(isocenter_pipeline& pipeline, const isocenter_session_options& options);
+  ~isocenter_session() override;
+
+  using Node = isocenter::detail::SessionNode;
+
+  isocenter::detail::Ref<isocenter_context> context;
+  isocenter_session_options options{};
+  std::string device_why;
+  int in_flight = 2;
+  std::vector<std::unique_ptr<Node>> nodes;  // in an order that respects the wires
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  std::atomic<bool> cancel_requested{false};
+  std::atomic<int> handles{1};  // the users'; payloads outside their pools hold the session itself
+  bool started = false, joined = false, device_lost = false;
+  std::vector<isocenter_item_error> errors;  // the newest 256
+  bool has_first_error = false;
+  isocenter_error first_error{};
+  isocenter::detail::Histogram latency;
+  std::int64_t deadline_misses = 0;
+  isocenter::detail::Clock::time_point started_at{}, ended_at{};
+
+  void prepare(const isocenter_pipeline& pipeline);
+  void start();
+  void push(const std::string& input, isocenter_payload* payload);
+  void end_input(const std::string& input);
+  isocenter_status pull(const std::string& output, double timeout_s, isocenter_payload** payload);
+  void wait();
+  /// The last user's handle is gone: cancels, waits for the threads, lets go of everything in the queues.
+  void close();
+  bool stopping() const { return cancel_requested.load(std::memory_order_relaxed); }
+  Node& find(const std::string& name, isocenter::detail::Node::Role role);
+  void note_error(Node& node, std::int64_t sequence, isocenter_status code, const char* message);
+
+ private:
+  void work(Node& node);
+  void work_source(Node& node);
+  bool take_inputs(Node& node, isocenter::detail::Item& item);
+  bool acquire_outputs(Node& node);
+  isocenter_status run_item(Node& node, const isocenter::detail::Item& item);
+  void hand_on(Node& node, const isocenter::detail::Item& item, bool with_payload);
+  void send(isocenter::detail::Queue& queue, isocenter::detail::Item item, std::unique_lock<std::mutex>& lock);
+  void finish(Node& node);
+  void empty(isocenter::detail::Queue& queue);
+  void join();
+};
+
+// What the operator functions get.
+struct isocenter_plan {
+  isocenter_session* session;
+  isocenter::detail::SessionNode* node;
+  const isocenter_pipeline* pipeline;
+  int pipeline_node;
+  std::uint64_t memory_left;
+};
+struct isocenter_run {
+  isocenter_session* session;
+  isocenter::detail::SessionNode* node;
+};
