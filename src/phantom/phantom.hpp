@@ -26,7 +26,7 @@ enum Label : std::int32_t {
   label_airway = 7
 };
 inline constexpr std::array label_names = {"background", "soft tissue", "lung",  "heart and vessels",
-                                    "bone",       "lesion",      "liver", "airway"};
+                                           "bone",       "lesion",      "liver", "airway"};
 
 using Matrix3 = std::array<double, 9>;  ///< row-major
 
@@ -46,7 +46,8 @@ Primitive make_rod(const Vector3& from_mm, const Vector3& to_mm, double radius_m
 /// Keeps the part with low <= normal · (x - centre) <= high; the normal has any length but 0.
 Primitive cut(Primitive solid, const Vector3& normal, double low_mm, double high_mm);
 
-/// One state of a phantom.
+/// One state of a phantom. Those who make one replace what is in it; a list that has held the phantom before is not
+/// allocated again.
 struct Solids {
   std::vector<Primitive> list;
   Composition composition = Composition::additive;
@@ -63,10 +64,10 @@ enum class Contrast { original, modified };
 /// modified contrast is Toft's ("The Radon transform", thesis, DTU 1996, table B.3) on the same ellipsoids: 1, -0.8,
 /// -0.2, -0.2, then ±0.1 with the sign of the original. `radius_mm` is the length 1 of the table: the head fits into a
 /// ball of 0.92 of it.
-Solids shepp_logan(Contrast contrast, double radius_mm);
+void shepp_logan(Contrast contrast, double radius_mm, Solids* solids);
 
 /// A water cylinder along z: value 1, label soft tissue.
-Solids water_cylinder(double radius_mm, double half_height_mm);
+void water_cylinder(double radius_mm, double half_height_mm, Solids* solids);
 
 // ---- Moving thorax -----------------------------------------------------------------------------------------------
 
@@ -90,7 +91,6 @@ struct ThoraxParams {
 /// b(t) as above, in [0, 1].
 double breathing(double time_s, double period_s);
 
-/// Replaces what is in `solids`; a list that has held a chest before is not allocated again.
 void moving_thorax(const ThoraxParams& params, double time_s, Solids* solids);
 
 /// Where the lesion's centre is: the truth that motion tracking is held to.

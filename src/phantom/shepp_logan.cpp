@@ -25,25 +25,25 @@ constexpr Ellipsoid table[] = {
 };
 }  // namespace
 
-Solids shepp_logan(Contrast contrast, double radius_mm) {
-  Solids head;
+void shepp_logan(Contrast contrast, double radius_mm, Solids* solids) {
+  solids->list.clear();
+  solids->composition = Composition::additive;
   for (const Ellipsoid& e : table) {
     Vector3 centre{}, half{};
     for (std::size_t k = 0; k < 3; ++k) {
       centre[k] = e.centre[k] * radius_mm;
       half[k] = e.half_axes[k] * radius_mm;
     }
-    head.list.push_back(make_solid(Solid::ellipsoid, centre, half,
-                                   turn_around(2, e.angle_deg * std::numbers::pi / 180.0),
-                                   contrast == Contrast::original ? e.original : e.modified, e.label));
+    solids->list.push_back(make_solid(Solid::ellipsoid, centre, half,
+                                      turn_around(2, e.angle_deg * std::numbers::pi / 180.0),
+                                      contrast == Contrast::original ? e.original : e.modified, e.label));
   }
-  return head;
 }
 
-Solids water_cylinder(double radius_mm, double half_height_mm) {
-  return {
-      {make_solid(Solid::cylinder, {0, 0, 0}, {radius_mm, radius_mm, half_height_mm}, no_turn, 1.0, label_soft_tissue)},
-      Composition::additive};
+void water_cylinder(double radius_mm, double half_height_mm, Solids* solids) {
+  solids->composition = Composition::additive;
+  solids->list.assign(1, make_solid(Solid::cylinder, {0, 0, 0}, {radius_mm, radius_mm, half_height_mm}, no_turn, 1.0,
+                                    label_soft_tissue));
 }
 
 }  // namespace isocenter::detail

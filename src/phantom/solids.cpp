@@ -1,7 +1,8 @@
 // How solids are placed: axes, turns and cuts become the numbers that the kernels use.
+#include <algorithm>
 #include <cmath>
 
-#include "phantom/phantom.hpp"
+#include "phantom/chosen_phantom.hpp"
 
 namespace isocenter::detail {
 
@@ -75,6 +76,18 @@ Primitive cut(Primitive solid, const Vector3& normal, double low_mm, double high
   solid.cut_low_mm = low_mm;
   solid.cut_high_mm = high_mm;
   return solid;
+}
+
+double reach_from_axis_mm(const Solids& solids) {
+  double reach = 0.0;
+  for (const Primitive& s : solids.list) {
+    const double half[3] = {std::hypot(s.half_axis_mm[0], s.half_axis_mm[1]),
+                            std::hypot(s.half_axis_mm[3], s.half_axis_mm[4]),
+                            std::hypot(s.half_axis_mm[6], s.half_axis_mm[7])};
+    const double r = s.solid == Solid::ellipsoid ? std::sqrt(dot3(half, half)) : std::hypot(half[0], half[1]) + half[2];
+    reach = std::max(reach, std::hypot(s.centre_mm[0], s.centre_mm[1]) + r);
+  }
+  return reach;
 }
 
 }  // namespace isocenter::detail
