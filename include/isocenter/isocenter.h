@@ -490,6 +490,7 @@ typedef struct isocenter_device_type {
   int (*fill_zero)(void* user, void* memory, uint64_t bytes, void* stream);
   const void* (*find)(void* user, const char* name); /* kernels and services, NULL when there is none */
   const char* (*error_text)(void* user, int error);
+  int (*make_current)(void* user); /* called in every thread before it plans or runs on the device; may be NULL */
 } isocenter_device_type;
 ISOCENTER_API isocenter_status isocenter_register_device(isocenter_context* context,
                                                          const isocenter_device_type* type, isocenter_error* error);

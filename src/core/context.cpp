@@ -112,6 +112,11 @@ void Device::wait(void* stream, const char* node) const {
   if (const int e = type.stream_wait(type.user, stream); e != 0) fail(e, std::string("work of node '") + node + "'");
 }
 
+void Device::make_current() const {
+  if (type.make_current == nullptr) return;
+  if (const int e = type.make_current(type.user); e != 0) fail(e, "making it current");
+}
+
 void Device::fail(int error, const std::string& doing) const {
   throw Failure(ErrorCode::device_lost,
                 "device '" + name + "': " + doing + " failed: " + type.error_text(type.user, error),
@@ -197,7 +202,8 @@ isocenter_context::isocenter_context(const isocenter_context_options& options) {
                                     cpu_copy,
                                     cpu_fill_zero,
                                     nullptr,
-                                    cpu_error_text};
+                                    cpu_error_text,
+                                    nullptr};
   devices.push_back(std::move(cpu));
   register_builtin_operators(this);
   if ((options.flags & ISOCENTER_CONTEXT_NO_MODULES) != 0) return;

@@ -19,6 +19,7 @@ struct Device {
   void release(void* memory) const { type.release(type.user, memory); }
   void copy(void* to, const void* from, std::uint64_t bytes, void* stream) const;
   void wait(void* stream, const char* node) const;
+  void make_current() const;
   [[noreturn]] void fail(int error, const std::string& doing) const;
 };
 

@@ -93,6 +93,7 @@ class SessionPlanner {
           node.ancestors.push_back(a);
     std::sort(node.ancestors.begin(), node.ancestors.end());
     if (described.role == Node::Role::output) return;
+    node.device->make_current();
     make_stream(node);
     read_values(node, described);
     isocenter_error error{sizeof error, ISOCENTER_OK, {}};

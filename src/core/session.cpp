@@ -125,6 +125,12 @@ void isocenter_session::note_error(Node& node, std::int64_t sequence, isocenter_
 }
 
 void isocenter_session::work(Node& node) {
+  isocenter_error error{sizeof error, ISOCENTER_OK, {}};
+  const isocenter_status current = guarded(&error, [&]() -> isocenter_status {
+    node.device->make_current();
+    return ISOCENTER_OK;
+  });
+  if (current != ISOCENTER_OK) note_error(node, -1, current, error.message);
   if (node.inputs.empty()) {
     work_source(node);
   } else {
