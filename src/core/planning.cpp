@@ -230,14 +230,31 @@ class SessionPlanner {
     for (auto& out : node.outputs) out->description->set_attribute("provenance", json.text());
   }
 
-  std::uint64_t planned_on(const Device& device, int slots) const {
+  /// Buffers of one output: as many as items in flight; as many as a longer queue holds and one to fill; and where a
+  /// queue may lose items, enough that its producer never waits: what it holds, what is consumed, what is filled.
+  static std::uint64_t slots_of(const OutputPort& out, int in_flight) {
+    std::size_t slots = static_cast<std::size_t>(in_flight);
+    std::size_t lossy = 0;
+    for (const Queue* q : out.consumers) {
+      if (q->policy != ISOCENTER_EDGE_BLOCK)
+        lossy += q->ring.size() + 1;
+      else if (q->ring.size() > 1)
+        slots = std::max(slots, q->ring.size() + 1);
+    }
+    return slots + lossy;
+  }
+  static std::uint64_t bytes_of(const OutputPort& out, int in_flight) {
+    return out.description->bytes() * slots_of(out, in_flight);
+  }
+
+  std::uint64_t planned_on(const Device& device, int in_flight) const {
     std::uint64_t sum = 0;
     for (const auto& n : session_.nodes) {
       if (n->role == Node::Role::input) continue;
       if (n->device == &device) sum += n->scratch_bytes + n->table_bytes;
       if (device.is_cpu()) sum += n->declared_bytes;
       if (n->device == &device)
-        for (const auto& out : n->outputs) sum += out->description->bytes() * static_cast<std::uint64_t>(slots);
+        for (const auto& out : n->outputs) sum += bytes_of(*out, in_flight);
     }
     return sum;
   }
@@ -271,8 +288,7 @@ class SessionPlanner {
       std::uint64_t bytes = n->device == &device ? n->scratch_bytes + n->table_bytes : 0;
       if (device.is_cpu()) bytes += n->declared_bytes;
       if (n->device == &device && n->role != Node::Role::input)
-        for (const auto& out : n->outputs)
-          bytes += out->description->bytes() * static_cast<std::uint64_t>(session_.in_flight);
+        for (const auto& out : n->outputs) bytes += bytes_of(*out, session_.in_flight);
       if (bytes > 0) largest.emplace_back(bytes, n->name);
     }
     std::sort(largest.rbegin(), largest.rend());
@@ -289,11 +305,12 @@ class SessionPlanner {
     for (auto& n : session_.nodes) {
       if (n->role == Node::Role::input) continue;
       for (auto& out : n->outputs) {
-        out->bytes = out->description->bytes() * static_cast<std::uint64_t>(session_.in_flight);
+        out->bytes = bytes_of(*out, session_.in_flight);
         n->output_bytes += out->bytes;
         if (out->description->tensors.empty()) continue;
-        out->free.reserve(static_cast<std::size_t>(session_.in_flight));
-        for (int i = 0; i < session_.in_flight; ++i) {
+        const std::uint64_t slots = slots_of(*out, session_.in_flight);
+        out->free.reserve(slots);
+        for (std::uint64_t i = 0; i < slots; ++i) {
           isocenter_payload* slot = out->description->copy_description();
           out->slots.push_back(slot);
           slot->allocate(session_.context.get(), *n->device);
