@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "plain_threads.hpp"
+
 namespace isocenter::testing {
 
 /// One context with the run-time modules of the build tree, for all tests of the program.
@@ -16,6 +18,7 @@ inline const Context& context() {
     isocenter_context_options options{};
     options.struct_size = sizeof options;
     options.module_path = ISOCENTER_MODULE_DIR;
+    options.threads = threads_under_test();
     options.flags = std::filesystem::is_directory(ISOCENTER_MODULE_DIR) ? 0 : ISOCENTER_CONTEXT_NO_MODULES;
     return Context(options);
   }();

@@ -6,6 +6,8 @@
 #include <isocenter/operator.hpp>
 #include <thread>
 
+#include "plain_threads.hpp"
+
 namespace isocenter::testing {
 
 /// Gives `count` volumes of nx x 1 x 1 whose voxels are all the item's number.
@@ -164,6 +166,7 @@ class LabellerOperator final : public OperatorBase<Labeller> {
 inline Context test_context(isocenter_context_options options = {}) {
   options.struct_size = sizeof options;
   options.flags |= ISOCENTER_CONTEXT_NO_MODULES;
+  if (options.threads == nullptr) options.threads = threads_under_test();
   Context context(options);
   register_operator<CountingSourceOperator>(context.get());
   register_operator<SumOperator>(context.get());
