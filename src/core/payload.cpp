@@ -177,8 +177,10 @@ void isocenter_payload::copy_data_from(const isocenter_payload& from, void* stre
   time_s = from.time_s;
 }
 
-void isocenter_payload::require_same_shape(const isocenter_payload& other, const std::string& where) const {
+void isocenter_payload::require_same_shape(const isocenter_payload& other, const char* what,
+                                           std::string_view name) const {
   const auto refuse = [&](const std::string& why) {
+    const std::string where = name.empty() ? what : std::string(what) + " '" + std::string(name) + "'";
     throw Failure(ErrorCode::invalid_argument, where + ": " + why,
                   "prepare the pipeline for this payload's description");
   };
@@ -256,6 +258,19 @@ isocenter_status isocenter_payload_set_owner(isocenter_payload* payload, void (*
                                              isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
     payload->own(released, user);
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_payload_set_device(isocenter_payload* payload, isocenter_context* context, const char* device,
+                                              isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const auto& on = context->find_device(device);
+    for (const auto& t : payload->tensors)
+      if (t.owned && payload->device != &on)
+        throw Failure(ErrorCode::invalid_state, "tensor '" + t.name + "' has memory on '" + payload->device->name + "'",
+                      "only data set from outside can be declared; copy the payload instead");
+    payload->context = isocenter::detail::Ref<isocenter_context>::share(context);
+    payload->device = &on;
     return ISOCENTER_OK;
   });
 }

@@ -63,7 +63,8 @@ struct isocenter_payload final : isocenter::detail::RefCounted {
   /// Copies the data of a payload with the same description; enqueued on `stream` of a GPU that is part of it.
   void copy_data_from(const isocenter_payload& from, void* stream);
   /// Throws when tensors differ in name, type or shape; `where` starts the sentence.
-  void require_same_shape(const isocenter_payload& other, const std::string& where) const;
+  /// Fails, naming "what 'name'", when other is not of this description's shape; allocates nothing when it is.
+  void require_same_shape(const isocenter_payload& other, const char* what, std::string_view name = {}) const;
   void own(void (*released)(void*), void* user);
 
  private:

@@ -329,30 +329,30 @@ void isocenter_session::finish(Node& node) {
   changed.notify_all();
 }
 
-SNode& isocenter_session::find(const std::string& name, isocenter::detail::Node::Role role) {
+SNode& isocenter_session::find(std::string_view name, isocenter::detail::Node::Role role) {
   for (auto& n : nodes)
     if (n->role == role && n->name == name) return *n;
   throw Failure(ErrorCode::not_found,
                 std::string("the session has no way ") + (role == isocenter::detail::Node::Role::input ? "in" : "out") +
-                    " '" + name + "'",
+                    " '" + std::string(name) + "'",
                 "add it to the pipeline before prepare");
 }
 
-void isocenter_session::push(const std::string& input, isocenter_payload* payload) {
+void isocenter_session::push(std::string_view input, isocenter_payload* payload) {
   Node& node = find(input, isocenter::detail::Node::Role::input);
   OutputPort& out = *node.outputs.front();
-  out.description->require_same_shape(*payload, "input '" + input + "'");
+  out.description->require_same_shape(*payload, "input", input);
   if ((payload->device == nullptr ? &context->cpu() : payload->device) != node.device)
     throw Failure(ErrorCode::invalid_argument,
-                  "input '" + input + "': the payload is on '" + isocenter_payload_device(payload) +
+                  "input '" + std::string(input) + "': the payload is on '" + isocenter_payload_device(payload) +
                       "', described was '" + node.device->name + "'",
                   "copy it there, or describe the input with a payload on that device");
   std::unique_lock lock(mutex);
   if (!started || node.finished)
-    throw Failure(
-        ErrorCode::invalid_state,
-        "input '" + input + "' takes nothing " + (started ? "after its end was said" : "before the session is started"),
-        started ? "prepare a new session" : "call start first");
+    throw Failure(ErrorCode::invalid_state,
+                  "input '" + std::string(input) + "' takes nothing " +
+                      (started ? "after its end was said" : "before the session is started"),
+                  started ? "prepare a new session" : "call start first");
   Item item;
   item.kind = Item::Kind::payload;
   item.sequence = node.done++;
@@ -369,7 +369,7 @@ void isocenter_session::push(const std::string& input, isocenter_payload* payloa
   if (cancelled) throw isocenter::Error(ErrorCode::cancelled, "the session was cancelled.");
 }
 
-void isocenter_session::end_input(const std::string& input) {
+void isocenter_session::end_input(std::string_view input) {
   Node& node = find(input, isocenter::detail::Node::Role::input);
   std::unique_lock lock(mutex);
   if (node.finished) return;
@@ -379,7 +379,7 @@ void isocenter_session::end_input(const std::string& input) {
   changed.notify_all();
 }
 
-isocenter_status isocenter_session::pull(const std::string& output, double timeout_s, isocenter_payload** payload) {
+isocenter_status isocenter_session::pull(std::string_view output, double timeout_s, isocenter_payload** payload) {
   Node& node = find(output, isocenter::detail::Node::Role::output);
   Queue& queue = *node.inputs.front().queue;
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -153,14 +154,14 @@ struct isocenter_session final : isocenter::detail::RefCounted {
 
   void prepare(const isocenter_pipeline& pipeline);
   void start();
-  void push(const std::string& input, isocenter_payload* payload);
-  void end_input(const std::string& input);
-  isocenter_status pull(const std::string& output, double timeout_s, isocenter_payload** payload);
+  void push(std::string_view input, isocenter_payload* payload);
+  void end_input(std::string_view input);
+  isocenter_status pull(std::string_view output, double timeout_s, isocenter_payload** payload);
   void wait();
   /// The last user's handle is gone: cancels, waits for the threads, lets go of everything in the queues.
   void close();
   bool stopping() const { return cancel_requested.load(std::memory_order_relaxed); }
-  Node& find(const std::string& name, isocenter::detail::Node::Role role);
+  Node& find(std::string_view name, isocenter::detail::Node::Role role);
   void note_error(Node& node, std::int64_t sequence, isocenter_status code, const char* message);
 
  private:
