@@ -1,0 +1,10 @@
+# Included by the presets, right after project(): compiles through ccache where it is installed.
+find_program(ISOCENTER_CCACHE ccache DOC "Speeds up compiling what was compiled before")
+mark_as_advanced(ISOCENTER_CCACHE)
+if(ISOCENTER_CCACHE)
+  foreach(language IN ITEMS C CXX CUDA)
+    if(NOT CMAKE_${language}_COMPILER_LAUNCHER)
+      set(CMAKE_${language}_COMPILER_LAUNCHER ${ISOCENTER_CCACHE})
+    endif()
+  endforeach()
+endif()

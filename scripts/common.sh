@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: where the repository is, how messages look, how many jobs this machine can carry.
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+cd "$root" || exit 1
+
+say() { printf '\n==> %s\n' "$*"; }
+note() { printf '    %s\n' "$*"; }
+fail() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# Compile jobs: as many as there are cores, but no more than memory carries at 1.5 GiB a job.
+jobs() {
+  local cores memory_kib limit
+  cores="$(nproc)"
+  memory_kib="$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)"
+  limit="$(cat /sys/fs/cgroup/memory.max 2>/dev/null || true)"
+  if [[ "$limit" =~ ^[0-9]+$ ]] && ((limit / 1024 < memory_kib)); then memory_kib=$((limit / 1024)); fi
+  local carried=$((memory_kib / (1536 * 1024)))
+  if ((carried < 1)); then carried=1; fi
+  echo $((carried < cores ? carried : cores))
+}
+
+# nvcc's path: on PATH, or where NVIDIA's packages put it. Empty without a CUDA toolkit.
+nvcc_path() {
+  command -v nvcc || ls -d "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" 2>/dev/null || true
+}
+
+# Configures a preset: configure_preset <preset> [-D...]
+configure_preset() {
+  local preset="$1"
+  shift
+  local cuda=()
+  if [[ "$preset" != embedded ]]; then
+    local nvcc
+    nvcc="$(nvcc_path)"
+    if [[ -n "$nvcc" ]]; then
+      note "CUDA: compiled with $nvcc ($("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'))"
+      cuda=("-DCMAKE_CUDA_COMPILER=$nvcc")
+    else
+      note "CUDA: off, no nvcc was found on PATH or under ${CUDA_HOME:-/usr/local/cuda}"
+      cuda=(-DISOCENTER_WITH_CUDA=OFF)
+    fi
+  fi
+  local log="build/$preset-configure.log"
+  mkdir -p build
+  if ! cmake --preset "$preset" "${cuda[@]}" "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    fail "configuring preset '$preset' failed; what CMake said stands above"
+  fi
+  grep -E '^-- Isocenter' "$log" | sed 's/^-- /    /' || true
+}
+
+# Builds a preset (or some of its targets): build_preset <preset> [target...]
+build_preset() {
+  local preset="$1" parallel
+  shift
+  parallel="$(jobs)"
+  note "building build/$preset with $parallel jobs"
+  cmake --build "build/$preset" --parallel "$parallel" ${1:+--target "$@"}
+}

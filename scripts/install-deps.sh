@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Installs what Isocenter is built and tested with, on Debian 12 and Ubuntu 24.04; only what is missing.
+#
+#   scripts/install-deps.sh                 everything
+#   scripts/install-deps.sh embedded        core, phantom, recon, denoise and render, and their tests
+#   scripts/install-deps.sh GROUP...        any of: build embedded dicom io infer apps test checks
+#   scripts/install-deps.sh --list [GROUP]  names the packages and installs nothing
+#
+# CUDA is used where it is installed; this script never installs it.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+
+declare -A packages=(
+  [build]="cmake ninja-build g++ ccache git ca-certificates"
+  [embedded]="cmake ninja-build g++ ccache libtbb-dev libeigen3-dev libgtest-dev libgmock-dev"
+  [dicom]="libdcmtk-dev libopenjp2-7-dev"
+  [io]="libpng-dev libvpx-dev libwebm-dev libinsighttoolkit5-dev"
+  [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler"
+  [apps]="libcli11-dev libyaml-cpp-dev nlohmann-json3-dev"
+  # What tests hold us to: other people's readers and checkers, a second compiler, a second ABI reader.
+  [test]="libbenchmark-dev dcmtk dicom3tools ffmpeg clang abigail-tools binutils python3 python3-venv python3-pip"
+  # What scripts/check.sh wants beyond that.
+  [checks]="clang-format clang-tidy codespell shellcheck"
+)
+everything=(build embedded dicom io infer apps test)
+
+list_only=false
+groups=()
+for argument in "$@"; do
+  case "$argument" in
+    --list) list_only=true ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    *)
+      [[ -n "${packages[$argument]:-}" ]] ||
+        fail "there is no group '$argument'. Groups: ${!packages[*]}"
+      groups+=("$argument")
+      ;;
+  esac
+done
+((${#groups[@]} > 0)) || groups=("${everything[@]}")
+
+wanted=()
+for group in "${groups[@]}"; do
+  read -ra names <<<"${packages[$group]}"
+  wanted+=("${names[@]}")
+done
+mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)
+
+if $list_only; then
+  printf '%s\n' "${wanted[@]}"
+  exit 0
+fi
+command -v dpkg-query >/dev/null || fail "this machine has no dpkg. Install by other means: ${wanted[*]}"
+
+installed="$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/ installed$//p')"
+mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}") <(sort -u <<<"$installed"))
+if ((${#missing[@]} == 0)); then
+  note "dependencies: all ${#wanted[@]} packages are installed"
+  exit 0
+fi
+
+as_root=()
+if ((EUID != 0)); then
+  command -v sudo >/dev/null ||
+    fail "these packages are missing and this user is neither root nor has sudo: ${missing[*]}"
+  as_root=(sudo)
+fi
+say "Installing ${#missing[@]} packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
