@@ -261,8 +261,8 @@ isocenter_status isocenter_payload_set_owner(isocenter_payload* payload, void (*
     return ISOCENTER_OK;
   });
 }
-isocenter_status isocenter_payload_set_device(isocenter_payload* payload, isocenter_context* context, const char* device,
-                                              isocenter_error* error) {
+isocenter_status isocenter_payload_set_device(isocenter_payload* payload, isocenter_context* context,
+                                              const char* device, isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
     const auto& on = context->find_device(device);
     for (const auto& t : payload->tensors)

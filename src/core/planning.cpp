@@ -134,6 +134,7 @@ class SessionPlanner {
     out->name = name;
     out->port = port;
     out->session = &session_;
+    out->node = &node;
     node.outputs.push_back(std::move(out));
     return *node.outputs.back();
   }
@@ -169,6 +170,8 @@ class SessionPlanner {
     in.queue = std::make_unique<Queue>();
     in.queue->from = from.name + "." + out.name;
     in.queue->port = port;
+    in.queue->producer = &from;
+    in.queue->consumer = &node;
     in.queue->policy = edge.policy;
     in.queue->ring.resize(edge.capacity);
     out.consumers.push_back(in.queue.get());

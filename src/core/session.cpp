@@ -11,12 +11,12 @@ using SNode = isocenter::detail::SessionNode;
 
 namespace {
 // Waits are cut into pieces, so that a cancel from a signal handler, which may not notify, is seen soon.
-constexpr auto wake_up = std::chrono::milliseconds(20);
+constexpr auto longest_wait = std::chrono::milliseconds(20);
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 template <class Predicate>
-void wait_until(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Predicate&& ready) {
-  while (!ready()) changed.wait_for(lock, wake_up);
+void wait_until(std::condition_variable& wake, std::unique_lock<std::mutex>& lock, Predicate&& ready) {
+  while (!ready()) wake.wait_for(lock, longest_wait);
 }
 }  // namespace
 
@@ -39,7 +39,7 @@ void OutputPort::give_back(isocenter_payload* payload) noexcept {
     const std::lock_guard lock(owner->mutex);
     free.push_back(payload);
   }
-  owner->changed.notify_all();
+  node->wake.notify_all();
   owner->release();  // each payload outside the pool keeps its session alive
 }
 
@@ -173,7 +173,7 @@ void isocenter_session::work_source(Node& node) {
 bool isocenter_session::take_inputs(Node& node, Item& item) {
   std::unique_lock lock(mutex);
   for (;;) {
-    wait_until(changed, lock, [&] {
+    wait_until(node.wake, lock, [&] {
       return stopping() ||
              std::all_of(node.inputs.begin(), node.inputs.end(), [](const auto& in) { return in.queue->size > 0; });
     });
@@ -190,7 +190,7 @@ bool isocenter_session::take_inputs(Node& node, Item& item) {
         ++in.queue->dropped;
         lock.unlock();
         if (lost.payload != nullptr) lost.payload->release();
-        changed.notify_all();
+        in.queue->producer->wake.notify_all();
         lock.lock();
         aligned = false;
       }
@@ -204,7 +204,7 @@ bool isocenter_session::take_inputs(Node& node, Item& item) {
       item.born = i == 0 ? taken.born : std::min(item.born, taken.born);
     }
     lock.unlock();
-    changed.notify_all();
+    for (auto& in : node.inputs) in.queue->producer->wake.notify_all();
     return true;
   }
 }
@@ -213,7 +213,7 @@ bool isocenter_session::acquire_outputs(Node& node) {
   std::unique_lock lock(mutex);
   for (auto& out : node.outputs) {
     if (out->slots.empty()) continue;
-    wait_until(changed, lock, [&] { return stopping() || !out->free.empty(); });
+    wait_until(node.wake, lock, [&] { return stopping() || !out->free.empty(); });
     if (stopping()) {
       for (auto& o : node.outputs)
         if (o->current != nullptr) {
@@ -281,7 +281,6 @@ void isocenter_session::hand_on(Node& node, const Item& item, bool with_payload)
       send(*queue, copy, lock);
     }
     lock.unlock();
-    changed.notify_all();
     if (payload != nullptr) payload->release();
   }
 }
@@ -294,7 +293,7 @@ void isocenter_session::send(Queue& queue, Item item, std::unique_lock<std::mute
     lock.lock();
   };
   if (queue.policy == ISOCENTER_EDGE_BLOCK || item.kind == Item::Kind::end) {
-    wait_until(changed, lock, [&] { return stopping() || queue.closed || !queue.full(); });
+    wait_until(queue.producer->wake, lock, [&] { return stopping() || queue.closed || !queue.full(); });
   }
   if (queue.closed || (stopping() && queue.full())) return drop(item);
   if (queue.policy != ISOCENTER_EDGE_BLOCK && item.kind != Item::Kind::end) {
@@ -305,7 +304,7 @@ void isocenter_session::send(Queue& queue, Item item, std::unique_lock<std::mute
     }
   }
   queue.push(item);
-  changed.notify_all();
+  queue.consumer->wake.notify_all();
 }
 
 void isocenter_session::finish(Node& node) {
@@ -316,8 +315,10 @@ void isocenter_session::finish(Node& node) {
         guarded(&error, [&] { return node.type->finish(node.instance, completed ? 1 : 0, &error); });
     if (status != ISOCENTER_OK) note_error(node, -1, status, error.message);
   }
-  for (auto& in : node.inputs) empty(*in.queue);
-  changed.notify_all();
+  for (auto& in : node.inputs) {
+    empty(*in.queue);
+    in.queue->producer->wake.notify_all();
+  }
   Item end;
   end.kind = Item::Kind::end;
   hand_on(node, end, false);
@@ -326,7 +327,6 @@ void isocenter_session::finish(Node& node) {
     node.finished = true;
     ended_at = std::max(ended_at, Clock::now());
   }
-  changed.notify_all();
 }
 
 SNode& isocenter_session::find(std::string_view name, isocenter::detail::Node::Role role) {
@@ -365,7 +365,6 @@ void isocenter_session::push(std::string_view input, isocenter_payload* payload)
   }
   const bool cancelled = stopping();
   lock.unlock();
-  changed.notify_all();
   if (cancelled) throw isocenter::Error(ErrorCode::cancelled, "the session was cancelled.");
 }
 
@@ -375,8 +374,6 @@ void isocenter_session::end_input(std::string_view input) {
   if (node.finished) return;
   node.finished = true;
   for (Queue* queue : node.outputs.front()->consumers) send(*queue, Item{}, lock);
-  lock.unlock();
-  changed.notify_all();
 }
 
 isocenter_status isocenter_session::pull(std::string_view output, double timeout_s, isocenter_payload** payload) {
@@ -391,11 +388,11 @@ isocenter_status isocenter_session::pull(std::string_view output, double timeout
     while (queue.size == 0) {
       if (stopping()) return ISOCENTER_CANCELLED;
       if (Clock::now() >= until) return ISOCENTER_TIMEOUT;
-      changed.wait_for(lock, std::min<Clock::duration>(wake_up, until - Clock::now()));
+      node.wake.wait_for(lock, std::min<Clock::duration>(longest_wait, until - Clock::now()));
     }
     if (queue.front().kind == Item::Kind::end) return ISOCENTER_END_OF_STREAM;
     const Item item = queue.pop();
-    changed.notify_all();
+    queue.producer->wake.notify_all();
     if (item.kind == Item::Kind::failed) continue;  // its error is in the session's error output
     ++node.done;
     *payload = item.payload;

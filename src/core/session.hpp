@@ -34,8 +34,11 @@ struct Item {
   isocenter_payload* payload = nullptr;  // one reference
 };
 
+struct SessionNode;
+
 /// A bounded ring of items that ends in one input port. All access is under the session's mutex.
 struct Queue {
+  SessionNode *producer = nullptr, *consumer = nullptr;
   std::string from, port;  // "denoise.output", "input"
   std::int32_t policy = ISOCENTER_EDGE_BLOCK;
   std::vector<Item> ring;
@@ -56,10 +59,9 @@ struct Queue {
   }
 };
 
-struct SessionNode;
-
 /// An output port's buffers.
 struct OutputPort final : PayloadPool {
+  SessionNode* node = nullptr;
   std::string name;
   int port = -1;
   Ref<isocenter_payload> description;
@@ -114,6 +116,7 @@ struct SessionNode {
   std::string record;          // this node's provenance record, JSON
 
   std::thread thread;
+  std::condition_variable wake;  // something came, a queue that it fills has room, or a buffer is free
   std::int64_t done = 0, failed = 0;
   std::int64_t sequence = 0;  // of the item that runs
   Histogram time;
@@ -141,7 +144,6 @@ struct isocenter_session final : isocenter::detail::RefCounted {
   std::vector<std::unique_ptr<Node>> nodes;  // in an order that respects the wires
 
   mutable std::mutex mutex;
-  std::condition_variable changed;
   std::atomic<bool> cancel_requested{false};
   std::atomic<int> handles{1};  // the users'; payloads outside their pools hold the session itself
   bool started = false, joined = false, device_lost = false;
