@@ -195,6 +195,9 @@ ISOCENTER_API isocenter_status isocenter_payload_tensor(const isocenter_payload*
 /* `released(user)` is called when the payload goes: the owner of data that was set from outside. */
 ISOCENTER_API isocenter_status isocenter_payload_set_owner(isocenter_payload* payload, void (*released)(void* user),
                                                            void* user, isocenter_error* error);
+/* Says on which device the data lies that was set from outside; without it, on the host. */
+ISOCENTER_API isocenter_status isocenter_payload_set_device(isocenter_payload* payload, isocenter_context* context,
+                                                            const char* device, isocenter_error* error);
 /* Gives every tensor without data memory on a device of the context, zeroed. */
 ISOCENTER_API isocenter_status isocenter_payload_allocate(isocenter_payload* payload, isocenter_context* context,
                                                           const char* device, isocenter_error* error);
