@@ -1,0 +1,71 @@
+#pragma once
+#include <isocenter/operator.hpp>
+
+namespace isocenter::inline v1 {
+
+enum class FdkWindow { ramp, shepp_logan, cosine, hamming, hann };
+enum class CtUnit { hu, per_mm };
+
+/// Cone-beam reconstruction from a full circle with a flat detector; one volume for each motion phase.
+///
+/// | port   | payload     | shape                                            | unit       |
+/// |--------|-------------|--------------------------------------------------|------------|
+/// | input  | Projections | views × rows × columns, line integrals           | 1          |
+/// | output | Volume      | zyx, or tzyx with a frame for each motion phase  | HU or 1/mm |
+///
+/// Method: Feldkamp, Davis and Kress, J. Opt. Soc. Am. A 1 (1984) 612: cosine weights, ramp filter along the rows
+/// (band-limited in space, zero-padded: Kak and Slaney 1988, chapter 3, equation 61) with a window, back projection
+/// weighted with the square of (source to axis) / (source to voxel). A view counts with half the angle between its
+/// neighbours (of its own phase), so that uneven angles are right. Samples off the detector are zero. Phases: after
+/// phase_sort ("acquisition.phases" = n) view k belongs to frame round(n · phase) mod n. Border: an object that reaches
+/// over the detector's sides is truncated, and bright there. Cost: rows · views transforms, and 4 reads of the filtered
+/// views for each voxel and view; less where detector columns run along the volume's z axis (any orbit around the
+/// patient's z axis). Errors: bad_data for fewer than three views, a missing or wrong "acquisition.views", an angular
+/// gap, views without a phase; unsupported for a parallel beam or sources off a circle; invalid_argument for a volume
+/// that reaches the source.
+struct FdkReconstruction {
+  static constexpr const char* name = "fdk_reconstruction";
+  static constexpr const char* module = "recon";
+  static constexpr const char* summary = "Feldkamp cone-beam reconstruction, one volume for each motion phase.";
+  static constexpr const char* help =
+      "Feldkamp, Davis and Kress 1984, for a full circle and a flat detector. CPU (AVX-512, AVX2 or portable) and "
+      "CUDA.";
+  struct Params {
+    std::int64_t nx = 0, ny = 0, nz = 0;
+    std::vector<double> spacing_mm = {0};
+    std::vector<double> offset_mm = {0, 0, 0};
+    FdkWindow window = FdkWindow::ramp;
+    double cutoff = 1;
+    CtUnit unit = CtUnit::hu;
+    double mu_water_per_mm = 0;
+    double largest_gap_deg = 60;
+    static constexpr const char* windows[] = {"ramp", "shepp_logan", "cosine", "hamming", "hann"};
+    static constexpr const char* units[] = {"HU", "1/mm"};
+    static constexpr auto describe() {
+      return std::tuple{
+          param(&Params::nx, "nx", Unit::px, 0, 8192, "Voxels along x; 0: as many as detector columns."),
+          param(&Params::ny, "ny", Unit::px, 0, 8192, "Voxels along y; 0: as many as detector columns."),
+          param(&Params::nz, "nz", Unit::px, 0, 8192, "Voxels along z; 0: as many as detector rows."),
+          param(&Params::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
+                "Voxel size: one number, or x, y, z; 0: a detector column as seen at the isocentre."),
+          param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
+                "The grid's centre, from the isocentre: x, y, z."),
+          choice(&Params::window, "window", windows, "What tames the ramp filter's noise; ramp: nothing, sharpest."),
+          param(&Params::cutoff, "cutoff", Unit::none, 0.05, 1,
+                "Where the window ends, in parts of the Nyquist frequency."),
+          choice(&Params::unit, "unit", units, "HU, or linear attenuation in 1/mm."),
+          param(&Params::mu_water_per_mm, "mu_water_per_mm", Unit::per_mm, 0, 10,
+                "Attenuation of water, for HU; 0: the input's attribute \"mu_water_per_mm\"."),
+          param(&Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 360,
+                "The widest angle without a view that is accepted (in a phase, if there are phases)."),
+      };
+    }
+  };
+  struct Ports {
+    In<Projections> input{"input", "Line integrals with their acquisition geometry."};
+    Out<Volume> output{"output", "The reconstruction."};
+    static constexpr auto describe() { return std::tuple{&Ports::input, &Ports::output}; }
+  };
+};
+
+}  // namespace isocenter::inline v1

@@ -1,0 +1,23 @@
+#pragma once
+// Back projection on the CPU for detectors whose columns run along the volume's z axis: what a voxel column shares is
+// computed once for the whole column.
+#include <cstdint>
+
+#include "core/launch.hpp"
+#include "recon/fdk.hpp"
+
+namespace isocenter::detail {
+
+/// Whether every view's column u and weight w are the same for all z of a volume of this height, so that
+/// fdk_back_project_aligned may be used.
+bool fdk_is_aligned(const FdkMatrix* matrices, int views, int nz);
+
+/// Bytes of scratch, 64-byte aligned; 0 when this processor has no tuned variant.
+std::uint64_t fdk_aligned_scratch(int concurrency);
+
+/// The same sum as FdkBackProject, within 1e-5 of the volume's largest value; same bits for any number of threads.
+/// False, with nothing done, when this processor has no tuned variant or a voxel is more than 32 detector rows high.
+/// The stack must have 64 bytes of slack behind its last view.
+bool fdk_back_project_aligned(const Launcher& launcher, const FdkBackProject& job, void* scratch);
+
+}  // namespace isocenter::detail

@@ -1,0 +1,20 @@
+#pragma once
+// What an instruction set's file gives to fdk_simd.cpp.
+#include <cstdint>
+
+#include "recon/fdk.hpp"
+
+namespace isocenter::detail {
+
+struct FdkTileVariant {
+  /// Back-projects all views into voxels x0 .. , y0 .. (a tile) and z0 .. z0 + mz - 1. `wide`: rows are finer than
+  /// 1 / 1.7 of a voxel.
+  void (*run)(const FdkBackProject& job, bool wide, int x0, int y0, int z0, int mz, void* scratch);
+  std::uint64_t scratch_bytes;
+  int tile_x, tile_y, z_block, line_length;
+};
+
+const FdkTileVariant* fdk_variant_avx512();  ///< null on other processors
+const FdkTileVariant* fdk_variant_avx2();
+
+}  // namespace isocenter::detail

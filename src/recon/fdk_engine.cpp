@@ -1,0 +1,106 @@
+#include "recon/fdk_engine.hpp"
+
+#include <algorithm>
+#include <isocenter/operator.hpp>
+
+namespace isocenter::detail {
+
+namespace {
+constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 256 * 256; }
+}  // namespace
+
+FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency)
+    : plan_(std::move(plan)), fft_(fft) {
+  for (std::int64_t f = 0; f < plan_.frames(); ++f) {
+    const std::int64_t n =
+        plan_.frame_begin[static_cast<std::size_t>(f) + 1] - plan_.frame_begin[static_cast<std::size_t>(f)];
+    views_per_pass_ =
+        static_cast<int>(std::min<std::int64_t>(fdk_views_per_pass, std::max<std::int64_t>(views_per_pass_, n)));
+  }
+  const auto views = static_cast<std::uint64_t>(views_per_pass_);
+  const FdkStack stack = FdkStack::describe(nullptr, plan_.columns, plan_.rows);
+  stack_bytes_ = aligned(views * static_cast<std::uint64_t>(stack.view_stride) * sizeof(float) + 64);
+  if (fft_ == nullptr) {
+    response_.resize(static_cast<std::size_t>(plan_.length));
+    for (std::int64_t k = 0; k < plan_.length; ++k)
+      response_[static_cast<std::size_t>(k)] =
+          static_cast<float>(plan_.response[static_cast<std::size_t>(fft_frequency_at(k, plan_.length))]);
+    twiddles_.resize(static_cast<std::size_t>(fft_twiddle_count(plan_.length)));
+    fft_fill_twiddles(plan_.length, twiddles_.data());
+    // Filtering and back projection follow each other, so they share what lies behind the stack.
+    scratch_bytes_ = stack_bytes_ + std::max(aligned(fdk_filter_scratch(plan_.length, concurrency)),
+                                             aligned(fdk_aligned_scratch(concurrency)));
+    return;
+  }
+  for (std::int64_t k = 0; k <= plan_.length / 2; ++k)
+    response_.push_back(static_cast<float>(plan_.response[static_cast<std::size_t>(k)]));
+  const std::uint64_t lines = views * static_cast<std::uint64_t>(plan_.rows);
+  padded_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length) * sizeof(float));
+  spectra_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length + 2) * sizeof(float));
+  std::uint64_t workspace_bytes = 0;
+  if (const int error =
+          fft_->plan_real(device_index, plan_.length, static_cast<std::int64_t>(lines), &fft_plan_, &workspace_bytes);
+      error != 0)
+    throw Failure(ErrorCode::unsupported,
+                  std::string(fft_->error_text(error)) + " (" + std::to_string(lines) + " rows of " +
+                      std::to_string(plan_.length) + ")",
+                  "run this node on \"cpu\", or use a smaller detector");
+  scratch_bytes_ = stack_bytes_ + padded_bytes_ + spectra_bytes_ + aligned(workspace_bytes);
+}
+
+FdkEngine::~FdkEngine() {
+  if (fft_ != nullptr) fft_->destroy(fft_plan_);
+}
+
+void FdkEngine::run(const Launcher& launcher, const float* projections, float* volume, float initial, void* scratch,
+                    OnPass on_pass, void* user) const {
+  const std::int64_t voxels = plan_.grid.nx * plan_.grid.ny * plan_.grid.nz;
+  const auto all = static_cast<double>(plan_.order.size());
+  for (std::int64_t f = 0; f < plan_.frames(); ++f) {
+    const std::int64_t begin = plan_.frame_begin[static_cast<std::size_t>(f)];
+    const std::int64_t end = plan_.frame_begin[static_cast<std::size_t>(f) + 1];
+    for (std::int64_t first = begin; first < end; first += views_per_pass_) {
+      if (on_pass != nullptr) on_pass(user, static_cast<double>(first) / all);
+      const int count = static_cast<int>(std::min<std::int64_t>(views_per_pass_, end - first));
+      pass(launcher, projections, first, count, volume + f * voxels, initial, first > begin,
+           static_cast<char*>(scratch));
+    }
+  }
+}
+
+void FdkEngine::pass(const Launcher& launcher, const float* projections, std::int64_t first, int count, float* frame,
+                     float initial, bool goes_on, char* scratch) const {
+  const FdkStack stack = FdkStack::describe(reinterpret_cast<float*>(scratch), plan_.columns, plan_.rows);
+  char* const behind = scratch + stack_bytes_;
+  const FdkFilter filter{projections, tables_.order + first, tables_.weights + first, count,
+                         stack,       plan_.length,          tables_.twiddles,        tables_.response};
+  const FdkBackProject job{stack,
+                           tables_.matrices + first,
+                           count,
+                           frame,
+                           static_cast<int>(plan_.grid.nx),
+                           static_cast<int>(plan_.grid.ny),
+                           static_cast<int>(plan_.grid.nz),
+                           initial,
+                           goes_on};
+  const bool tuned = plan_.aligned && !launcher.reference_only;
+  if (fft_ == nullptr) {
+    fdk_filter(launcher, filter, behind);
+    if (tuned && fdk_back_project_aligned(launcher, job, behind)) return;
+    return launch(launcher, job, job.nx, job.ny, job.nz);
+  }
+  const FdkDeviceFilter device{fft_,
+                               fft_plan_,
+                               reinterpret_cast<float*>(behind),
+                               reinterpret_cast<float*>(behind + padded_bytes_),
+                               behind + padded_bytes_ + spectra_bytes_,
+                               tables_.response};
+  const bool own_kernels = !launcher.reference_only && !launcher.on_cpu();
+  if (const int error = fdk_filter_on_device(launcher, filter, device, own_kernels); error != 0)
+    throw Failure(ErrorCode::device_lost, fft_->error_text(error), "restart the program; if it stays, run on \"cpu\"");
+  if (tuned && own_kernels)
+    return launch_by_name(launcher, "recon/fdk_back_project_columns", &job, job.nx, job.ny, job.nz);
+  launch(launcher, job, job.nx, job.ny, job.nz);
+}
+
+}  // namespace isocenter::detail

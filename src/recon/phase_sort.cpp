@@ -1,0 +1,73 @@
+#include <isocenter/recon/phase_sort.hpp>
+
+#include "core/builtin.hpp"
+#include "core/launcher.hpp"
+#include "recon/copy_views.hpp"
+#include "recon/motion_phase.hpp"
+
+namespace isocenter::detail {
+
+class PhaseSortOperator : public OperatorBase<PhaseSort> {
+ public:
+  void plan(PlanContext& plan) override {
+    const PayloadRef input = plan.input("input");
+    const std::span<const View> given = views_of(input);
+    if (given.empty())
+      throw Failure(ErrorCode::bad_data, "the projections have no attribute acquisition.views",
+                    "set one View, with its time, for each projection (isocenter/recon/acquisition.hpp)");
+    std::vector<View> views(given.begin(), given.end());
+    const std::vector<double> starts = cycle_starts(input, views);
+    for (View& v : views) v.phase = phase_in_cycles(v.time_s, starts);
+
+    PayloadRef output = plan.output("output");
+    set_views(output, views, beam_of(input));
+    const auto phases = static_cast<double>(params.phases);
+    const double period = (starts.back() - starts.front()) / static_cast<double>(starts.size() - 1);
+    output.set_numbers("acquisition.phases", {&phases, 1});
+    output.set_numbers("acquisition.period_s", {&period, 1});
+    output.like(input, "views");
+    if (!plan.on_cpu()) plan.require_kernel<CopyViews>();
+    plan.fact("phase_sort.cycles", std::to_string(starts.size() - 1));
+    plan.fact("phase_sort.mean_period_s", to_parameter_text(period));
+  }
+
+  void run(const RunContext& run) override {
+    const TensorView from = run.input("input").tensor("views");
+    const std::int64_t row = from.extent('u') * from.extent('v');
+    launch(launcher_of(run),
+           CopyViews{from.as<float>(), run.output("output").tensor("views").as<float>(), static_cast<int>(row)},
+           static_cast<int>(row), static_cast<int>(from.extent('n')), 1);
+  }
+
+ private:
+  std::vector<double> cycle_starts(const PayloadRef& input, std::span<const View> views) const {
+    if (params.source == PhaseSource::period) {
+      if (!(params.period_s > 0.0))
+        throw Failure(ErrorCode::invalid_argument, "source is period and period_s = 0",
+                      "set period_s to the length of one cycle, or source to signal");
+      return {params.start_s, params.start_s + params.period_s};
+    }
+    const std::span<const double> signal = input.numbers("motion.signal");
+    if (signal.empty())
+      throw Failure(ErrorCode::bad_data, "source is signal, and the projections have no attribute motion.signal",
+                    "set it (one number a view), or set source to period and period_s to the length of one cycle");
+    if (signal.size() != views.size())
+      throw Failure(ErrorCode::bad_data,
+                    "motion.signal has " + std::to_string(signal.size()) + " numbers for " +
+                        std::to_string(views.size()) + " views",
+                    "give one number for each view");
+    for (std::size_t n = 1; n < views.size(); ++n)
+      if (views[n].time_s < views[n - 1].time_s)
+        throw Failure(ErrorCode::bad_data, "view " + std::to_string(n) + " was taken before the view in front of it",
+                      "give the views in the order of their time stamps");
+    std::vector<double> starts = exhalation_times(signal, views);
+    if (starts.size() < 2)
+      throw Failure(ErrorCode::bad_data, "motion.signal holds no full cycle",
+                    "record at least two exhalations, or set source to period and period_s to the length of one cycle");
+    return starts;
+  }
+};
+
+}  // namespace isocenter::detail
+
+ISOCENTER_BUILTIN_OPERATOR(phase_sort, PhaseSortOperator)

@@ -1,0 +1,24 @@
+#pragma once
+// The ramp filter's tables.
+#include <cstdint>
+#include <vector>
+
+#include "recon/fft_pack.hpp"
+
+namespace isocenter::detail {
+
+enum class RampWindow { ramp, shepp_logan, cosine, hamming, hann };
+
+/// The transform length for rows of this many columns: the first power of two at or above 2 * columns - 1, so that the
+/// convolution does not wrap around.
+std::int64_t ramp_filter_length(std::int64_t columns);
+
+/// The frequency response of the ramp filter for samples `step_mm` apart, natural order, length numbers, each including
+/// 1 / length and `scale`: the band-limited kernel h(0) = 1/(4 τ²), h(n) = -1/(n π τ)² for odd n, else 0 (Kak and
+/// Slaney 1988, chapter 3, equation 61), times τ, transformed; then the window: 1 (ramp), sin(x)/x (Shepp-Logan) or
+/// cos(x) with x = π f / 2, 0.54 + 0.46 cos(π f) (Hamming), 0.5 + 0.5 cos(π f) (Hann), f in units of cutoff * Nyquist,
+/// 0 above 1.
+std::vector<double> ramp_response(std::int64_t length, std::int64_t columns, double step_mm, RampWindow window,
+                                  double cutoff, double scale);
+
+}  // namespace isocenter::detail
