@@ -1,0 +1,52 @@
+#pragma once
+// Moves float32 elements (or any 4-byte ones): transposing, slicing, padding, tiling, gathering, concatenating.
+#include "core/lanes.hpp"
+
+namespace isocenter::detail {
+
+/// Up to six axes, fastest first: x, y and four that z runs through. For each, the input's position is table[i] (or i
+/// where there is no table) times the input's stride; a table entry of -1 gives `fill`. The output's x stride is 1.
+struct CopyKernel {
+  static constexpr const char* name = "infer/copy";
+  const float* in;
+  float* out;
+  float fill;
+  int in_x;  ///< stride; |table| * in_x stays below 2^31
+  const std::int32_t* table_x;
+  std::int64_t in_y, out_y;
+  const std::int32_t* table_y;
+  int extent_z[4];
+  std::int64_t in_z[4], out_z[4];
+  const std::int32_t* table_z[4];
+
+  template <class Lanes>
+  ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
+    using Float = typename Lanes::Float;
+    using Int = typename Lanes::Int;
+    const float* p = in;
+    float* q = out + x + y * out_y;
+    bool inside = true;
+    int rest = z;
+    for (int k = 0; k < 4; ++k) {
+      const int i = rest % extent_z[k];
+      rest /= extent_z[k];
+      const int from = table_z[k] != nullptr ? table_z[k][i] : i;
+      inside = inside && from >= 0;
+      p += from * in_z[k];
+      q += i * out_z[k];
+    }
+    const int from_y = table_y != nullptr ? table_y[y] : y;
+    inside = inside && from_y >= 0;
+    if (!inside) return store(q, Float{} + fill);
+    p += from_y * in_y;
+    if (table_x == nullptr) {
+      const float* row = p + static_cast<std::int64_t>(x) * in_x;
+      return store(q, in_x == 1 ? load(lanes, row) : gather(row, Lanes::iota(0) * in_x));
+    }
+    Int from;
+    memcpy(&from, table_x + x, sizeof from);
+    store(q, select(from < 0, Float{} + fill, gather(p, max(from, Int{}) * in_x)));
+  }
+};
+
+}  // namespace isocenter::detail

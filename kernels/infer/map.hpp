@@ -1,0 +1,47 @@
+#pragma once
+// out = then(function(inputs...)) over strided, broadcast float32 arrays of up to five axes.
+#include "infer/functions.hpp"
+
+namespace isocenter::detail {
+
+/// Axes from fastest to slowest: x, y and up to three more, which z runs through. A stride of 0 broadcasts. The
+/// output's x stride is 1.
+struct MapKernel {
+  static constexpr const char* name = "infer/map";
+  infer::Function function, then;
+  float alpha, beta, then_alpha, then_beta;
+  int inputs;
+  const float* in[3];
+  float* out;
+  int in_x[3];
+  std::int64_t in_y[3], out_y;
+  int extent_z[3];
+  std::int64_t in_z[3][3], out_z[3];  ///< [input][axis]
+
+  template <class Lanes>
+  ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
+    using Float = typename Lanes::Float;
+    const int z0 = z % extent_z[0], z1 = z / extent_z[0] % extent_z[1], z2 = z / extent_z[0] / extent_z[1];
+    Float v[3] = {};
+    for (int i = 0; i < inputs; ++i) {
+      const float* p = in[i] + y * in_y[i] + z0 * in_z[i][0] + z1 * in_z[i][1] + z2 * in_z[i][2];
+      if (in_x[i] == 1)
+        v[i] = load(lanes, p + x);
+      else if (in_x[i] == 0)
+        v[i] = Float{} + p[0];
+      else
+        v[i] = gather(p + static_cast<std::int64_t>(x) * in_x[i], (Lanes::iota(0)) * in_x[i]);
+    }
+    Float r;
+    if (function == infer::Function::affine)
+      r = v[0] * v[1] + v[2];
+    else if (inputs == 2)
+      r = apply_binary(function, v[0], v[1]);
+    else
+      r = apply_unary(function, alpha, beta, v[0]);
+    if (then != infer::Function::identity) r = apply_unary(then, then_alpha, then_beta, r);
+    store(out + x + y * out_y + z0 * out_z[0] + z1 * out_z[1] + z2 * out_z[2], r);
+  }
+};
+
+}  // namespace isocenter::detail

@@ -1,0 +1,180 @@
+#include <algorithm>
+
+#include "infer/executor.hpp"
+#include "infer/onednn_steps.hpp"
+#include "infer/passes.hpp"
+#include "infer/reference.hpp"
+#include "infer/step.hpp"
+#include "infer/threads.hpp"
+
+namespace isocenter::infer {
+namespace {
+
+/// One node in plain loops, on one thread.
+class ReferenceStep final : public Step {
+ public:
+  ReferenceStep(StepBuilder& b, const Node& node)
+      : node_(node), out_shape_(b.schedule.graph.value(node.output).shape), out_slot_(b.slot(node.output)) {
+    out_.type = b.schedule.graph.value(node.output).type;
+    shapes_.reserve(node.inputs.size());
+    for (const ValueId id : node.inputs) {
+      const Value& v = b.schedule.graph.value(id);
+      shapes_.push_back(v.shape);
+      in_.push_back({v.type, nullptr, nullptr});
+      slots_.push_back(b.slot(id));
+    }
+    for (std::size_t i = 0; i < in_.size(); ++i) in_[i].shape = &shapes_[i];
+    out_.shape = &out_shape_;
+  }
+  void bind(const Addresses& a) override {
+    for (std::size_t i = 0; i < in_.size(); ++i) in_[i].data = a.at<std::byte>(slots_[i]);
+    out_.data = a.at<std::byte>(out_slot_);
+  }
+  void run(const isocenter::detail::Launcher&) override { evaluate_reference(node_, in_, out_); }
+
+ private:
+  Node node_;
+  std::vector<Shape> shapes_;
+  Shape out_shape_;
+  std::vector<Slot> slots_;
+  Slot out_slot_;
+  std::vector<ConstView> in_;
+  View out_{};
+};
+
+/// A graph output that is a constant: written at every run, since its place may have been used for something else.
+class ConstantOutputStep final : public Step {
+ public:
+  ConstantOutputStep(Slot from, Slot to, std::int64_t bytes) : from_(from), to_(to), bytes_(bytes) {}
+  void bind(const Addresses& a) override {
+    source_ = a.at<std::byte>(from_);
+    target_ = a.at<std::byte>(to_);
+  }
+  void run(const isocenter::detail::Launcher&) override {
+    std::memcpy(target_, source_, static_cast<std::size_t>(bytes_));
+  }
+
+ private:
+  Slot from_, to_;
+  std::int64_t bytes_;
+  const std::byte* source_ = nullptr;
+  std::byte* target_ = nullptr;
+};
+
+Schedule schedule_for(Graph graph, const CpuOptions& options) {
+  if (options.optimise && !options.reference) optimise(graph);
+  return make_schedule(std::move(graph));
+}
+
+class CpuExecutor final : public Executor {
+ public:
+  CpuExecutor(Graph graph, const CpuOptions& options)
+      : threads_(options.threads > 0 ? options.threads : default_threads()),
+        launcher_(cpu_launcher(threads_)),
+        schedule_(schedule_for(std::move(graph), options)) {
+    use_threads(threads_);  // oneDNN chooses its blocking for the threads that it finds now
+    make_steps(options);
+    plan_memory(schedule_);
+    describe();
+  }
+
+  const std::vector<Port>& inputs() const override { return inputs_; }
+  const std::vector<Port>& outputs() const override { return outputs_; }
+  const PlanSummary& summary() const override { return summary_; }
+
+  void bind(std::byte* arena) override {
+    const Addresses addresses{&schedule_, arena, aligned_constants()};
+    for (const auto& step : steps_) step->bind(addresses);
+  }
+  void run(void*) override {
+    use_threads(threads_);
+    for (const auto& step : steps_) step->run(launcher_);
+  }
+
+ private:
+  void make_steps(const CpuOptions& options) {
+    StepBuilder builder{schedule_, constants_, steps_};
+    const auto count = static_cast<int>(schedule_.graph.nodes.size());
+    for (int i = 0; i < count; ++i) {
+      if (!options.reference && (add_onednn_steps(builder, i) || add_kernel_steps(builder, i))) continue;
+      const Node node = schedule_.graph.nodes[static_cast<std::size_t>(i)];
+      if (std::holds_alternative<Alias>(node.operation) &&
+          schedule_.placement(node.output).buffer == schedule_.placement(node.inputs[0]).buffer)
+        continue;
+      add_reference(builder, i, node);
+    }
+    for (const ValueId id : schedule_.graph.outputs)
+      if (const Value& v = schedule_.graph.value(id); v.constant)
+        steps_.push_back(std::make_unique<ConstantOutputStep>(
+            constants_.add_value(id, *v.constant), Slot{schedule_.placement(id).buffer, 0}, v.constant->bytes()));
+    const auto& block = constants_.block();
+    storage_.resize(block.size() + 256);
+    if (!block.empty()) std::memcpy(aligned_constants(), block.data(), block.size());
+    constant_bytes_ = static_cast<std::int64_t>(block.size());
+    constants_ = {};
+  }
+
+  /// The reference works on plain values. Where the plan laid them out otherwise (oneDNN had no implementation), they
+  /// are reordered into scratch values around it.
+  void add_reference(StepBuilder& b, int index, Node node) {
+    if (!std::holds_alternative<Alias>(node.operation))
+      summary_.reference_nodes.push_back("'" + node.name + "' (" + node.op_type + ")");
+    const auto plain_twin = [&](ValueId id) {
+      const Value v = schedule_.graph.value(id);
+      const ValueId twin = schedule_.graph.add_value({v.name, v.type, v.shape, std::nullopt});
+      const int scratch = add_scratch(schedule_, index, element_count(v.shape) * bytes_of(v.type));
+      schedule_.placements.push_back({Layout::plain, strides_of(v.shape, Layout::plain), scratch});
+      return twin;
+    };
+    for (auto& id : node.inputs) {
+      if (schedule_.placement(id).layout == Layout::plain) continue;
+      const ValueId twin = plain_twin(id);
+      add_copy_step(b, id, twin);
+      id = twin;
+    }
+    const ValueId out = node.output;
+    const bool shares = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+      return schedule_.placement(id).buffer >= 0 && schedule_.placement(id).buffer == schedule_.placement(out).buffer;
+    });
+    if (schedule_.placement(out).layout != Layout::plain || shares) node.output = plain_twin(out);
+    b.steps.push_back(std::make_unique<ReferenceStep>(b, node));
+    if (node.output != out) add_copy_step(b, node.output, out);
+  }
+
+  void describe() {
+    for (const auto* list : {&schedule_.graph.inputs, &schedule_.graph.outputs})
+      for (const ValueId id : *list) {
+        const Value& v = schedule_.graph.value(id);
+        const std::int64_t offset = schedule_.buffers[static_cast<std::size_t>(schedule_.placement(id).buffer)].offset;
+        (list == &schedule_.graph.inputs ? inputs_ : outputs_).push_back({v.name, v.type, v.shape, offset});
+      }
+    summary_.arena_bytes = schedule_.arena_bytes;
+    summary_.constant_bytes = constant_bytes_;
+    for (const auto& b : schedule_.buffers) summary_.sum_of_values_bytes += b.bytes;
+    summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
+    summary_.reorders = schedule_.reorders;
+    summary_.engine = onednn_version();
+  }
+
+  std::byte* aligned_constants() {
+    return reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(storage_.data()) + 255) / 256 * 256);
+  }
+
+  int threads_;
+  isocenter::detail::Launcher launcher_;
+  Schedule schedule_;
+  Steps steps_;
+  ConstantPool constants_;
+  std::vector<std::byte> storage_;
+  std::int64_t constant_bytes_ = 0;
+  std::vector<Port> inputs_, outputs_;
+  PlanSummary summary_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> plan_cpu(Graph graph, const CpuOptions& options) {
+  return std::make_unique<CpuExecutor>(std::move(graph), options);
+}
+
+}  // namespace isocenter::infer

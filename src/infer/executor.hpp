@@ -1,0 +1,51 @@
+#pragma once
+// A network planned for one device: its memory is known before it runs, and running allocates nothing.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "infer/graph.hpp"
+
+namespace isocenter::infer {
+
+/// One input or output as it lies in the arena: float32 and others dense, last axis fastest.
+struct Port {
+  std::string name;
+  ElementType type;
+  Shape shape;
+  std::int64_t offset;  ///< bytes from the arena's start
+};
+
+/// What a plan came to, for reports.
+struct PlanSummary {
+  std::int64_t arena_bytes = 0;
+  std::int64_t constant_bytes = 0;       ///< weights in the form that they run in, tables
+  std::int64_t sum_of_values_bytes = 0;  ///< what the arena would be without overlapped lifetimes
+  int nodes = 0, reorders = 0;
+  std::vector<std::string> reference_nodes;  ///< nodes in plain loops: correct, and slow
+  std::string engine;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual const std::vector<Port>& inputs() const = 0;
+  virtual const std::vector<Port>& outputs() const = 0;
+  virtual const PlanSummary& summary() const = 0;
+  /// Gives the executor its arena: arena_bytes on its device, 256-byte aligned. Cheap; done again when the arena moves.
+  virtual void bind(std::byte* arena) = 0;
+  /// One inference on what lies at the inputs' places; enqueues on `stream`, on the CPU it returns when done. The
+  /// inputs' memory may be overwritten. Not for two threads at once.
+  virtual void run(void* stream) = 0;
+};
+
+struct CpuOptions {
+  int threads = 0;         ///< 0: all that the process may use
+  bool optimise = true;    ///< false: no fusion, for tests
+  bool reference = false;  ///< true: plain loops only, for tests
+};
+
+/// Plans a graph for the CPU.
+std::unique_ptr<Executor> plan_cpu(Graph graph, const CpuOptions& options);
+
+}  // namespace isocenter::infer

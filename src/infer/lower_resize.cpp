@@ -1,0 +1,203 @@
+// Resize and Upsample: positions and weights of every output row, from ONNX's documentation of Resize (opset 19).
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "infer/lower.hpp"
+
+namespace isocenter::infer {
+namespace {
+
+struct Settings {
+  std::string coordinates = "asymmetric", mode = "nearest", nearest = "floor";
+  double cubic_a = -0.75;
+  bool exclude_outside = false, antialias = false;
+};
+
+/// Where output position i lies on the input's axis.
+double source_position(const std::string& mode, std::int64_t i, std::int64_t in, std::int64_t out, double scale) {
+  const double x = static_cast<double>(i), n = static_cast<double>(in), m = static_cast<double>(out);
+  if (mode == "asymmetric") return x / scale;
+  if (mode == "align_corners") return out == 1 ? 0.0 : x * (n - 1) / (scale * n - 1);
+  if (mode == "pytorch_half_pixel" && out == 1) return -0.5;
+  if (mode == "half_pixel_symmetric") {
+    const double adjustment = m / (scale * n);
+    return n / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5;
+  }
+  return (x + 0.5) / scale - 0.5;
+}
+
+std::int64_t nearest_index(const std::string& mode, double x) {
+  if (mode == "floor") return static_cast<std::int64_t>(std::floor(x));
+  if (mode == "ceil") return static_cast<std::int64_t>(std::ceil(x));
+  if (mode == "round_prefer_ceil") return static_cast<std::int64_t>(std::floor(x + 0.5));
+  return static_cast<std::int64_t>(std::ceil(x - 0.5));
+}
+
+double triangle(double d) { return std::max(0.0, 1.0 - std::fabs(d)); }
+
+/// R. G. Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29 (1981), eq. 4.
+double keys(double d, double a) {
+  d = std::fabs(d);
+  if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
+  return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0.0;
+}
+
+AxisTaps interpolate(const Settings& s, std::int64_t in, std::int64_t out, double scale) {
+  const double shrink = s.antialias ? std::min(scale, 1.0) : 1.0;
+  const double support = (s.mode == "cubic" ? 2.0 : 1.0) / shrink;
+  AxisTaps axis;
+  axis.taps = 2 * static_cast<int>(std::ceil(support));
+  for (std::int64_t i = 0; i < out; ++i) {
+    const double x = source_position(s.coordinates, i, in, out, scale);
+    const auto first = static_cast<std::int64_t>(std::floor(x)) - axis.taps / 2 + 1;
+    std::vector<double> weights;
+    for (int t = 0; t < axis.taps; ++t) {
+      const std::int64_t at = first + t;
+      const double d = (x - static_cast<double>(at)) * shrink;
+      double w = s.mode == "cubic" ? keys(d, s.cubic_a) : triangle(d);
+      if (s.exclude_outside && (at < 0 || at >= in)) w = 0;
+      weights.push_back(w);
+      axis.indices.push_back(static_cast<std::int32_t>(std::clamp<std::int64_t>(at, 0, in - 1)));
+    }
+    const double sum = s.exclude_outside || s.antialias ? std::accumulate(weights.begin(), weights.end(), 0.0) : 1.0;
+    for (const double w : weights) axis.weights.push_back(static_cast<float>(sum != 0 ? w / sum : 0.0));
+  }
+  return axis;
+}
+
+struct Extents {
+  Shape out;
+  std::vector<double> scales;
+};
+
+void check(NodeLowering& n, ValueId x, const Extents& e) {
+  for (std::size_t k = 0; k < e.out.size(); ++k)
+    if (e.out[k] < 1 || e.out[k] > (1 << 24) || !(e.scales[k] > 0))
+      n.contradiction("resizes " + to_text(n.shape(x)) + " to " + to_text(e.out));
+}
+
+void emit(NodeLowering& n, ValueId x, const Settings& s, const Extents& e) {
+  check(n, x, e);
+  const auto rank = static_cast<std::size_t>(n.rank(x));
+  if (s.mode == "nearest") {
+    Copy copy;
+    copy.axes.resize(rank);
+    std::iota(copy.axes.begin(), copy.axes.end(), 0);
+    copy.tables.resize(rank);
+    for (std::size_t k = 0; k < rank; ++k) {
+      const std::int64_t in = n.shape(x)[k];
+      if (e.scales[k] == 1.0 && in == e.out[k]) continue;
+      for (std::int64_t i = 0; i < e.out[k]; ++i)
+        copy.tables[k].push_back(static_cast<std::int32_t>(std::clamp<std::int64_t>(
+            nearest_index(s.nearest, source_position(s.coordinates, i, in, e.out[k], e.scales[k])), 0, in - 1)));
+    }
+    return n.output(0, n.emit_copy(std::move(copy), x, e.out));
+  }
+  Resample op;
+  op.axes.resize(rank);
+  for (std::size_t k = 0; k < rank; ++k)
+    if (e.scales[k] != 1.0 || n.shape(x)[k] != e.out[k])
+      op.axes[k] = interpolate(s, n.shape(x)[k], e.out[k], e.scales[k]);
+  n.output(0, n.emit(std::move(op), {x}, n.type(x), e.out));
+}
+
+Extents from_scales(NodeLowering& n, ValueId x, const std::vector<double>& scales, const std::vector<int>& axes) {
+  Extents e{n.shape(x), std::vector<double>(n.shape(x).size(), 1.0)};
+  if (scales.size() != axes.size())
+    n.contradiction("has " + std::to_string(scales.size()) + " scales for " + std::to_string(axes.size()) + " axes");
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const auto k = static_cast<std::size_t>(axes[i]);
+    e.scales[k] = scales[i];
+    e.out[k] = static_cast<std::int64_t>(std::floor(std::clamp(static_cast<double>(e.out[k]) * scales[i], 0.0, 1e10)));
+  }
+  return e;
+}
+
+Extents from_sizes(NodeLowering& n, ValueId x, const std::vector<std::int64_t>& sizes, const std::vector<int>& axes) {
+  Extents e{n.shape(x), std::vector<double>(n.shape(x).size(), 1.0)};
+  if (sizes.size() != axes.size())
+    n.contradiction("has " + std::to_string(sizes.size()) + " sizes for " + std::to_string(axes.size()) + " axes");
+  const std::string policy = n.text("keep_aspect_ratio_policy", "stretch");
+  double common = policy == "not_larger" ? INFINITY : 0.0;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const auto k = static_cast<std::size_t>(axes[i]);
+    if (n.shape(x)[k] < 1) n.contradiction("resizes " + to_text(n.shape(x)));
+    e.scales[k] = static_cast<double>(sizes[i]) / static_cast<double>(n.shape(x)[k]);
+    e.out[k] = sizes[i];
+    common = policy == "not_larger" ? std::min(common, e.scales[k]) : std::max(common, e.scales[k]);
+  }
+  if (policy == "stretch") return e;
+  for (const int axis : axes) {
+    const auto k = static_cast<std::size_t>(axis);
+    e.scales[k] = common;
+    e.out[k] = static_cast<std::int64_t>(std::floor(common * static_cast<double>(n.shape(x)[k]) + 0.5));
+  }
+  return e;
+}
+
+std::vector<double> reals(const Array& a) {
+  std::vector<double> v;
+  for (std::int64_t i = 0; i < a.count(); ++i) v.push_back(a.real(i));
+  return v;
+}
+
+Settings read_settings(NodeLowering& n) {
+  Settings s;
+  s.mode = n.text("mode", "nearest");
+  if (s.mode == "bilinear") s.mode = "linear";
+  if (n.opset() >= 11) {
+    s.coordinates = n.text("coordinate_transformation_mode", "half_pixel");
+    s.nearest = n.text("nearest_mode", "round_prefer_floor");
+    s.cubic_a = static_cast<double>(n.real("cubic_coeff_a", -0.75F));
+    s.exclude_outside = n.integer("exclude_outside", 0) != 0;
+    s.antialias = n.integer("antialias", 0) != 0;
+  }
+  static constexpr const char* known[] = {"asymmetric", "align_corners", "half_pixel", "half_pixel_symmetric",
+                                          "pytorch_half_pixel"};
+  if (std::find(std::begin(known), std::end(known), s.coordinates) == std::end(known))
+    n.unsupported("has coordinate_transformation_mode '" + s.coordinates + "'",
+                  "use half_pixel, align_corners or asymmetric");
+  if (s.mode != "nearest" && s.mode != "linear" && s.mode != "cubic")
+    n.unsupported("has mode '" + s.mode + "'", "use nearest, linear or cubic");
+  return s;
+}
+
+void resize(NodeLowering& n) {
+  const ValueId x = n.input(0);
+  const Settings s = read_settings(n);
+  std::vector<int> axes(static_cast<std::size_t>(n.rank(x)));
+  std::iota(axes.begin(), axes.end(), 0);
+  if (n.opset() >= 18 && n.has_attribute("axes")) {
+    axes.clear();
+    for (const std::int64_t a : n.list("axes")) axes.push_back(n.axis(a, n.rank(x)));
+  }
+  const std::size_t scales = n.opset() < 11 ? 1 : 2;
+  const bool by_size = n.opset() >= 11 && n.has_input(3);
+  if (by_size) return emit(n, x, s, from_sizes(n, x, n.integers(3, "the sizes"), axes));
+  emit(n, x, s, from_scales(n, x, reals(n.constant(scales, "the scales")), axes));
+}
+
+void upsample(NodeLowering& n) {
+  const ValueId x = n.input(0);
+  std::vector<int> axes(static_cast<std::size_t>(n.rank(x)));
+  std::iota(axes.begin(), axes.end(), 0);
+  Settings s;
+  s.mode = n.text("mode", "nearest") == "nearest" ? "nearest" : "linear";
+  std::vector<double> scales;
+  if (n.opset() >= 9) {
+    scales = reals(n.constant(1, "the scales"));
+  } else if (const auto* list = n.attribute("scales");
+             list != nullptr && std::holds_alternative<std::vector<float>>(*list)) {
+    for (const float f : std::get<std::vector<float>>(*list)) scales.push_back(static_cast<double>(f));
+  }
+  emit(n, x, s, from_scales(n, x, scales, axes));
+}
+
+constexpr OperatorRow rows[] = {{"Resize", resize}, {"Upsample", upsample}};
+
+}  // namespace
+
+std::span<const OperatorRow> resize_operators() { return rows; }
+
+}  // namespace isocenter::infer

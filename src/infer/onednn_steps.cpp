@@ -1,0 +1,277 @@
+#include "infer/onednn_steps.hpp"
+
+#include <algorithm>
+#include <array>
+#include <dnnl.hpp>
+
+namespace isocenter::infer {
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+
+dnnl::engine& cpu_engine() {
+  static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+memory::dims to_dims(const Shape& s) { return memory::dims(s.begin(), s.end()); }
+
+memory::desc channels_last(const Shape& shape) {
+  const Tag tag = shape.size() == 3 ? Tag::nwc : (shape.size() == 4 ? Tag::nhwc : Tag::ndhwc);
+  return {to_dims(shape), memory::data_type::f32, tag};
+}
+
+struct Argument {
+  int index;
+  memory::desc desc;
+  Slot slot;
+};
+
+/// One primitive with its arguments. Executed through the C interface, whose argument list is made once: the C++ one
+/// builds a map and a vector at every call. (oneDNN itself still makes a small table inside; see docs/infer.)
+class OneDnnStep final : public Step {
+ public:
+  OneDnnStep(dnnl::primitive primitive, std::vector<Argument> arguments)
+      : primitive_(std::move(primitive)), stream_(cpu_engine()), arguments_(std::move(arguments)) {
+    for (const auto& a : arguments_) memories_.emplace_back(a.desc, cpu_engine(), nullptr);
+    for (std::size_t i = 0; i < arguments_.size(); ++i) list_.push_back({arguments_[i].index, memories_[i].get()});
+  }
+  void bind(const Addresses& addresses) override {
+    for (std::size_t i = 0; i < arguments_.size(); ++i)
+      memories_[i].set_data_handle(addresses.at<std::byte>(arguments_[i].slot));
+  }
+  void run(const isocenter::detail::Launcher&) override {
+    const dnnl_status_t status =
+        dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(list_.size()), list_.data());
+    if (status != dnnl_success || dnnl_stream_wait(stream_.get()) != dnnl_success)
+      throw Failure(ErrorCode::internal, "oneDNN failed with status " + std::to_string(static_cast<int>(status)),
+                    "report this with the model");
+  }
+
+ private:
+  dnnl::primitive primitive_;
+  dnnl::stream stream_;
+  std::vector<Argument> arguments_;
+  std::vector<memory> memories_;
+  std::vector<dnnl_exec_arg_t> list_;
+};
+
+void append_activation(dnnl::post_ops& ops, const Activation& a) {
+  using A = dnnl::algorithm;
+  A algorithm = A::eltwise_relu;
+  float alpha = a.alpha, beta = a.beta;
+  switch (a.function) {
+    case Function::identity:
+      return;
+    case Function::relu:
+      alpha = 0.0F;
+      break;
+    case Function::leaky_relu:
+      break;
+    case Function::sigmoid:
+      algorithm = A::eltwise_logistic;
+      break;
+    case Function::tanh:
+      algorithm = A::eltwise_tanh;
+      break;
+    case Function::elu:
+      algorithm = A::eltwise_elu;
+      break;
+    case Function::clip:
+      algorithm = A::eltwise_clip;
+      break;
+    default:
+      throw Failure(ErrorCode::internal, "an activation was fused that oneDNN has not", "report this with the model");
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  ops.append_eltwise(algorithm, alpha, beta);
+#else
+  ops.append_eltwise(1.0F, algorithm, alpha, beta);
+#endif
+}
+
+dnnl::primitive_attr attributes(const Activation& then, bool add_to_output) {
+  dnnl::post_ops ops;
+  if (add_to_output) ops.append_sum(1.0F);
+  append_activation(ops, then);
+  dnnl::primitive_attr attr;
+  attr.set_post_ops(ops);
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+/// The weights as oneDNN sees them, (groups,) out, in, kernel..., over ONNX's memory.
+memory::desc onnx_weights(const Convolution& conv, const Shape& w) {
+  const Shape strides = dense_strides(w);
+  memory::dims dims, steps;
+  const std::int64_t g = conv.groups;
+  const std::int64_t out_g = conv.transposed ? w[1] : w[0] / g, in_g = conv.transposed ? w[0] / g : w[1];
+  const std::int64_t out_step = conv.transposed ? strides[1] : strides[0],
+                     in_step = conv.transposed ? strides[0] : strides[1];
+  if (g > 1) {
+    dims.push_back(g);
+    steps.push_back(conv.transposed ? in_g * in_step : out_g * out_step);
+  }
+  dims.insert(dims.end(), {out_g, in_g});
+  steps.insert(steps.end(), {out_step, in_step});
+  for (std::size_t k = 2; k < w.size(); ++k) {
+    dims.push_back(w[k]);
+    steps.push_back(strides[k]);
+  }
+  return {dims, memory::data_type::f32, steps};
+}
+
+/// Brings a constant into the form a primitive asks for, once.
+Slot prepare(StepBuilder& b, const Array& array, const memory::desc& from, const memory::desc& to) {
+  memory source(from, cpu_engine(), const_cast<std::byte*>(array.data()));
+  memory target(to, cpu_engine());
+  dnnl::stream stream(cpu_engine());
+  dnnl::reorder(source, target).execute(stream, source, target);
+  stream.wait();
+  return b.constants.add(target.get_data_handle(), to.get_size());
+}
+
+void add_scratchpad(StepBuilder& b, int node_index, const memory::desc& desc, std::vector<Argument>& arguments) {
+  if (desc.get_size() == 0) return;
+  const Slot slot{add_scratch(b.schedule, node_index, static_cast<std::int64_t>(desc.get_size())), 0};
+  arguments.push_back({DNNL_ARG_SCRATCHPAD, desc, slot});
+}
+
+struct Shapes {
+  memory::desc x, weights, bias, y;
+  memory::dims strides, dilations, begin, end;
+};
+
+#if DNNL_VERSION_MAJOR >= 3
+template <class Primitive>
+typename Primitive::primitive_desc describe(dnnl::algorithm algorithm, const Shapes& s,
+                                            const dnnl::primitive_attr& attr) {
+  return {cpu_engine(), dnnl::prop_kind::forward_inference,
+          algorithm,    s.x,
+          s.weights,    s.bias,
+          s.y,          s.strides,
+          s.dilations,  s.begin,
+          s.end,        attr};
+}
+#else
+template <class Primitive>
+typename Primitive::primitive_desc describe(dnnl::algorithm algorithm, const Shapes& s,
+                                            const dnnl::primitive_attr& attr) {
+  const typename Primitive::desc desc(dnnl::prop_kind::forward_inference, algorithm, s.x, s.weights, s.bias, s.y,
+                                      s.strides, s.dilations, s.begin, s.end);
+  return {desc, attr, cpu_engine()};
+}
+#endif
+
+template <class Primitive>
+void add_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv, const Shapes& shapes,
+                     dnnl::algorithm algorithm) {
+  const auto pd = describe<Primitive>(algorithm, shapes, attributes(conv.then, conv.residual));
+  const Array& weights = *b.schedule.graph.value(node.inputs[1]).constant;
+  std::vector<Argument> arguments{{DNNL_ARG_SRC, pd.src_desc(), b.slot(node.inputs[0])},
+                                  {DNNL_ARG_WEIGHTS, pd.weights_desc(),
+                                   prepare(b, weights, onnx_weights(conv, weights.shape()), pd.weights_desc())},
+                                  {DNNL_ARG_DST, pd.dst_desc(), b.slot(node.output)}};
+  if (conv.bias) arguments.push_back({DNNL_ARG_BIAS, pd.bias_desc(), b.slot(node.inputs[2])});
+  add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
+  // The residual is added to what already lies in the output; the scheduler let them share where it could.
+  if (conv.residual && b.schedule.placement(node.inputs.back()).buffer != b.schedule.placement(node.output).buffer)
+    add_copy_step(b, node.inputs.back(), node.output);
+  b.steps.push_back(std::make_unique<OneDnnStep>(Primitive(pd), std::move(arguments)));
+}
+
+void add_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv) {
+  const Graph& g = b.schedule.graph;
+  Shapes s;
+  s.x = channels_last(g.value(node.inputs[0]).shape);
+  s.y = channels_last(g.value(node.output).shape);
+  const memory::desc given = onnx_weights(conv, g.value(node.inputs[1]).shape);
+#if DNNL_VERSION_MAJOR >= 3
+  s.weights = memory::desc(given.get_dims(), memory::data_type::f32, Tag::any);
+#else
+  s.weights = memory::desc(given.dims(), memory::data_type::f32, Tag::any);
+#endif
+  if (conv.bias) s.bias = memory::desc({g.value(node.output).shape[1]}, memory::data_type::f32, Tag::a);
+  s.strides = to_dims(conv.window.strides);
+  s.begin = to_dims(conv.window.pads_begin);
+  s.end = to_dims(conv.window.pads_end);
+  for (const std::int64_t d : conv.window.dilations) s.dilations.push_back(d - 1);
+  if (conv.transposed)
+    add_convolution<dnnl::deconvolution_forward>(b, node_index, node, conv, s, dnnl::algorithm::deconvolution_direct);
+  else
+    add_convolution<dnnl::convolution_forward>(b, node_index, node, conv, s, dnnl::algorithm::convolution_direct);
+}
+
+/// A matrix operand of the output's rank: leading axes of extent 1 added, the last two swapped where asked.
+memory::desc matrix(const Shape& shape, std::size_t rank, bool transpose) {
+  Shape dims(rank - shape.size(), 1);
+  dims.insert(dims.end(), shape.begin(), shape.end());
+  Shape strides = dense_strides(dims);
+  if (transpose) {
+    std::swap(dims[rank - 1], dims[rank - 2]);
+    std::swap(strides[rank - 1], strides[rank - 2]);
+  }
+  return {to_dims(dims), memory::data_type::f32, to_dims(strides)};
+}
+
+void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixProduct& product) {
+  const Graph& g = b.schedule.graph;
+  const Shape& out = g.value(node.output).shape;
+  const auto a = matrix(g.value(node.inputs[0]).shape, out.size(), product.transpose_a);
+  const auto weights = matrix(g.value(node.inputs[1]).shape, out.size(), product.transpose_b);
+  const memory::desc y(to_dims(out), memory::data_type::f32, to_dims(dense_strides(out)));
+  memory::desc bias;
+  if (product.bias) {
+    Shape dims(out.size(), 1);
+    dims.back() = out.back();
+    bias = memory::desc(to_dims(dims), memory::data_type::f32, to_dims(dense_strides(dims)));
+  }
+  const auto attr = attributes({}, false);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc pd(cpu_engine(), a, weights, bias, y, attr);
+#else
+  const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(a, weights, bias, y), attr, cpu_engine());
+#endif
+  std::vector<Argument> arguments{{DNNL_ARG_SRC, a, b.slot(node.inputs[0])},
+                                  {DNNL_ARG_WEIGHTS, weights, b.slot(node.inputs[1])},
+                                  {DNNL_ARG_DST, y, b.slot(node.output)}};
+  if (product.bias) arguments.push_back({DNNL_ARG_BIAS, bias, b.slot(node.inputs[2])});
+  add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
+  b.steps.push_back(std::make_unique<OneDnnStep>(dnnl::matmul(pd), std::move(arguments)));
+}
+
+}  // namespace
+
+bool add_onednn_steps(StepBuilder& b, int node_index) {
+  const Node node = b.schedule.graph.nodes[static_cast<std::size_t>(node_index)];
+  if (!has_kernel(b.schedule.graph, node)) return false;
+  try {
+    if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
+      // A transposed convolution that pads its output beyond what its taps reach: oneDNN leaves that rim unwritten.
+      for (const std::int64_t p : conv->window.pads_end)
+        if (p < 0) return false;
+      add_convolution(b, node_index, node, *conv);
+      return true;
+    }
+    if (const auto* product = std::get_if<MatrixProduct>(&node.operation)) {
+      add_product(b, node_index, node, *product);
+      return true;
+    }
+  } catch (const dnnl::error& e) {
+    if (e.status != dnnl_unimplemented && e.status != dnnl_invalid_arguments)
+      throw Failure(ErrorCode::internal, "oneDNN cannot plan node '" + node.name + "': " + e.message,
+                    "report this with the model");
+  }
+  return false;
+}
+
+std::string onednn_version() {
+  const dnnl_version_t* v = dnnl_version();
+  const char* runtime =
+      v->cpu_runtime == DNNL_RUNTIME_OMP ? "OpenMP" : (v->cpu_runtime == DNNL_RUNTIME_TBB ? "oneTBB" : "one thread");
+  return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch) + " (" +
+         runtime + ")";
+}
+
+}  // namespace isocenter::infer

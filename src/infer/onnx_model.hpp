@@ -1,0 +1,61 @@
+#pragma once
+// An ONNX file as it was read: nodes with attributes, initialisers, declared inputs and outputs, metadata. No protobuf
+// type leaves onnx_model.cpp. What the nodes mean is lower.hpp's matter.
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "infer/tensor.hpp"
+
+namespace isocenter::infer {
+
+using OnnxAttribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
+                                   std::vector<std::string>, Array>;
+
+struct OnnxNode {
+  std::string name;  ///< the file's name, or "<op_type> #<index>" where the file has none
+  std::string op_type;
+  std::string domain;                        ///< "" for ONNX's own operators
+  std::vector<std::string> inputs, outputs;  ///< "" stands for an input or output that is left out
+  std::map<std::string, OnnxAttribute> attributes;
+};
+
+struct OnnxDimension {
+  std::int64_t extent = -1;  ///< -1: free
+  std::string symbol;        ///< the file's name for a free extent
+};
+
+struct OnnxPort {
+  std::string name;
+  ElementType type = ElementType::f32;
+  std::optional<std::vector<OnnxDimension>> shape;  ///< nothing: the file does not say
+};
+
+struct OnnxModel {
+  std::string source;  ///< what messages call the file
+  std::string producer;
+  std::int64_t ir_version = 0;
+  std::int64_t opset = 0;
+  std::vector<OnnxNode> nodes;  ///< in an order in which each node comes after those that it reads
+  std::map<std::string, Array> initialisers;
+  std::vector<OnnxPort> inputs;  ///< without those that an initialiser fills
+  std::vector<OnnxPort> outputs;
+  std::map<std::string, std::string> metadata;
+};
+
+/// The operator sets that lower.hpp knows.
+inline constexpr std::int64_t oldest_opset = 7;
+inline constexpr std::int64_t newest_opset = 27;
+
+/// Reads a file, with external data beside it. Errors: not_found, io_error, bad_data (not ONNX, truncated,
+/// contradicting itself), unsupported (opset, element type, sparse or quantised weights, control flow).
+OnnxModel read_onnx(const std::string& path);
+/// The same from memory. External data is looked for in `folder`; "" refuses it.
+OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source, const std::string& folder);
+/// One serialised TensorProto, as the ONNX project's test data holds them.
+Array parse_tensor(std::span<const std::byte> bytes, const std::string& source);
+
+}  // namespace isocenter::infer

@@ -1,0 +1,19 @@
+#pragma once
+// Makes a graph smaller without changing what it computes, but for rounding.
+#include "infer/graph.hpp"
+
+namespace isocenter::infer {
+
+/// All of the below, in the order that lets each find most.
+void optimise(Graph& graph);
+
+/// Scales and shifts by channel (batch normalisation) go into the weights and bias of the convolution before them.
+void fold_affine_into_convolutions(Graph& graph);
+/// conv + residual becomes one node.
+void fuse_residuals(Graph& graph);
+/// An elementwise function goes into the convolution, normalisation or map before it.
+void fuse_activations(Graph& graph);
+/// Nodes whose result nobody reads go.
+void remove_dead_nodes(Graph& graph);
+
+}  // namespace isocenter::infer

@@ -1,0 +1,239 @@
+#include "infer/schedule.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+namespace isocenter::infer {
+namespace {
+
+constexpr std::int64_t alignment = 256;  // a cache line's multiple, and what CUDA's vector loads ask for
+
+bool is_spatial(const Shape& shape) { return shape.size() >= 3 && shape.size() <= 5; }
+
+/// The bytes are the same in both layouts.
+bool layouts_agree(const Shape& shape) {
+  std::int64_t pixels = 1;
+  for (std::size_t k = 2; k < shape.size(); ++k) pixels *= shape[k];
+  return !is_spatial(shape) || shape[1] == 1 || pixels == 1;
+}
+
+template <class... Operations>
+bool is_any(const Node& node) {
+  return (std::holds_alternative<Operations>(node.operation) || ...);
+}
+
+class LayoutPass {
+ public:
+  explicit LayoutPass(Graph graph) : from_(std::move(graph)) {
+    schedule_.graph = from_;
+    schedule_.graph.nodes.clear();
+    layouts_.assign(from_.values.size(), Layout::plain);
+  }
+
+  Schedule run() {
+    for (const auto& node : from_.nodes) place(node);
+    for (auto& id : schedule_.graph.outputs) id = in_layout(id, Layout::plain, nullptr);
+    for (std::size_t i = 0; i < schedule_.graph.values.size(); ++i)
+      schedule_.placements.push_back({layouts_[i], strides_of(schedule_.graph.values[i].shape, layouts_[i]), -1});
+    return std::move(schedule_);
+  }
+
+ private:
+  Layout layout(ValueId id) const { return layouts_[static_cast<std::size_t>(id)]; }
+
+  /// The value itself when it lies that way, else a reordered copy, made once.
+  ValueId in_layout(ValueId id, Layout wanted, const Node* reader) {
+    const Value value = schedule_.graph.value(id);
+    if (layout(id) == wanted || layouts_agree(value.shape)) return id;
+    const auto key = std::pair{id, wanted};
+    if (const auto it = reordered_.find(key); it != reordered_.end()) return it->second;
+    const ValueId copy = schedule_.graph.add_value({value.name, value.type, value.shape, std::nullopt});
+    layouts_.push_back(wanted);
+    Copy same;
+    same.axes.resize(value.shape.size());
+    std::iota(same.axes.begin(), same.axes.end(), 0);
+    same.tables.resize(value.shape.size());
+    schedule_.graph.nodes.push_back(
+        {reader == nullptr ? "output '" + value.name + "'" : reader->name, "reorder", same, {id}, copy});
+    ++schedule_.reorders;
+    return reordered_[key] = copy;
+  }
+
+  /// What the node wants its data inputs in, and gives its output in.
+  Layout choose(const Node& node) const {
+    const Shape& out = from_.value(node.output).shape;
+    if (!has_kernel(from_, node) || !is_spatial(out)) return Layout::plain;
+    if (is_any<Convolution, Pool, Normalisation, Resample>(node)) return Layout::channels_last;
+    if (!is_any<Map, Copy, Concat, Softmax, Reduction>(node)) return Layout::plain;
+    for (const ValueId id : node.inputs)
+      if (layout(id) == Layout::channels_last && schedule_.graph.value(id).shape.size() == out.size())
+        return Layout::channels_last;
+    return Layout::plain;
+  }
+
+  void place(Node node) {
+    const Layout wanted = choose(node);
+    // Strided kernels read any layout; the others want theirs.
+    const bool strided = has_kernel(from_, node) && is_any<Map, Copy, Concat, Softmax, Reduction>(node);
+    for (std::size_t i = 0; i < node.inputs.size() && !strided; ++i) {
+      if (schedule_.graph.value(node.inputs[i]).constant && !(i == 0 && wanted == Layout::channels_last)) continue;
+      const bool parameter =
+          is_any<Convolution, Normalisation>(node) && i > 0 &&
+          !(is_any<Convolution>(node) && std::get<Convolution>(node.operation).residual && i + 1 == node.inputs.size());
+      node.inputs[i] = in_layout(node.inputs[i], parameter ? Layout::plain : wanted, &node);
+    }
+    layouts_[static_cast<std::size_t>(node.output)] = wanted;
+    schedule_.graph.nodes.push_back(std::move(node));
+  }
+
+  Graph from_;
+  Schedule schedule_;
+  std::vector<Layout> layouts_;
+  std::map<std::pair<ValueId, Layout>, ValueId> reordered_;
+};
+
+class BufferPass {
+ public:
+  explicit BufferPass(Schedule& schedule) : s_(schedule), last_use_(schedule.graph.values.size(), -1) {}
+
+  void run() {
+    const auto steps = static_cast<int>(s_.graph.nodes.size());
+    for (int i = 0; i < steps; ++i)
+      for (const ValueId id : s_.graph.nodes[static_cast<std::size_t>(i)].inputs)
+        last_use_[static_cast<std::size_t>(id)] = i;
+    for (const ValueId id : s_.graph.outputs) last_use_[static_cast<std::size_t>(id)] = steps;
+    for (const ValueId id : s_.graph.inputs) give_buffer(id, -1);
+    for (int i = 0; i < steps; ++i) {
+      const Node& node = s_.graph.nodes[static_cast<std::size_t>(i)];
+      const ValueId shared = shares(node, i);
+      if (shared == no_value)
+        give_buffer(node.output, i);
+      else
+        join(node.output, shared);
+    }
+    for (const ValueId id : s_.graph.outputs)  // a constant output still needs a place to be read from
+      if (s_.placement(id).buffer < 0) give_buffer(id, -1);
+  }
+
+ private:
+  void give_buffer(ValueId id, int step) {
+    const Value& v = s_.graph.value(id);
+    const std::int64_t bytes = std::max<std::int64_t>(1, element_count(v.shape)) * bytes_of(v.type);
+    s_.placements[static_cast<std::size_t>(id)].buffer = static_cast<int>(s_.buffers.size());
+    s_.buffers.push_back({bytes, step, std::max(step, last_use_[static_cast<std::size_t>(id)]), -1});
+  }
+
+  void join(ValueId id, ValueId other) {
+    const int buffer = s_.placement(other).buffer;
+    s_.placements[static_cast<std::size_t>(id)].buffer = buffer;
+    auto& b = s_.buffers[static_cast<std::size_t>(buffer)];
+    b.last_step = std::max(b.last_step, last_use_[static_cast<std::size_t>(id)]);
+  }
+
+  /// The input whose buffer the output takes over: an alias always, others when the input dies here in the same form.
+  ValueId shares(const Node& node, int step) const {
+    const auto dies_here = [&](ValueId id) {
+      const int buffer = s_.placement(id).buffer;
+      return buffer >= 0 && s_.buffers[static_cast<std::size_t>(buffer)].last_step == step &&
+             s_.graph.value(id).shape == s_.graph.value(node.output).shape &&
+             s_.graph.value(id).type == s_.graph.value(node.output).type &&
+             s_.placement(id).strides == s_.placement(node.output).strides;
+    };
+    if (std::holds_alternative<Alias>(node.operation))
+      return s_.placement(node.inputs[0]).buffer >= 0 ? node.inputs[0] : no_value;
+    if (!has_kernel(s_.graph, node)) return no_value;
+    if (const auto* conv = std::get_if<Convolution>(&node.operation))
+      return conv->residual && node.inputs.back() != node.inputs[0] && dies_here(node.inputs.back()) &&
+                     s_.placement(node.inputs.back()).buffer != s_.placement(node.inputs[0]).buffer
+                 ? node.inputs.back()
+                 : no_value;
+    if (std::holds_alternative<Normalisation>(node.operation))
+      return dies_here(node.inputs[0]) ? node.inputs[0] : no_value;
+    if (std::holds_alternative<Map>(node.operation))
+      for (const ValueId id : node.inputs)
+        if (dies_here(id) && only_same_form(node, id)) return id;
+    return no_value;
+  }
+
+  /// No other input reads the same buffer in another form (a broadcast of it, say).
+  bool only_same_form(const Node& node, ValueId id) const {
+    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId other) {
+      return s_.placement(other).buffer != s_.placement(id).buffer ||
+             s_.graph.value(other).shape == s_.graph.value(id).shape;
+    });
+  }
+
+  Schedule& s_;
+  std::vector<int> last_use_;
+};
+
+}  // namespace
+
+Shape strides_of(const Shape& shape, Layout layout) {
+  if (layout == Layout::plain || shape.size() < 3) return dense_strides(shape);
+  Shape strides(shape.size());
+  std::int64_t step = shape[1];
+  strides[1] = 1;
+  for (std::size_t k = shape.size(); k-- > 2;) {
+    strides[k] = step;
+    step *= shape[k];
+  }
+  strides[0] = step;
+  return strides;
+}
+
+bool has_kernel(const Graph& graph, const Node& node) {
+  const Shape& out = graph.value(node.output).shape;
+  if (graph.value(node.output).type != ElementType::f32 || element_count(out) == 0) return false;
+  for (const ValueId id : node.inputs)
+    if (graph.value(id).type != ElementType::f32 || element_count(graph.value(id).shape) == 0) return false;
+  if (const auto* map = std::get_if<Map>(&node.operation)) return is_float_map(*map) && out.size() <= 5;
+  if (std::holds_alternative<Copy>(node.operation)) return out.size() <= 6;
+  if (std::holds_alternative<Concat>(node.operation)) return out.size() <= 6;
+  if (std::holds_alternative<Softmax>(node.operation)) return out.size() <= 5;
+  if (const auto* r = std::get_if<Reduction>(&node.operation))
+    return r->kind <= Reduction::Kind::sum_abs && out.size() <= 5 && r->axes.size() <= 4;
+  if (const auto* r = std::get_if<Resample>(&node.operation))
+    return is_spatial(out) && r->axes[0].taps == 0 && r->axes[1].taps == 0;
+  if (std::holds_alternative<Convolution>(node.operation))
+    return graph.value(node.inputs[1]).constant.has_value() && is_spatial(out);
+  if (std::holds_alternative<Pool>(node.operation) || std::holds_alternative<Normalisation>(node.operation))
+    return is_spatial(out);
+  return true;  // matrix product, alias
+}
+
+Schedule make_schedule(Graph graph) {
+  Schedule schedule = LayoutPass(std::move(graph)).run();
+  BufferPass(schedule).run();
+  return schedule;
+}
+
+int add_scratch(Schedule& schedule, int step, std::int64_t bytes) {
+  schedule.buffers.push_back({std::max<std::int64_t>(1, bytes), step, step, -1});
+  return static_cast<int>(schedule.buffers.size()) - 1;
+}
+
+void plan_memory(Schedule& schedule) {
+  std::vector<Buffer*> order;
+  for (auto& b : schedule.buffers) order.push_back(&b);
+  std::stable_sort(order.begin(), order.end(), [](const Buffer* a, const Buffer* b) { return a->bytes > b->bytes; });
+  std::vector<const Buffer*> placed;  // by offset
+  schedule.arena_bytes = 0;
+  for (Buffer* b : order) {
+    std::int64_t offset = 0;
+    for (const Buffer* p : placed) {
+      const bool together = p->first_step <= b->last_step && b->first_step <= p->last_step;
+      if (!together) continue;
+      if (offset + b->bytes <= p->offset) break;
+      offset = std::max(offset, (p->offset + p->bytes + alignment - 1) / alignment * alignment);
+    }
+    b->offset = offset;
+    schedule.arena_bytes = std::max(schedule.arena_bytes, (offset + b->bytes + alignment - 1) / alignment * alignment);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), b,
+                                   [](const Buffer* x, const Buffer* y) { return x->offset < y->offset; }),
+                  b);
+  }
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,49 @@
+#pragma once
+// How a graph lies in memory: a layout for every value, reorders where two nodes differ, buffers that are shared when
+// their lifetimes allow it, and one arena that holds them all. The same for every device.
+#include "infer/graph.hpp"
+
+namespace isocenter::infer {
+
+/// plain: last axis fastest. channels_last: (n, spatial..., c), the channel fastest.
+enum class Layout : std::uint8_t { plain, channels_last };
+
+struct Placement {
+  Layout layout = Layout::plain;
+  Shape strides;    ///< in elements, by the value's axes
+  int buffer = -1;  ///< -1: a constant, or a value that nobody makes any more
+};
+
+struct Buffer {
+  std::int64_t bytes = 0;
+  int first_step = 0, last_step = 0;  ///< inclusive; inputs start at -1, outputs end at the number of steps
+  std::int64_t offset = -1;           ///< in the arena, once plan_memory ran
+};
+
+struct Schedule {
+  Graph graph;                        ///< with the reorders among its nodes; node i is step i
+  std::vector<Placement> placements;  ///< by value
+  std::vector<Buffer> buffers;
+  std::int64_t arena_bytes = 0;
+  int reorders = 0;
+
+  const Placement& placement(ValueId id) const { return placements[static_cast<std::size_t>(id)]; }
+};
+
+/// True when a float32 kernel of ours or a library's runs the node; the rest goes through the reference, in plain
+/// layout.
+bool has_kernel(const Graph& graph, const Node& node);
+
+Shape strides_of(const Shape& shape, Layout layout);
+
+/// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place.
+Schedule make_schedule(Graph graph);
+
+/// Scratch for one step, released after it. Gives the buffer's index.
+int add_scratch(Schedule& schedule, int step, std::int64_t bytes);
+
+/// Places every buffer: largest first, at the lowest offset where nothing that lives at the same time lies. Sets
+/// arena_bytes.
+void plan_memory(Schedule& schedule);
+
+}  // namespace isocenter::infer

@@ -1,0 +1,85 @@
+#pragma once
+// What an executor runs: steps over one arena. A step is made once, bound to addresses, and then run any number of
+// times without allocating.
+#include <cstring>
+#include <isocenter/error.hpp>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "core/launch.hpp"
+#include "infer/schedule.hpp"
+
+namespace isocenter::infer {
+
+/// A place in the arena (by buffer) or, with buffer -1, in the constants.
+struct Slot {
+  int buffer = -1;
+  std::int64_t offset = 0;  ///< bytes from the buffer's, or the constants', start
+};
+
+/// Where arena and constants lie on the device that runs.
+struct Addresses {
+  const Schedule* schedule;
+  std::byte* arena;
+  const std::byte* constants;
+
+  template <class T = float>
+  T* at(Slot slot) const {
+    if (slot.buffer < 0) return reinterpret_cast<T*>(const_cast<std::byte*>(constants) + slot.offset);
+    return reinterpret_cast<T*>(arena + schedule->buffers[static_cast<std::size_t>(slot.buffer)].offset + slot.offset);
+  }
+};
+
+/// Everything that does not change between runs: weights, tables. One block, uploaded whole.
+class ConstantPool {
+ public:
+  Slot add(const void* data, std::size_t bytes) {
+    const std::size_t at = (block_.size() + 255) / 256 * 256;
+    block_.resize(at + bytes);
+    if (bytes > 0) std::memcpy(block_.data() + at, data, bytes);
+    return {-1, static_cast<std::int64_t>(at)};
+  }
+  template <class T>
+  Slot add(const std::vector<T>& values) {
+    return add(values.data(), values.size() * sizeof(T));
+  }
+  Slot add_value(ValueId id, const Array& array) {
+    const auto it = values_.find(id);
+    return it != values_.end() ? it->second : values_[id] = add(array.data(), static_cast<std::size_t>(array.bytes()));
+  }
+  const std::vector<std::byte>& block() const { return block_; }
+
+ private:
+  std::vector<std::byte> block_;
+  std::map<ValueId, Slot> values_;
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual void bind(const Addresses& addresses) = 0;
+  virtual void run(const isocenter::detail::Launcher& launcher) = 0;
+};
+using Steps = std::vector<std::unique_ptr<Step>>;
+
+/// What makers of steps work on.
+struct StepBuilder {
+  Schedule& schedule;
+  ConstantPool& constants;
+  Steps& steps;
+
+  Slot slot(ValueId id) {
+    const int buffer = schedule.placement(id).buffer;
+    if (buffer >= 0) return {buffer, 0};
+    return constants.add_value(id, *schedule.graph.value(id).constant);
+  }
+};
+
+/// Adds the steps of a node that kernels of ours run, on the CPU or on a device. False: the node is a library's.
+bool add_kernel_steps(StepBuilder& builder, int node_index);
+
+/// Adds a step that copies one value to another of the same shape, whatever their layouts.
+void add_copy_step(StepBuilder& builder, ValueId from, ValueId to);
+
+}  // namespace isocenter::infer
