@@ -99,6 +99,24 @@ TEST_F(SessionTest, DropsTheOldestItemsWhereTheEdgeSaysSo) {
   EXPECT_TRUE(std::is_sorted(Recorder::seen.begin(), Recorder::seen.end()));
 }
 
+TEST_F(SessionTest, AJoinMeetsTheSameItemsWhereOneBranchLosesSome) {
+  const auto source = pipeline_.add<CountingSource>("source", {.count = 60, .period_s = 0.0005});
+  const auto slow = pipeline_.add<Sum>("slow", {.delay_s = 0.004});
+  const auto join = pipeline_.add<Sum>("join", {.mode = Sum::Mode::subtract});
+  const auto recorder = pipeline_.add<Recorder>("recorder", {.path = "x"});
+  pipeline_.connect(source.output, slow.a);
+  pipeline_.connect(source.output, join.a);
+  pipeline_.connect(slow.output, join.b);
+  pipeline_.connect(join.output, recorder.input);
+  pipeline_.set_edge("slow", "a", ISOCENTER_EDGE_DROP_OLDEST, 1);
+  pipeline_.set_edge("join", "a", ISOCENTER_EDGE_DROP_OLDEST, 8);
+  Session session = pipeline_.prepare();
+  session.run();
+  EXPECT_GT(Recorder::seen.size(), 2U);
+  EXPECT_LT(Recorder::seen.size(), 60U);
+  for (const float difference : Recorder::seen) EXPECT_EQ(difference, 0.0F);
+}
+
 TEST_F(SessionTest, PushesAndPullsThroughWaysInAndOut) {
   std::vector<float> voxels = {1, 2, 3};
   const Volume in = Volume::wrap(voxels.data(), 3, 1, 1, Geometry(), "HU");
