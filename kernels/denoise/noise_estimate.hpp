@@ -17,8 +17,9 @@
 
 namespace isocenter::detail {
 
-/// |e| of every voxel; -1 at the border of a used axis, and where all samples are equal (padding, saturated air),
-/// which holds no noise. `z` runs over the slices of all time frames.
+/// |e| of every voxel; -1 at the border of a used axis, and where all samples equal the frame's first voxel: the
+/// padding around a CT's circle and the masked background of an MR image hold no noise and may be most of the volume.
+/// `z` runs over the slices of all time frames.
 struct ResidualKernel {
   static constexpr const char* name = "denoise/noise_residual";
   const float* in;
@@ -44,7 +45,9 @@ struct ResidualKernel {
     if (along_z) add(load(Lanes{}, here - pitch_z + x), load(Lanes{}, here + pitch_z + x), u, sum, spread);
     const float n = 2.0F * (static_cast<float>(along_x) + static_cast<float>(along_y) + static_cast<float>(along_z));
     const Float e = (u - sum * (1.0F / n)) * square_root(n / (n + 1.0F));
-    Float size = select(spread > 0.0F, max(e, 0.0F - e), excluded);
+    const float padding = in[(z - slice) * pitch_z];
+    const Float from_padding = max(spread, max(u - padding, padding - u));
+    Float size = select(from_padding > 0.0F, max(e, 0.0F - e), excluded);
     if (along_x) size = select(xs > 0, select(xs < nx - 1, size, excluded), excluded);
     store(out + (here - in) + x, size);
   }

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kRowPad =
     32;  // floats before voxel 0: an offset to the left, a patch, and the previous row's last vector
-constexpr std::size_t kScratchTarget = std::size_t{256} << 20;  // bytes; a chunk is cut to stay below where it can
+constexpr std::uint64_t kScratchLimit = std::uint64_t{256} << 20;  // bytes
 constexpr int kTileSlices = 8;
 constexpr int kTileRows = 16;
 
@@ -46,13 +46,13 @@ void fill_padded(const Launcher& launcher, const NonLocalMeansKernel& k, const N
 
 }  // namespace
 
-NonLocalMeansLayout non_local_means_layout(const NonLocalMeansKernel& k) {
+NonLocalMeansLayout non_local_means_layout(const NonLocalMeansKernel& k, std::uint64_t scratch_target) {
   NonLocalMeansLayout layout{};
-  layout.pitch = (k.nx + kRowPad + 15) / 16 * 16;
+  layout.pitch = (k.nx + kRowPad + k.patch_x + 15) / 16 * 16;
   layout.plane = layout.pitch * (k.ny + 2 * k.patch_y);
   const int halo = 2 * (k.search_z + k.patch_z);
-  const auto plane_bytes = static_cast<std::size_t>(layout.plane) * 3 * sizeof(float);
-  const int fitting = static_cast<int>(std::min<std::size_t>(kScratchTarget / plane_bytes, 1 << 20)) - halo;
+  const auto plane_bytes = static_cast<std::uint64_t>(layout.plane) * 3 * sizeof(float);
+  const int fitting = static_cast<int>(std::min(kScratchLimit, scratch_target) / plane_bytes) - halo;
   layout.chunk_slices = std::min(k.nz, std::max(fitting, 2 * kTileSlices));
   layout.chunks = (k.nz + layout.chunk_slices - 1) / layout.chunk_slices;
   layout.chunk_slices = (k.nz + layout.chunks - 1) / layout.chunks;

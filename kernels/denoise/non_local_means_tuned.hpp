@@ -19,8 +19,8 @@
 
 namespace isocenter::detail {
 
-/// How a volume is cut up and what scratch memory that takes. Depends on the volume and the radii alone, and so does
-/// the result, bit for bit.
+/// How a volume is cut up and what scratch memory that takes. The cut decides in which order a voxel's terms are added,
+/// so the result is the same, bit for bit, for the same volume, radii and scratch target, on any number of threads.
 struct NonLocalMeansLayout {
   int chunk_slices;    ///< slices of output per chunk
   int chunks;          ///< per time frame
@@ -29,7 +29,8 @@ struct NonLocalMeansLayout {
   std::int64_t array;  ///< floats of one padded array
   std::size_t scratch_bytes;
 };
-NonLocalMeansLayout non_local_means_layout(const NonLocalMeansKernel& kernel);
+/// Chunks as deep as `scratch_target` (256 MiB at most) allows, and 16 slices at least.
+NonLocalMeansLayout non_local_means_layout(const NonLocalMeansKernel& kernel, std::uint64_t scratch_target);
 
 /// Whether the tuned variant covers these radii: search up to 15, patch up to 3.
 bool non_local_means_tuned_covers(const NonLocalMeansKernel& kernel);
