@@ -28,6 +28,8 @@ nvcc_path() {
   command -v nvcc || ls -d "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" 2>/dev/null || true
 }
 
+presets() { sed -n 's/.*"name": "\([a-z]*\)", "configurePreset".*/\1/p' CMakePresets.json | sort -u | tr '\n' ' '; }
+
 # Configures a preset: configure_preset <preset> [-D...]
 configure_preset() {
   local preset="$1"
@@ -60,4 +62,26 @@ build_preset() {
   parallel="$(jobs)"
   note "building build/$preset with $parallel jobs"
   cmake --build "build/$preset" --parallel "$parallel" ${1:+--target "$@"}
+}
+
+# Other people's Python readers, for the interoperability tests: build/python-tools, made once. Sets test_python to its
+# python3, or to nothing when PyPI cannot be reached.
+python_tools() {
+  local venv=build/python-tools wanted=scripts/python-tools.txt python=/usr/bin/python3
+  [[ -x "$python" ]] || python="$(command -v python3 || true)"
+  test_python="$root/$venv/bin/python3"
+  if [[ -f "$venv/made-from.txt" ]] && cmp -s "$wanted" "$venv/made-from.txt" && "$test_python" -c '' 2>/dev/null; then
+    note "Python readers: build/python-tools is up to date"
+    return
+  fi
+  note "Python readers: installing $(grep -c '==' "$wanted") packages into build/python-tools"
+  rm -rf "$venv"
+  if "$python" -m venv "$venv" >build/python-tools.log 2>&1 &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input -r "$wanted" >>build/python-tools.log 2>&1; then
+    cp "$wanted" "$venv/made-from.txt"
+  else
+    rm -rf "$venv"
+    test_python=""
+    note "Python readers: off, PyPI was not reached (build/python-tools.log); tests with pydicom, highdicom, onnx are not run"
+  fi
 }
