@@ -1,0 +1,138 @@
+"""Trains the network on phantom chests and keeps its weights. See README.md for the whole recipe."""
+
+import argparse
+import json
+import math
+import pathlib
+import time
+
+import numpy
+import torch
+from torch.nn import functional
+
+from network import LABELS, UNet, dice, sliding_window, torch_runner
+from variation import TrainingSet, patch
+
+
+# Small things count for more in the cross entropy.
+WEIGHTS = torch.tensor([1.0, 1.0, 1.0, 1.5, 2.5, 4.0, 3.0])
+
+
+def loss_of(scores, labels):
+    """Cross entropy plus one minus the mean soft Dice of the labels that are there (Milletari et al., 3DV 2016)."""
+    entropy = functional.cross_entropy(scores, labels, weight=WEIGHTS)
+    found = torch.softmax(scores, 1)
+    truth = functional.one_hot(labels, len(LABELS)).movedim(-1, 1).float()
+    axes = (0, 2, 3, 4)
+    overlap, sizes = (found * truth).sum(axes), (found + truth).sum(axes)
+    there = truth.sum(axes) > 0
+    return entropy + 1.0 - ((2.0 * overlap + 1.0) / (sizes + 1.0))[there].mean()
+
+
+class Patches(torch.utils.data.Dataset):
+    """Patch i depends on the seed and i alone, whichever process makes it."""
+
+    def __init__(self, chests, first_seed, count):
+        self.chests, self.first_seed, self.count = chests, first_seed, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, i):
+        torch.manual_seed(self.first_seed + i)
+        image, labels = patch(self.chests)
+        return image[None], labels
+
+
+def batches(chests, first_seed, count, arguments):
+    return torch.utils.data.DataLoader(
+        Patches(chests, first_seed, count * arguments.patches),
+        batch_size=arguments.patches,
+        num_workers=arguments.workers,
+        prefetch_factor=4 if arguments.workers else 2,
+        worker_init_fn=lambda _: torch.set_num_threads(1),
+    )
+
+
+def train(chests, arguments):
+    torch.manual_seed(arguments.seed)
+    network = UNet()
+    if arguments.start_from:
+        network.load_state_dict(torch.load(arguments.start_from))
+    network.train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=1e-4)
+    began, smooth = time.time(), None
+    for step, (images, labels) in enumerate(batches(chests, arguments.seed * 10**9, arguments.steps, arguments)):
+        warm = min(1.0, (step + 1) / 50)
+        rate = arguments.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / arguments.steps)))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16):
+            scores = network(images)
+        loss = loss_of(scores.float(), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        smooth = loss.item() if smooth is None else 0.97 * smooth + 0.03 * loss.item()
+        if (step + 1) % 25 == 0:
+            print(
+                f"step {step + 1}/{arguments.steps} loss {smooth:.4f} rate {rate:.2e} "
+                f"{(time.time() - began) / (step + 1):.2f} s a step",
+                flush=True,
+            )
+        if (step + 1) % 100 == 0:
+            torch.save(network.state_dict(), arguments.weights)
+    settle(network, batches(chests, arguments.seed * 10**9 + 5 * 10**8, 40, arguments))
+    torch.save(network.state_dict(), arguments.weights)
+    return network
+
+
+def settle(network, some):
+    """Replaces the running averages of batch normalisation by plain means at the final weights, over fresh patches."""
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.BatchNorm3d):
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean
+    network.train()
+    with torch.no_grad():
+        for images, _ in some:
+            network(images)
+
+
+def measure(network, chests, noise_hu=20.0):
+    """Dice of each label over whole held-out chests with white noise, nothing else changed."""
+    random = numpy.random.default_rng(1)
+    rows = []
+    for hu, labels in chests.chests:
+        noisy = hu.numpy().astype(numpy.float32) + random.normal(0.0, noise_hu, hu.shape).astype(numpy.float32)
+        found = sliding_window(torch_runner(network), noisy).argmax(0)
+        rows.append([dice(labels.numpy(), found, k) for k in range(len(LABELS))])
+    return numpy.array(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("training_set", type=pathlib.Path)
+    parser.add_argument("held_out_set", type=pathlib.Path)
+    parser.add_argument("--weights", type=pathlib.Path, default="thorax_segmentation.pt")
+    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--patches", type=int, default=2, help="patches in a step")
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of the training itself")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make patches")
+    parser.add_argument("--bfloat16", action="store_true", help="faster on processors that have it")
+    parser.add_argument("--start-from", type=pathlib.Path, help="weights to go on from")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    network = train(TrainingSet(arguments.training_set), arguments)
+    rows = measure(network, TrainingSet(arguments.held_out_set))
+    figures = {name: {"mean": round(float(numpy.nanmean(rows[:, k])), 4), "worst": round(float(numpy.nanmin(rows[:, k])), 4)}
+               for k, name in enumerate(LABELS)}
+    print(json.dumps(figures, indent=1))
+    arguments.weights.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
