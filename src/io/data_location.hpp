@@ -4,7 +4,7 @@
 
 #include "image_file.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 struct StoredVoxels {
   DataLocation data;  ///< `bytes` is left to the caller, who knows the extents
@@ -24,4 +24,4 @@ StoredVoxels locate_meta(const std::filesystem::path& path);
 /// NRRD 1 to 5: "field: value" lines up to an empty one.
 StoredVoxels locate_nrrd(const std::filesystem::path& path);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

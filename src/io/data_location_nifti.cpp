@@ -8,7 +8,7 @@
 #include "data_location.hpp"
 #include "number_text.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 /// Byte offsets of the fields that are read here, from nifti1.h. At 0 stands the header's own size, 348.
@@ -143,4 +143,4 @@ StoredVoxels locate_nifti(const std::filesystem::path& path) {
   return found;
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

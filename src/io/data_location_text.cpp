@@ -7,7 +7,7 @@
 
 #include "data_location.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 constexpr std::size_t longest_header = std::size_t{1} << 20;
@@ -167,4 +167,4 @@ StoredVoxels locate_nrrd(const std::filesystem::path& path) {
   return found;
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -8,7 +8,7 @@
 #include <new>
 #include <vector>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
@@ -136,4 +136,4 @@ std::uint64_t block_sink_bytes(const isocenter_launcher& launcher) {
   return static_cast<std::uint64_t>(pieces_at_once(launcher)) * (2 * piece_bytes + dictionary_bytes + deflate_state);
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

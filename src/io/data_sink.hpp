@@ -9,7 +9,7 @@
 
 #include "staged_file.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 enum class Envelope { none, gzip, zlib };
 
@@ -26,4 +26,4 @@ void write_block(StagedFile& file, Envelope envelope, std::uint64_t bytes, const
 
 std::uint64_t block_sink_bytes(const isocenter_launcher& launcher);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

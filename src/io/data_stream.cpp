@@ -7,7 +7,7 @@
 #include <new>
 #include <string>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 constexpr unsigned char gzip_magic = 0x1f;  // the first byte of a gzip member; a zlib stream begins with 0x78
 }
@@ -114,4 +114,4 @@ void DataStream::fail_truncated() const {
                 "get a complete copy of it");
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -9,7 +9,7 @@
 
 #include "file_access.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// Where in which file a block of data lies.
 struct DataLocation {
@@ -45,4 +45,4 @@ class DataStream {
   std::unique_ptr<Inflater> inflater_;
 };
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -8,7 +8,7 @@
 #include <isocenter/error.hpp>
 #include <system_error>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
   file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
@@ -53,4 +53,4 @@ std::vector<std::byte> read_file(const std::filesystem::path& path) {
   return bytes;
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

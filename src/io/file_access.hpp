@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// A file open for reading. Errors: not_found when there is none, io_error with the system's reason.
 class InputFile {
@@ -32,4 +32,4 @@ class InputFile {
 /// A whole file.
 std::vector<std::byte> read_file(const std::filesystem::path& path);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -9,7 +9,7 @@
 #include "image_header_itk.hpp"
 #include "number_text.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 [[noreturn]] void fail(ErrorCode code, const std::filesystem::path& path, const std::string& what,
@@ -142,4 +142,4 @@ std::string voxel_text(const ImageInfo& info, std::int64_t index) {
   return text + ")";
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

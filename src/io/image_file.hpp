@@ -8,7 +8,7 @@
 
 #include "data_stream.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 enum class ImageFormat { nifti, meta, nrrd };
 
@@ -45,4 +45,4 @@ ImageInfo read_image_info(const std::filesystem::path& path);
 /// Voxel `index` as "(x, y, z)" or "(x, y, z, t)".
 std::string voxel_text(const ImageInfo& info, std::int64_t index);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -6,7 +6,7 @@
 
 #include <isocenter/error.hpp>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 itk::ImageIOBase::Pointer make_io(ImageFormat format) {
@@ -86,4 +86,4 @@ ItkHeader read_header_with_itk(const std::filesystem::path& path, ImageFormat fo
                 "check the file with the program that wrote it, or get an undamaged copy");
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

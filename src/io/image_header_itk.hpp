@@ -5,7 +5,7 @@
 
 #include "image_file.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// An image's grid as ITK gives it: one entry for each axis, x first, in LPS.
 struct ItkHeader {
@@ -19,4 +19,4 @@ struct ItkHeader {
 
 ItkHeader read_header_with_itk(const std::filesystem::path& path, ImageFormat format);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -7,7 +7,7 @@
 
 #include "number_text.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 int axes_of(const ImageView& image) { return image.has_time ? 4 : 3; }
@@ -180,4 +180,4 @@ std::string nrrd_header(const ImageView& image, VoxelType stored, bool compress)
          "\nspace origin: (" + origin + ")\n\n";
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -4,7 +4,7 @@
 
 #include "image_writer.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// NIfTI-1: 348 bytes and 4 of an empty extension list; RAS, mm, s. Method 2 (quaternion) and 3 (matrix) of nifti1.h.
 std::vector<std::byte> nifti_header(const ImageView& image, VoxelType stored);
@@ -21,4 +21,4 @@ MetaHeader meta_header(const ImageView& image, VoxelType stored, bool compress, 
 /// NRRD up to the data.
 std::string nrrd_header(const ImageView& image, VoxelType stored, bool compress);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -10,7 +10,7 @@
 #include "image_headers.hpp"
 #include "number_text.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& what, const std::string& fix) {
@@ -208,4 +208,4 @@ void write_image(const std::filesystem::path& path, const ImageView& image, cons
   }
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -8,7 +8,7 @@
 #include "data_sink.hpp"
 #include "image_file.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// A dense image in host memory, x fastest.
 struct ImageView {
@@ -39,4 +39,4 @@ void require_storable(const std::filesystem::path& path, const ImageView& descri
 void write_image(const std::filesystem::path& path, const ImageView& image, const ImageFileOptions& options,
                  const isocenter_launcher& launcher, const WriteProgress& progress);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

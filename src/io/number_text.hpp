@@ -3,7 +3,7 @@
 #include <charconv>
 #include <string>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// The shortest decimal text that gives `value` again.
 inline std::string number_text(double value) {
@@ -11,4 +11,4 @@ inline std::string number_text(double value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

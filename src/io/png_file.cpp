@@ -14,7 +14,7 @@
 #include "file_access.hpp"
 #include "staged_file.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 // libpng reports an error by longjmp: between setjmp and the jump lie only libpng's frames and the callbacks below,
@@ -206,4 +206,4 @@ void read_png(const std::filesystem::path& path, const PngInfo& expected, std::s
   reader.pixels(info, pixels);
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 enum class PngLayout { grey8, grey16, rgb8 };
 
@@ -41,4 +41,4 @@ PngInfo read_png_info(const std::filesystem::path& path);
 /// Reads the pixels, dense, top row first, 16-bit values in the machine's byte order.
 void read_png(const std::filesystem::path& path, const PngInfo& expected, std::span<std::byte> pixels);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -8,7 +8,7 @@
 #include <random>
 #include <system_error>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace fs = std::filesystem;
 namespace {
 
@@ -103,4 +103,4 @@ void StagedFile::commit() {
 
 void StagedFile::fail(int error) const { fail_to_write(path_, error, "after " + std::to_string(size_) + " bytes"); }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// A file being written under a temporary name in the folder of its final one. commit() makes it durable (fsync) and
 /// renames it, replacing a file of that name; without commit nothing is left behind. Missing folders are made.
@@ -40,4 +40,4 @@ class StagedFile {
 /// exists) can be written to. Throws as StagedFile does.
 void require_writable(const std::filesystem::path& path);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -9,10 +9,11 @@
 #include <isocenter/error.hpp>
 #include <string>
 
+#include "number_text.hpp"
 #include "webm_writer.hpp"
 #include "yuv420.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 constexpr int largest_extent = 16384;  // of libvpx as distributions configure it
@@ -145,7 +146,7 @@ void require_encodable(const VideoFormat& format) {
   if (!(format.period_s >= 1.0 / 240.5 && format.period_s <= 100))
     throw Failure(
         ErrorCode::bad_data,
-        "a frame period of " + std::to_string(format.period_s) + " s cannot be played: videos take 1/240 to 100 s",
+        "a frame period of " + number_text(format.period_s) + " s cannot be played: videos take 1/240 to 100 s",
         "set frames_per_second to the rate at which the video shall be shown, for example 25");
 }
 
@@ -164,4 +165,4 @@ std::uint64_t video_encoder_bytes(const VideoFormat& format) {
   return (24ULL << 20) + encoder_threads(format) * (13ULL << 19) + pixels * 3 / 2 * pictures;
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <memory>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// How much work the encoder does for fewer bytes. Measured figures: docs/io/README.md.
 enum class VideoEffort { fast, small };
@@ -43,4 +43,4 @@ std::uint64_t video_encoder_bytes(const VideoFormat& format);
 /// Throws as VideoFile does when the format cannot be encoded.
 void require_encodable(const VideoFormat& format);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -9,7 +9,7 @@
 
 #include "number_text.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
@@ -151,4 +151,4 @@ void VoxelReader::read_labels(std::span<std::uint8_t> out, const ReadProgress& p
   });
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

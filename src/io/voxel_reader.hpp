@@ -7,7 +7,7 @@
 
 #include "image_file.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 enum class NonFinite { refuse, zero };  ///< what becomes of NaN and infinity
 
@@ -37,4 +37,4 @@ class VoxelReader {
   std::vector<std::byte> piece_;
 };
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 using Bytes = std::vector<std::byte>;
@@ -249,4 +249,4 @@ void WebmWriter::finish() {
   file_.commit();
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

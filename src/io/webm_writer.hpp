@@ -8,7 +8,7 @@
 
 #include "staged_file.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 struct WebmTrack {
   int width = 0;
@@ -51,4 +51,4 @@ class WebmWriter {
   std::uint64_t segment_begin_ = 0, seek_position_ = 0, duration_position_ = 0, reserved_begin_ = 0;
 };
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 /// A coefficient of the matrix in units of 2^-16.
@@ -54,4 +54,4 @@ void rgb_to_yuv420_bt709(const std::uint8_t* rgb, std::int64_t row_bytes, int wi
   }
 }
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

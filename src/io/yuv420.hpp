@@ -2,7 +2,7 @@
 // RGB to what video codecs take.
 #include <cstdint>
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 
 /// Three planes of 8 bits: luma of width x height, chroma of half as many in both directions (extents are even).
 struct Yuv420 {
@@ -23,4 +23,4 @@ struct Yuv420 {
 /// picture repeat its last one: an odd size is padded to even by its edge.
 void rgb_to_yuv420_bt709(const std::uint8_t* rgb, std::int64_t row_bytes, int width, int height, const Yuv420& out);
 
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

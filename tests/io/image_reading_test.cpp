@@ -5,7 +5,7 @@
 #include "io/voxel_reader.hpp"
 #include "io_test.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 using namespace io_test;
 
@@ -200,4 +200,4 @@ TEST(ImageReading, RefusesWholeNumbersThatFloat32CannotHold) {
 }
 
 }  // namespace
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

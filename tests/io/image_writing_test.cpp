@@ -15,7 +15,7 @@
 #include "io/voxel_reader.hpp"
 #include "io_test.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 using namespace io_test;
 
@@ -337,4 +337,4 @@ TEST(ImageWriting, WritesSamplesForThePythonCheck) {
 }
 
 }  // namespace
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

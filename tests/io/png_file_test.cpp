@@ -5,7 +5,7 @@
 
 #include "io_test.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 using namespace io_test;
 
@@ -158,4 +158,4 @@ TEST(Png, RefusesAPictureWithoutPixels) {
 }
 
 }  // namespace
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

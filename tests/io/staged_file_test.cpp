@@ -5,7 +5,7 @@
 
 #include "io_test.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 using namespace io_test;
 
@@ -64,4 +64,4 @@ TEST(StagedFile, RefusesAFolderThatCannotBeWrittenTo) {
 }
 
 }  // namespace
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io

@@ -6,7 +6,7 @@
 
 #include "io_test.hpp"
 
-namespace isocenter::detail {
+namespace isocenter::detail::io {
 namespace {
 
 struct Planes {
@@ -36,7 +36,8 @@ TEST(Yuv420, NamedColoursGetTheirLevels) {
                  {255, 255, 0, 219, 16, 138},    {0, 255, 255, 188, 154, 16}, {255, 0, 255, 78, 214, 230}};
   for (const auto& c : colours) {
     std::vector<std::uint8_t> rgb;
-    for (int i = 0; i < 4; ++i) rgb.insert(rgb.end(), {c.r, c.g, c.b});
+    for (int i = 0; i < 4; ++i)
+      for (const std::uint8_t v : {c.r, c.g, c.b}) rgb.push_back(v);
     const Planes p = converted(rgb, 2, 2);
     for (const std::uint8_t y : p.y) EXPECT_EQ(y, c.y) << int{c.r} << int{c.g} << int{c.b};
     EXPECT_EQ(p.cb[0], c.cb) << int{c.r} << ' ' << int{c.g} << ' ' << int{c.b};
@@ -72,4 +73,4 @@ TEST(Yuv420, RandomPicturesOfAnySizeAreWithinOneOfTheExactValues) {
 }
 
 }  // namespace
-}  // namespace isocenter::detail
+}  // namespace isocenter::detail::io
