@@ -41,6 +41,10 @@ configure_preset() {
     if [[ -n "$nvcc" ]]; then
       note "CUDA: compiled with $nvcc ($("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'))"
       cuda=("-DCMAKE_CUDA_COMPILER=$nvcc")
+      # Compile for the GPUs of this machine; without one, for the default architecture.
+      local architectures
+      architectures="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | sort -u | paste -sd ';' || true)"
+      if [[ "$architectures" =~ ^[0-9][0-9\;]*$ ]]; then cuda+=("-DISOCENTER_CUDA_ARCHITECTURES=$architectures"); fi
     else
       note "CUDA: off, no nvcc was found on PATH or under ${CUDA_HOME:-/usr/local/cuda}"
       cuda=(-DISOCENTER_WITH_CUDA=OFF)
