@@ -78,10 +78,21 @@ class FrameReader {
                          "correct the value, or take the file out of the folder", "", text(a), value, "", 0});
   }
 
+  /// A kilometre bounds every patient; what lies beyond is a broken value.
+  static constexpr double farthest_mm = 1e6;
+
+  void set_position(const std::vector<double>& p, Frame& frame) {
+    const Vec3 v{p[0], p[1], p[2]};
+    if (largest_component(v) > farthest_mm)
+      bad_value(attribute::image_position_patient, "beyond 1 km", "a point near the patient");
+    else
+      frame.position = v;
+  }
+
   void read_plane(const FrameView& view, Frame& frame) {
     if (const auto p = exactly(view.group(DCM_PlanePositionSequence), attribute::image_position_patient, 3,
                                "three numbers, a point in mm"))
-      frame.position = Vec3{(*p)[0], (*p)[1], (*p)[2]};
+      set_position(*p, frame);
     const auto o = exactly(view.group(DCM_PlaneOrientationSequence), attribute::image_orientation_patient, 6,
                            "six numbers, two directions");
     if (!o) return;
@@ -101,7 +112,7 @@ class FrameReader {
   void read_measures(const FrameView& view, Frame& frame) {
     DcmItem* const measures = view.group(DCM_PixelMeasuresSequence);
     if (const auto s = exactly(measures, attribute::pixel_spacing, 2, "two numbers")) {
-      if ((*s)[0] > 0 && (*s)[1] > 0) {
+      if ((*s)[0] > 1e-6 && (*s)[1] > 1e-6 && (*s)[0] < farthest_mm && (*s)[1] < farthest_mm) {
         frame.row_spacing_mm = (*s)[0];
         frame.column_spacing_mm = (*s)[1];
       } else {
@@ -142,7 +153,6 @@ class FrameReader {
         {DCM_RespiratorySynchronizationSequence, DCM_UndefinedTagKey, DCM_NominalPercentageOfRespiratoryPhase},
         {DCM_CardiacSynchronizationSequence, DCM_UndefinedTagKey, DCM_NominalCardiacTriggerDelayTime},
         {DCM_FrameContentSequence, DCM_UndefinedTagKey, DCM_FrameAcquisitionNumber},
-        {DCM_UndefinedTagKey, DCM_UndefinedTagKey, DCM_FrameOfReferenceUID},
     };
     for (std::size_t i = 0; i < discriminator_count; ++i)
       frame.discriminator[i] =

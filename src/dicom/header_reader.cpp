@@ -9,6 +9,7 @@
 #include <dcmtk/dcmdata/dcuid.h>
 #include <dcmtk/dcmdata/dcxfer.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataset_values.hpp"
@@ -151,7 +152,7 @@ class HeaderReader {
     image.series_uid = text_value(dataset, attribute::series_instance_uid);
     image.frame_of_reference_uid = text_value(dataset, attribute::frame_of_reference_uid);
     image.modality = text_value(dataset, attribute::modality);
-    image.series_description = text_value(dataset, attribute::series_description);
+    image.series_description = utf8_description(dataset);
     image.series_number = text_value(dataset, attribute::series_number);
     image.units = text_value(dataset, attribute::units);
     image.instance_number = integer(dataset, attribute::instance_number).value_or(0);
@@ -163,6 +164,17 @@ class HeaderReader {
       image.localiser = image.localiser || value == "LOCALIZER";
     image.has_modality_lut = dataset.tagExists(key(attribute::modality_lut_sequence));
     for (Finding& f : result_.findings) f.series_uid = image.series_uid;
+  }
+
+  /// SeriesDescription in UTF-8, whatever character set the file is in.
+  static std::string utf8_description(DcmItem& dataset) {
+    const std::string raw = text_value(dataset, attribute::series_description);
+    const bool ascii = std::all_of(raw.begin(), raw.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    if (ascii && raw.find('\x1B') == std::string::npos) return raw;
+    DcmDataset one;
+    one.putAndInsertString(DCM_SpecificCharacterSet, text_value(dataset, attribute::specific_character_set).c_str());
+    one.putAndInsertString(DCM_SeriesDescription, raw.c_str());
+    return one.convertToUTF8().good() ? text_value(one, attribute::series_description) : std::string();
   }
 
   /// An attribute of the pixel format that has to be an integer in [low, high]; -1 and a finding when it is not.

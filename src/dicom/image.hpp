@@ -61,7 +61,6 @@ inline constexpr std::array discriminators{
     attribute::nominal_respiratory_phase,
     attribute::trigger_time,
     attribute::acquisition_number,
-    attribute::frame_of_reference_uid,
 };
 inline constexpr std::size_t discriminator_count = discriminators.size();
 

@@ -53,7 +53,7 @@ void use_dcmtk() {
     DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
     DcmRLEDecoderRegistration::registerCodecs(OFFalse);
-    DJEncoderRegistration::registerCodecs(ECC_lossyYCbCr, EUC_never);
+    DJEncoderRegistration::registerCodecs(ECC_lossyYCbCr, EUC_never, OFTrue);
     DcmRLEEncoderRegistration::registerCodecs(OFFalse);
     register_jpeg2000_with_dcmtk();
   });

@@ -1,0 +1,56 @@
+#pragma once
+#include <isocenter/operator.hpp>
+
+namespace isocenter::inline v1 {
+
+/// A segmentation as a DICOM Segmentation object (PS3.3 A.51): binary, every label a segment.
+///
+/// | port  | payload      | shape        | unit |
+/// |-------|--------------|--------------|------|
+/// | input | Segmentation | nz × ny × nx |      |
+///
+/// Label 0 is background; the others are named by the attribute "labels.names" and coloured by "labels.colours". Codes
+/// come from the name where it is known (lung, heart, bone, lesion, ...), or from the parameter codes. A frame for each
+/// segment and slice that holds any of it, at the slice's place in the patient (oblique ones too), with references to
+/// the source images that the "dicom.*" attributes name. A label without a voxel is a segment without a frame.
+///
+/// Errors: invalid_argument for codes that do not parse; bad_data for a label without a name or codes, or when no voxel
+/// is labelled; unsupported for 4-D; io_error with the path. The file appears whole or not at all.
+struct DicomSegSink {
+  static constexpr const char* name = "dicom_seg_sink";
+  static constexpr const char* module = "dicom";
+  static constexpr const char* summary = "A segmentation into a DICOM SEG file that refers to its source series.";
+  static constexpr const char* help =
+      "codes gives category / type / anatomic region for labels whose names are not known: lesion = "
+      "49755003^SCT^Morphologically Abnormal Structure / 27925004^SCT^Nodule / 39607008^SCT^Lung; ...";
+  static constexpr bool host_only = true;
+  struct Params {
+    std::string path;
+    std::string series_description = "Segmentation by Isocenter";
+    std::int64_t series_number = 1002;
+    std::string algorithm_name = "Isocenter";
+    std::string codes;
+    std::string manufacturer = "Isocenter";
+    std::string model_name = "Isocenter SDK";
+    std::string device_serial_number = "1";
+    static constexpr auto describe() {
+      return std::tuple{
+          param(&Params::path, "path", "File to write; %02d is the item's number.",
+                isocenter::required | isocenter::path),
+          param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
+          param(&Params::series_number, "series_number", Unit::none, 1, 2147483647, "SeriesNumber."),
+          param(&Params::algorithm_name, "algorithm_name", "SegmentAlgorithmName, at most 64 characters."),
+          param(&Params::codes, "codes", "Coded concepts for labels: name = category / type / anatomic region; ..."),
+          param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
+          param(&Params::model_name, "model_name", "ManufacturerModelName."),
+          param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),
+      };
+    }
+  };
+  struct Ports {
+    In<Segmentation> input{"input", "What is written."};
+    static constexpr auto describe() { return std::tuple{&Ports::input}; }
+  };
+};
+
+}  // namespace isocenter::inline v1

@@ -1,0 +1,74 @@
+#pragma once
+#include <isocenter/operator.hpp>
+
+namespace isocenter::inline v1 {
+
+/// Values of CID 7203 (PS3.16): what was done to the source images.
+enum class DicomDerivation {
+  none,
+  smoothing,
+  spatial_resampling,
+  multiplanar_reformatting,
+  segmentation,
+  volume_rendering,
+  maximum_intensity_projection
+};
+inline constexpr const char* dicom_derivation_choices[] = {
+    "none",         "smoothing",        "spatial_resampling",          "multiplanar_reformatting",
+    "segmentation", "volume_rendering", "maximum_intensity_projection"};
+
+/// A volume as a derived DICOM series: CT Image Storage or MR Image Storage, one file a slice, DERIVED\SECONDARY.
+///
+/// | port  | payload | shape        | unit                                        |
+/// |-------|---------|--------------|---------------------------------------------|
+/// | input | Volume  | nz × ny × nx | HU without a DICOM source; any where it has |
+///
+/// Patient, study and frame of reference are those of the source that the volume's "dicom.*" attributes carry, in its
+/// character set; without a source they are new or empty. UIDs are new (2.25 and a UUID). Each slice names the source
+/// images that it shows. Values are stored in 16 bits: steps of 1 HU for CT, else as fine as the range allows.
+/// The provenance stands in ContributingEquipmentSequence (0018,a001).
+///
+/// Errors: invalid_argument when the folder is not empty; unsupported for other modalities and for 4-D; bad_data with
+/// the voxel when a value is not finite; io_error with the path (disk full, ...). The folder appears whole or not at
+/// all.
+struct DicomSeriesSink {
+  static constexpr const char* name = "dicom_series_sink";
+  static constexpr const char* module = "dicom";
+  static constexpr const char* summary = "A volume into a folder, as a derived DICOM series that refers to its source.";
+  static constexpr const char* help =
+      "One series for each item. With several items the path numbers them: phase_%02d gives phase_00, phase_01, ...";
+  static constexpr bool host_only = true;
+  struct Params {
+    std::string path;
+    std::string series_description = "Derived by Isocenter";
+    std::int64_t series_number = 1001;
+    DicomDerivation derivation = DicomDerivation::none;
+    std::string derivation_description;
+    double rescale_slope = 0;
+    std::string manufacturer = "Isocenter";
+    std::string model_name = "Isocenter SDK";
+    std::string device_serial_number = "1";
+    static constexpr auto describe() {
+      return std::tuple{
+          param(&Params::path, "path", "Folder that is new or empty; %02d is the item's number.",
+                isocenter::required | isocenter::path),
+          param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
+          param(&Params::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
+          choice(&Params::derivation, "derivation", dicom_derivation_choices, "DerivationCodeSequence."),
+          param(&Params::derivation_description, "derivation_description",
+                "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),
+          param(&Params::rescale_slope, "rescale_slope", Unit::none, 0, 1e6,
+                "Step between stored values; 0: 1 for HU, else as fine as 16 bits allow."),
+          param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
+          param(&Params::model_name, "model_name", "ManufacturerModelName."),
+          param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),
+      };
+    }
+  };
+  struct Ports {
+    In<Volume> input{"input", "What is written."};
+    static constexpr auto describe() { return std::tuple{&Ports::input}; }
+  };
+};
+
+}  // namespace isocenter::inline v1

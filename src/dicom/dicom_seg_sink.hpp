@@ -1,0 +1,23 @@
+#pragma once
+// The operator dicom_seg_sink; see isocenter/dicom/dicom_seg_sink.hpp.
+#include <isocenter/dicom/dicom_seg_sink.hpp>
+
+#include "write_segmentation.hpp"
+
+namespace isocenter::detail::dicom {
+
+class DicomSegSinkOperator : public OperatorBase<DicomSegSink> {
+ public:
+  void plan(PlanContext& plan) override;
+  void run(const RunContext& run) override;
+
+ private:
+  std::vector<Segment> describe_segments(const Payload& input) const;
+
+  TensorView planned_;
+  SourceMetadata source_;
+  OutputDescription description_;
+  std::vector<Segment> segments_;
+};
+
+}  // namespace isocenter::detail::dicom

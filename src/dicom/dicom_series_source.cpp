@@ -1,0 +1,73 @@
+#include "dicom_series_source.hpp"
+
+#include "inspect.hpp"
+#include "source_metadata.hpp"
+
+namespace isocenter::detail::dicom {
+namespace {
+
+Geometry geometry_of(const StackGeometry& s) {
+  Geometry g({s.dx_mm, s.dy_mm, s.dz_mm}, {s.origin.x, s.origin.y, s.origin.z});
+  const Vec3 axes[] = {s.row, s.column, s.normal};
+  for (int i = 0; i < 3; ++i) {
+    g.direction[i] = axes[i].x;
+    g.direction[3 + i] = axes[i].y;
+    g.direction[6 + i] = axes[i].z;
+  }
+  return g;
+}
+
+/// Faults of the folder that do not stop this load, for the user to know.
+void pass_warnings(const Report& report, const LoadPlan& load, PlanContext& plan) {
+  for (const Finding& f : report.findings) {
+    const bool of_this = f.series_uid.empty() || f.series_uid == load.series->uid;
+    if (!of_this || f.severity == Severity::note || f.code == FindingCode::several_series ||
+        f.code == FindingCode::several_stacks)
+      continue;
+    plan.warn((f.file.empty() ? "" : "'" + f.file + "': ") + f.what, f.fix);
+  }
+}
+
+}  // namespace
+
+void DicomSeriesSourceOperator::plan(PlanContext& plan) {
+  const Workers workers(plan.launcher());
+  report_ = inspect(params.path, workers);
+  LoadOptions options;
+  options.series = params.series;
+  options.stack = static_cast<int>(params.stack);
+  options.keep_first_duplicate = params.duplicates == DicomFault::remedy;
+  options.resample_uneven = params.uneven_spacing == DicomFault::remedy;
+  options.shear_tilt = params.gantry_tilt == DicomFault::remedy;
+  options.skip_bad_files = params.bad_files == DicomFault::remedy;
+  options.identity_rescale = params.missing_rescale == DicomFault::remedy;
+  load_ = plan_load(report_, options);
+  pass_warnings(report_, load_, plan);
+
+  const StackGeometry& g = load_.grid;
+  Volume described = Volume::describe(g.nx, g.ny, g.nz, geometry_of(g), load_.unit.c_str());
+  PayloadRef output = plan.output("output");
+  output.like(described);
+  write_metadata(source_metadata(load_), output);
+  plan.items(1);
+  plan.declare_host_memory(load_working_bytes(load_, workers));
+  plan.fact("SeriesInstanceUID", load_.series->uid);
+  plan.fact("SeriesNumber", load_.series->number);
+  plan.fact("Modality", load_.series->modality);
+  plan.fact("images", std::to_string(load_.planes.size()));
+  if (!load_.stack->told_apart_by.empty()) plan.fact("stack", load_.stack->told_apart_by);
+  std::string remedied;
+  for (const std::string& remedy : load_.remedies) remedied += (remedied.empty() ? "" : "; ") + remedy;
+  if (!remedied.empty()) plan.fact("remedied", remedied);
+}
+
+void DicomSeriesSourceOperator::run(const RunContext& run) {
+  if (run.sequence() > 0) throw EndOfStream{};
+  const TensorView voxels = run.output("output").tensor("voxels");
+  load(load_, Workers(run.launcher()), voxels.span<float>(), [&](std::int64_t done, std::int64_t total) {
+    run.progress(static_cast<double>(done) / static_cast<double>(total));
+    return !run.cancelled();
+  });
+}
+
+}  // namespace isocenter::detail::dicom

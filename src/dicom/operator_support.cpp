@@ -1,0 +1,112 @@
+#include "operator_support.hpp"
+
+#include <algorithm>
+
+namespace isocenter::detail::dicom {
+
+TensorView dense_tensor(const Payload& payload, const char* name) {
+  const TensorView t = payload.tensor(name);
+  std::int64_t dense = 1;
+  for (int i = t.rank - 1; i >= 0; --i) {
+    if (t.strides[i] != 0 && t.strides[i] != dense)
+      throw Failure(ErrorCode::bad_data, std::string("the tensor '") + name + "' of the input is not dense",
+                    "copy it into a dense tensor, the last axis fastest");
+    dense *= t.shape[i];
+  }
+  return t;
+}
+
+TensorView planned_tensor(const Payload& payload, const char* name, const TensorView& planned) {
+  const TensorView t = dense_tensor(payload, name);
+  bool same = t.dtype == planned.dtype && t.rank == planned.rank;
+  for (int i = 0; same && i < t.rank; ++i) same = t.shape[i] == planned.shape[i];
+  if (!same)
+    throw Failure(ErrorCode::bad_data, std::string("the tensor '") + name + "' has another size than was planned",
+                  "give items of one size, or prepare a session for each size");
+  return t;
+}
+
+int extent(const TensorView& tensor, char axis, const char* what, std::int64_t longest) {
+  const std::int64_t n = tensor.extent(axis);
+  if (n < 1 || n > longest)
+    throw Failure(ErrorCode::unsupported,
+                  std::string("the input has ") + std::to_string(n) + " voxels along " + axis + ": " + what +
+                      " is from 1 to " + std::to_string(longest),
+                  "resample or crop it first");
+  return static_cast<int>(n);
+}
+
+Code derivation_code(DicomDerivation derivation) {
+  switch (derivation) {
+    case DicomDerivation::none:
+      return {};
+    case DicomDerivation::smoothing:
+      return {"113087", "DCM", "Smoothing"};
+    case DicomDerivation::spatial_resampling:
+      return {"113085", "DCM", "Spatial resampling"};
+    case DicomDerivation::multiplanar_reformatting:
+      return {"113072", "DCM", "Multiplanar reformatting"};
+    case DicomDerivation::segmentation:
+      return {"113076", "DCM", "Segmentation"};
+    case DicomDerivation::volume_rendering:
+      return {"113074", "DCM", "Volume rendering"};
+    case DicomDerivation::maximum_intensity_projection:
+      return {"113078", "DCM", "Maximum intensity projection"};
+  }
+  return {};
+}
+
+std::string operators_of(const std::string& provenance) {
+  constexpr std::string_view mark = "\"operator\":";
+  std::string names;
+  for (std::size_t at = provenance.find(mark); at != std::string::npos; at = provenance.find(mark, at + 1)) {
+    const std::size_t begin = provenance.find('"', at + mark.size());
+    const std::size_t end = begin == std::string::npos ? begin : provenance.find('"', begin + 1);
+    if (end == std::string::npos) break;
+    names += (names.empty() ? "" : ", ") + provenance.substr(begin + 1, end - begin - 1);
+  }
+  return names;
+}
+
+void require_short(const char* parameter, const std::string& text, std::size_t limit) {
+  const auto characters = static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  if (characters > limit)
+    throw Failure(ErrorCode::invalid_argument,
+                  std::string(parameter) + " has " + std::to_string(characters) + " characters, DICOM allows " +
+                      std::to_string(limit),
+                  "shorten it");
+  const bool broken =
+      std::any_of(text.begin(), text.end(), [](char c) { return c == '\\' || static_cast<unsigned char>(c) < 0x20; });
+  if (broken)
+    throw Failure(ErrorCode::invalid_argument,
+                  std::string(parameter) + " holds a backslash or a control character, which DICOM keeps for itself",
+                  "leave it away");
+}
+
+OutputDescription describe_output(const SinkTexts& t, DicomDerivation derivation, const Payload& input) {
+  require_short("series_description", t.series_description, 64);
+  require_short("derivation_description", t.derivation_description, 1024);
+  require_short("manufacturer", t.manufacturer, 64);
+  require_short("model_name", t.model_name, 64);
+  require_short("device_serial_number", t.device_serial_number, 64);
+  OutputDescription d;
+  // General and Enhanced General Equipment want values (PS3.3 C.7.5.2).
+  const auto or_default = [](const std::string& text, const char* other) { return text.empty() ? other : text; };
+  d.equipment = {or_default(t.manufacturer, "Isocenter"), or_default(t.model_name, "Isocenter SDK"),
+                 or_default(t.device_serial_number, "1"), isocenter_version()};
+  d.provenance = input.text("provenance");
+  d.series_description = t.series_description;
+  d.series_number = static_cast<int>(t.series_number);
+  d.derivation = derivation_code(derivation);
+  d.derivation_description = t.derivation_description;
+  if (d.derivation_description.empty()) {
+    const std::string operators = operators_of(d.provenance);
+    d.derivation_description =
+        "Isocenter " + std::string(isocenter_version()) + (operators.empty() ? "" : ": " + operators);
+    if (d.derivation_description.size() > 1024) d.derivation_description.resize(1024);
+  }
+  return d;
+}
+
+}  // namespace isocenter::detail::dicom

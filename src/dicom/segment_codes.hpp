@@ -1,0 +1,20 @@
+#pragma once
+// Coded concepts for the names of labels.
+#include <string>
+#include <vector>
+
+#include "write_segmentation.hpp"
+
+namespace isocenter::detail::dicom {
+
+/// Category, type and anatomy for a label's name ("lungs", "Left lung", "lesion"; case, '_' and '-' do not matter),
+/// from the codes of PS3.16 CID 7150 and its property types. False when the name is in no list.
+bool find_segment_codes(const std::string& name, Segment& segment);
+
+/// Codes that a user gives for labels:
+///   lesion = 49755003^SCT^Morphologically Abnormal Structure / 27925004^SCT^Nodule / 39607008^SCT^Lung; ...
+/// name = category / type, and the anatomic region where there is one. Fills the segments of those names.
+/// Throws Failure(invalid_argument) with the part that is wrong, or for a name that no segment has.
+void apply_segment_codes(const std::string& text, std::vector<Segment>& segments);
+
+}  // namespace isocenter::detail::dicom

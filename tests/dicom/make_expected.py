@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Writes tests/dicom/data/expected_values.txt: what pydicom and its codecs make of each file, as float32 real values.
+
+    pip install pydicom pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pyjpegls
+    python3 tests/dicom/make_expected.py [--check]
+
+A line a file: path, frames x rows x columns, smallest and largest value, CRC-32 of the float32 bytes (little endian,
+x fastest). Rescale is done in float64 and rounded once. --check compares instead of writing.
+"""
+import pathlib
+import sys
+import zlib
+
+import numpy as np
+import pydicom
+
+ROOT = pathlib.Path(__file__).resolve().parent / "data"
+# Lossy JPEG: decoders differ by a grey level, so only the lossless files have one right answer.
+LOSSY = {"modalities/ect_2frames_jpegext_no_bot.dcm"}
+
+
+def rescale_of(ds, frame):
+    """RescaleSlope and RescaleIntercept of a frame: its functional groups, the shared ones, the image."""
+    places = []
+    if "PerFrameFunctionalGroupsSequence" in ds:
+        places.append(ds.PerFrameFunctionalGroupsSequence[frame])
+    if "SharedFunctionalGroupsSequence" in ds:
+        places.append(ds.SharedFunctionalGroupsSequence[0])
+    for groups in places:
+        if "PixelValueTransformationSequence" in groups:
+            item = groups.PixelValueTransformationSequence[0]
+            return float(item.RescaleSlope), float(item.RescaleIntercept)
+    return float(ds.get("RescaleSlope", 1)), float(ds.get("RescaleIntercept", 0))
+
+
+def line_of(path):
+    ds = pydicom.dcmread(path)
+    pixels = ds.pixel_array
+    frames = pixels[None] if pixels.ndim == 2 else pixels
+    values = np.stack(
+        [p.astype(np.float64) * slope + intercept for n, p in enumerate(frames) for slope, intercept in [rescale_of(ds, n)]]
+    ).astype("<f4")
+    shape = "x".join(str(n) for n in values.shape)
+    return f"{path.relative_to(ROOT)} {shape} {values.min():.9g} {values.max():.9g} {zlib.crc32(values.tobytes()):08x}"
+
+
+def main():
+    lines = []
+    for path in sorted(ROOT.rglob("*")):
+        name = str(path.relative_to(ROOT))
+        if path.is_dir() or path.suffix in {".md", ".txt"} or name.startswith("malformed/") or name in LOSSY:
+            continue
+        try:
+            lines.append(line_of(path))
+        except (AttributeError, NotImplementedError, RuntimeError) as error:
+            print(f"left out {name}: {error}".splitlines()[0], file=sys.stderr)
+    text = "\n".join(lines) + "\n"
+    target = ROOT / "expected_values.txt"
+    if "--check" in sys.argv:
+        if target.read_text() != text:
+            sys.exit(f"{target} is not what pydicom {pydicom.__version__} gives")
+        return
+    target.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
