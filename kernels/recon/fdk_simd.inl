@@ -7,16 +7,18 @@
 // columns of a tile stay in the second-level cache over all views, the lines of a block of views in the first-level one.
 
 constexpr int tile_x = 16, tile_y = 8;
-constexpr int view_block = 16;
+constexpr int views_at_once = 12;  // their lines fill two thirds of the first-level cache
+constexpr int view_block = 16;     // the length of arrays over views: whole registers
 constexpr int z_block_max = 256;
+constexpr int column_stride = z_block_max + 16;  // in a tile; not a power of two, so that neighbours share no cache set
 constexpr int line_length = 576;  // floats: z_block_max * 1.7 + reach, rounded up
 
 struct Scratch {
-  alignas(64) float tile[tile_x * tile_y * z_block_max];
+  alignas(64) float tile[tile_x * tile_y * column_stride];
   alignas(64) float line[view_block * line_length];
 };
 
-/// The matrices of a block of views, one number after the other for all views; missing views repeat the last one.
+/// The matrices of views_at_once views, one number after the other for all views; missing views repeat the last one.
 struct Block {
   alignas(64) float ux[view_block], uy[view_block], uc[view_block];
   alignas(64) float wx[view_block], wy[view_block], wc[view_block];
@@ -72,8 +74,8 @@ ISOCENTER_SIMD inline void locate(const Block& b, const FdkStack& stack, int cou
     c->weight1[k] = weight * fu;
     c->row[k] = v[n];
     c->step[k] = dv[n];
-    // Two rows of margin below: one that start_group adds when dv is negative, one for rounding.
-    c->first[k] = floor_to_int(low < -30.0F ? -30.0F : low) - 2;
+    // Two rows of margin below: one that start_group adds when dv is negative, one for rounding. Then whole cache lines.
+    c->first[k] = (floor_to_int(low < -30.0F ? -30.0F : low) - 2) & ~15;
     c->last[k] = floor_to_int(high > rows ? rows : high) + reach;
   }
   // The vector code below works on all view_block entries.
@@ -133,8 +135,8 @@ inline void write_tile(const FdkBackProject& job, const float* tile, int x0, int
   for (int z = 0; z < mz; ++z)
     for (int y = 0; y < my; ++y) {
       float* row = job.volume + (static_cast<std::int64_t>(z0 + z) * job.ny + (y0 + y)) * job.nx + x0;
-      const float* from = tile + y * tile_x * z_block_max + z;
-      for (int x = 0; x < mx; ++x) row[x] = (job.goes_on ? row[x] : job.initial) + from[x * z_block_max];
+      const float* from = tile + y * tile_x * column_stride + z;
+      for (int x = 0; x < mx; ++x) row[x] = (job.goes_on ? row[x] : job.initial) + from[x * column_stride];
     }
 }
 
@@ -143,16 +145,16 @@ ISOCENTER_SIMD void back_project_tile(const FdkBackProject& job, int x0, int y0,
   const int mx = job.nx - x0 < tile_x ? job.nx - x0 : tile_x, my = job.ny - y0 < tile_y ? job.ny - y0 : tile_y;
   const int groups = (mz + width - 1) / width * width;
   for (int k = 0; k < tile_x * tile_y; ++k)
-    for (int z = 0; z < groups; ++z) s->tile[k * z_block_max + z] = 0.0F;
+    for (int z = 0; z < groups; ++z) s->tile[k * column_stride + z] = 0.0F;
   Column column;
-  for (int first = 0; first < job.views; first += view_block) {
-    const int count = job.views - first < view_block ? job.views - first : view_block;
+  for (int first = 0; first < job.views; first += views_at_once) {
+    const int count = job.views - first < views_at_once ? job.views - first : views_at_once;
     const Block block(job.matrices + first, count, static_cast<float>(z0));
     for (int y = 0; y < my; ++y)
       for (int x = 0; x < mx; ++x) {
         locate(block, job.stack, count, static_cast<float>(x0 + x), static_cast<float>(y0 + y), groups, &column);
         blend(job.stack, first, column, s->line);
-        walk<wide>(job.stack, &column, s->line, groups, s->tile + (y * tile_x + x) * z_block_max);
+        walk<wide>(job.stack, &column, s->line, groups, s->tile + (y * tile_x + x) * column_stride);
       }
   }
   write_tile(job, s->tile, x0, y0, z0, mx, my, mz);

@@ -49,6 +49,7 @@ class PhantomVolumeOperator : public OperatorBase<PhantomVolume> {
     describe(plan.output("labels"), "labels", DType::uint8);
     plan.output("labels").set_text("labels.names", joined_label_names());
     plan.output("labels").set_numbers("labels.colours", label_colours);
+    with_voxels_ = plan.output_used("output");
     with_labels_ = plan.output_used("labels");
     plan.items(params.count);
     solids_ = reserved_solids();
@@ -57,7 +58,7 @@ class PhantomVolumeOperator : public OperatorBase<PhantomVolume> {
   void run(const RunContext& run) override {
     if (run.sequence() >= params.count) throw EndOfStream{};
     const Launcher threads = launcher_of(run);
-    auto* voxels = run.output("output").tensor("voxels").as<float>();
+    auto* voxels = with_voxels_ ? run.output("output").tensor("voxels").as<float>() : nullptr;
     auto* labels = with_labels_ ? run.output("labels").tensor("labels").as<std::uint8_t>() : nullptr;
     const double scale = params.unit == PhantomUnit::hu       ? 1000.0
                          : params.unit == PhantomUnit::per_mm ? params.mu_water_per_mm
@@ -68,7 +69,8 @@ class PhantomVolumeOperator : public OperatorBase<PhantomVolume> {
       run.check_cancelled();
       make_phantom(params, run.sequence(), params.time_s + static_cast<double>(frame) * grid_.geometry.time_step_s,
                    &solids_);
-      rasterise(threads, solids_, grid_, static_cast<int>(params.samples), scale, offset, voxels + frame * frame_voxels,
+      rasterise(threads, solids_, grid_, static_cast<int>(params.samples), scale, offset,
+                voxels == nullptr ? nullptr : voxels + frame * frame_voxels,
                 labels == nullptr ? nullptr : labels + frame * frame_voxels);
       run.progress(static_cast<double>(frame + 1) / static_cast<double>(params.frames));
     }
@@ -83,7 +85,7 @@ class PhantomVolumeOperator : public OperatorBase<PhantomVolume> {
 
   Grid grid_;
   Solids solids_;
-  bool with_labels_ = false;
+  bool with_voxels_ = true, with_labels_ = false;
 };
 
 }  // namespace isocenter::detail

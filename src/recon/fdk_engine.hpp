@@ -12,7 +12,7 @@ namespace isocenter::detail {
 
 /// How many views are filtered and back-projected together. Filtered views of a pass stay in memory; the volume is read
 /// and written once a pass.
-constexpr int fdk_views_per_pass = 64;
+constexpr int fdk_views_per_pass = 96;
 
 /// Tables in the memory of the device that runs.
 struct FdkTables {
