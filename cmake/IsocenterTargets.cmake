@@ -74,6 +74,12 @@ ${calls}}
   target_sources(isocenter_objects PRIVATE ${PROJECT_BINARY_DIR}/generated/operator_table.cpp)
 endfunction()
 
+# Where test and benchmark programs look for the repository and the run-time modules. scripts/gpu.sh makes both relative
+# to the current folder, for programs that are carried to another machine.
+set(ISOCENTER_TEST_ROOT "${PROJECT_SOURCE_DIR}" CACHE STRING "The repository, as test programs see it")
+set(ISOCENTER_TEST_MODULE_DIR "${PROJECT_BINARY_DIR}/lib/isocenter" CACHE STRING "The modules, as test programs see them")
+mark_as_advanced(ISOCENTER_TEST_ROOT ISOCENTER_TEST_MODULE_DIR)
+
 # isocenter_tests(<name> [LINK <targets>...]): one test program of all tests/<name>/*_test.cpp.
 function(isocenter_tests name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
@@ -85,8 +91,8 @@ function(isocenter_tests name)
   isocenter_compile_options(${name}_tests)
   target_include_directories(${name}_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name}_tests PRIVATE
-    ISOCENTER_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/${name}/data" ISOCENTER_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-    ISOCENTER_MODULE_DIR="${ISOCENTER_MODULE_DIR}")
+    ISOCENTER_TEST_DATA="${ISOCENTER_TEST_ROOT}/tests/${name}/data" ISOCENTER_SOURCE_DIR="${ISOCENTER_TEST_ROOT}"
+    ISOCENTER_MODULE_DIR="${ISOCENTER_TEST_MODULE_DIR}")
   # The insides are linked statically; ENABLE_EXPORTS lets run-time modules find the C API in the program.
   target_link_libraries(${name}_tests PRIVATE isocenter_internal ${ARG_LINK} GTest::gmock GTest::gtest_main)
   set_target_properties(${name}_tests PROPERTIES ENABLE_EXPORTS ON)

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Builds Isocenter and runs its two main jobs on input that the repository bundles. Installs what is missing; run again,
+# it only does what has changed.
+#
+#   scripts/demo.sh                both jobs
+#   scripts/demo.sh study|thorax   one of them
+#
+# Results: out/demo/ct_study and out/demo/moving_thorax.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+
+case "${1:-}" in
+  -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
+  "") jobs_wanted=(study thorax) ;;
+  study | thorax) jobs_wanted=("$1") ;;
+  *) fail "there is no job '$1'. Jobs: study thorax" ;;
+esac
+study=phantoms/ct_chest_lidc-idri-0314
+command=build/release/bin/isocenter
+
+say "1/4 Dependencies"
+scripts/install-deps.sh build embedded dicom io infer apps
+
+say "2/4 Configuring and building"
+# The tests stay as they are configured: scripts/test.sh uses the same build.
+configure_preset release
+build_preset release isocenter_command
+for module in dicom infer io; do
+  [[ -e "build/release/lib/isocenter/isocenter_$module.so" ]] ||
+    fail "the module '$module' was not built; build/release-configure.log says what it lacks"
+done
+
+run_job() {
+  local name="$1"
+  shift
+  rm -rf "out/demo/$name"
+  "$command" run "examples/pipelines/$name.yaml" --output "out/demo/$name" "$@"
+}
+for job in "${jobs_wanted[@]}"; do
+  case "$job" in
+    study)
+      say "3/4 A stored study: chest CT as DICOM, denoised, segmented, rendered"
+      run_job ct_study --input "$study"
+      ;;
+    thorax)
+      say "4/4 A moving patient: raw projections, sorted by breathing phase, reconstructed, rendered"
+      run_job moving_thorax
+      ;;
+  esac
+done
