@@ -119,7 +119,9 @@ class StackMeasure {
     const double smallest = distances.front();
     const auto equal = std::count_if(distances.begin(), distances.end(),
                                      [&](double d) { return d - smallest <= tolerance(smallest, 1); });
-    if (2 * equal >= static_cast<std::ptrdiff_t>(distances.size())) {
+    const double announced = frame(planes_.front()).spacing_between_slices_mm;
+    const bool as_announced = std::fabs(announced - smallest) <= tolerance(smallest, 1);
+    if (as_announced || 2 * equal >= static_cast<std::ptrdiff_t>(distances.size())) {
       double sum = 0;
       for (std::ptrdiff_t i = 0; i < equal; ++i) sum += distances[static_cast<std::size_t>(i)];
       return sum / static_cast<double>(equal);
