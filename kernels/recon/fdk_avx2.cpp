@@ -9,6 +9,7 @@ namespace {
 #define ISOCENTER_SIMD __attribute__((target("avx2,fma")))
 
 using Vec = __m256;
+constexpr const char* variant_name = "AVX2";
 constexpr int width = 8;
 constexpr int reach = 16;  // rows that interpolate_near may read
 

@@ -13,6 +13,7 @@ namespace {
 #define ISOCENTER_SIMD __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
 
 using Vec = __m512;
+constexpr const char* variant_name = "AVX-512";
 constexpr int width = 16;
 constexpr int reach = 32;  // rows that interpolate_near may read
 

@@ -51,10 +51,12 @@ ISOCENTER_HD void filter_group(const FdkFilter& f, int n, int first, Row8* x) {
     x[k].im *= f.response[k];
   }
   fft_backward(x, f.length, f.twiddles);
+  // Rounding leaks between the two parts of a complex number: rows past the end are zeros again.
+  const int8 inside0 = Pack8::iota(first) < f.stack.rows, inside1 = Pack8::iota(first + lanes) < f.stack.rows;
   for (int i = 0; i < f.stack.columns; ++i) {
     float* to = f.stack.column(n, i) + first;
-    store(to, x[i].re);
-    store(to + lanes, x[i].im);
+    store(to, select(inside0, x[i].re, float8{}));
+    store(to + lanes, select(inside1, x[i].im, float8{}));
   }
 }
 

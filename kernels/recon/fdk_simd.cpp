@@ -44,35 +44,44 @@ bool fdk_is_aligned(const FdkMatrix* matrices, int views, int nz) {
   return true;
 }
 
+std::uint64_t fdk_tile_scratch(const FdkTileVariant& variant, int concurrency) {
+  return (variant.scratch_bytes + 63) / 64 * 64 * static_cast<std::uint64_t>(concurrency);
+}
+
+bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& variant, const FdkBackProject& job,
+                            void* scratch) {
+  const float step = largest_row_step(job);
+  if (!(step <= largest_step)) return false;
+  const bool wide = step > near_step;
+  // The rows of a block of z must fit into a line, with the registers that are read past them.
+  const int fitting = static_cast<int>(static_cast<float>(variant.line_length - 64) / std::max(step, 1.0F)) / 16 * 16;
+  const int z_block = wide ? std::min(variant.z_block, fitting) : variant.z_block;
+  const int across = (job.nx + variant.tile_x - 1) / variant.tile_x;
+  const int down = (job.ny + variant.tile_y - 1) / variant.tile_y;
+  const std::int64_t tiles = static_cast<std::int64_t>(across) * down * ((job.nz + z_block - 1) / z_block);
+  std::atomic<std::int64_t> next{0};
+  parallel_for(launcher, launcher.concurrency, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t slot = begin; slot < end; ++slot) {
+      void* part = static_cast<char*>(scratch) + fdk_tile_scratch(variant, 1) * static_cast<std::uint64_t>(slot);
+      for (std::int64_t t = next++; t < tiles; t = next++) {
+        const int x0 = static_cast<int>(t % across) * variant.tile_x;
+        const int y0 = static_cast<int>(t / across % down) * variant.tile_y;
+        const int z0 = static_cast<int>(t / across / down) * z_block;
+        variant.run(job, wide, x0, y0, z0, std::min(z_block, job.nz - z0), part);
+      }
+    }
+  });
+  return true;
+}
+
 std::uint64_t fdk_aligned_scratch(int concurrency) {
   const FdkTileVariant* variant = variant_of_this_processor();
-  return variant == nullptr ? 0 : (variant->scratch_bytes + 63) / 64 * 64 * static_cast<std::uint64_t>(concurrency);
+  return variant == nullptr ? 0 : fdk_tile_scratch(*variant, concurrency);
 }
 
 bool fdk_back_project_aligned(const Launcher& launcher, const FdkBackProject& job, void* scratch) {
   const FdkTileVariant* variant = variant_of_this_processor();
-  const float step = largest_row_step(job);
-  if (variant == nullptr || !(step <= largest_step)) return false;
-  const bool wide = step > near_step;
-  // The rows of a block of z must fit into a line, with the register that is read past them.
-  const int fitting = static_cast<int>(static_cast<float>(variant->line_length - 64) / std::max(step, 1.0F)) / 16 * 16;
-  const int z_block = wide ? std::min(variant->z_block, fitting) : variant->z_block;
-  const int across = (job.nx + variant->tile_x - 1) / variant->tile_x;
-  const int down = (job.ny + variant->tile_y - 1) / variant->tile_y;
-  const std::int64_t tiles = static_cast<std::int64_t>(across) * down * ((job.nz + z_block - 1) / z_block);
-  const std::uint64_t part = (variant->scratch_bytes + 63) / 64 * 64;
-  std::atomic<std::int64_t> next{0};
-  parallel_for(launcher, launcher.concurrency, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t slot = begin; slot < end; ++slot)
-      for (std::int64_t t = next++; t < tiles; t = next++) {
-        const int x0 = static_cast<int>(t % across) * variant->tile_x;
-        const int y0 = static_cast<int>(t / across % down) * variant->tile_y;
-        const int z0 = static_cast<int>(t / across / down) * z_block;
-        variant->run(job, wide, x0, y0, z0, std::min(z_block, job.nz - z0),
-                     static_cast<char*>(scratch) + static_cast<std::uint64_t>(slot) * part);
-      }
-  });
-  return true;
+  return variant != nullptr && fdk_back_project_tiles(launcher, *variant, job, scratch);
 }
 
 }  // namespace isocenter::detail

@@ -15,7 +15,8 @@ bool fdk_is_aligned(const FdkMatrix* matrices, int views, int nz);
 /// Bytes of scratch, 64-byte aligned; 0 when this processor has no tuned variant.
 std::uint64_t fdk_aligned_scratch(int concurrency);
 
-/// The same sum as FdkBackProject, within 1e-5 of the volume's largest value; same bits for any number of threads.
+/// The same sum as FdkBackProject: ‖difference‖ / ‖sum‖ < 1e-5 + 1e-7 · rows even for views of white noise, because
+/// positions on the detector are rounded otherwise. Same bits for any number of threads.
 /// False, with nothing done, when this processor has no tuned variant or a voxel is more than 32 detector rows high.
 /// The stack must have 64 bytes of slack behind its last view.
 bool fdk_back_project_aligned(const Launcher& launcher, const FdkBackProject& job, void* scratch);

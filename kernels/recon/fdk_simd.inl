@@ -1,4 +1,4 @@
-// Included once for each instruction set, after ISOCENTER_SIMD (a target attribute), `width`, `Vec` and the functions on
+// Included once for each instruction set, after ISOCENTER_SIMD (a target attribute), `variant_name`, `width`, `Vec` and the functions on
 // it are defined; see fdk_avx512.cpp and fdk_avx2.cpp. Everything here is in that file's anonymous namespace.
 //
 // The idea: with the detector's columns along z, a voxel column (x, y) meets one detector column u of each view, with one
@@ -165,4 +165,4 @@ void run_tile(const FdkBackProject& job, bool wide, int x0, int y0, int z0, int 
   wide ? back_project_tile<true>(job, x0, y0, z0, mz, s) : back_project_tile<false>(job, x0, y0, z0, mz, s);
 }
 
-constexpr FdkTileVariant variant = {&run_tile, sizeof(Scratch), tile_x, tile_y, z_block_max, line_length};
+constexpr FdkTileVariant variant = {&run_tile, variant_name, sizeof(Scratch), tile_x, tile_y, z_block_max, line_length};

@@ -1,0 +1,179 @@
+// Weights and ramp filter against the convolution in space, in double; the device's way against the CPU's.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "phantom/poisson.hpp"
+#include "recon_test_data.hpp"
+
+namespace isocenter::testing {
+namespace {
+
+using namespace isocenter::detail;
+
+/// A device's transforms, made of ours: what cuFFT gives on CUDA.
+struct PlainFft {
+  std::int64_t length, count;
+  std::vector<Complex<double>> twiddles;
+};
+const FftService& plain_fft() {
+  static const FftService service = {
+      sizeof(FftService),
+      [](std::int32_t, std::int64_t length, std::int64_t count, void** plan, std::uint64_t* workspace_bytes) {
+        auto* p = new PlainFft{length, count, {}};
+        p->twiddles.resize(static_cast<std::size_t>(fft_twiddle_count(length)));
+        fft_fill_twiddles(length, p->twiddles.data());
+        *plan = p;
+        *workspace_bytes = 7;
+        return 0;
+      },
+      [](void* plan, float* rows, float* spectra, void*, void*) {
+        const auto& p = *static_cast<PlainFft*>(plan);
+        std::vector<Complex<double>> x(static_cast<std::size_t>(p.length));
+        for (std::int64_t row = 0; row < p.count; ++row) {
+          for (std::int64_t i = 0; i < p.length; ++i) x[static_cast<std::size_t>(i)] = {rows[row * p.length + i], 0.0};
+          fft_forward(x.data(), p.length, p.twiddles.data());
+          for (std::int64_t i = 0; i < p.length; ++i) {
+            const std::int64_t k = fft_frequency_at(i, p.length);
+            if (k > p.length / 2) continue;
+            spectra[row * (p.length + 2) + 2 * k] = static_cast<float>(x[static_cast<std::size_t>(i)].re);
+            spectra[row * (p.length + 2) + 2 * k + 1] = static_cast<float>(x[static_cast<std::size_t>(i)].im);
+          }
+        }
+        return 0;
+      },
+      [](void* plan, float* spectra, float* rows, void*, void*) {
+        const auto& p = *static_cast<PlainFft*>(plan);
+        std::vector<Complex<double>> x(static_cast<std::size_t>(p.length));
+        for (std::int64_t row = 0; row < p.count; ++row) {
+          const float* s = spectra + row * (p.length + 2);
+          for (std::int64_t i = 0; i < p.length; ++i) {
+            const std::int64_t k = fft_frequency_at(i, p.length);
+            const std::int64_t half = k <= p.length / 2 ? k : p.length - k;
+            x[static_cast<std::size_t>(i)] = {s[2 * half], k <= p.length / 2 ? s[2 * half + 1] : -s[2 * half + 1]};
+          }
+          fft_backward(x.data(), p.length, p.twiddles.data());
+          for (std::int64_t i = 0; i < p.length; ++i)
+            rows[row * p.length + i] = static_cast<float>(x[static_cast<std::size_t>(i)].re);
+        }
+        return 0;
+      },
+      [](void* plan) { delete static_cast<PlainFft*>(plan); },
+      [](int) { return "failed"; }};
+  return service;
+}
+
+struct FilterCase {
+  int columns, rows, views;
+};
+
+class FdkFilterTest : public ::testing::TestWithParam<FilterCase> {
+ protected:
+  FdkFilterTest() {
+    const auto [columns, rows, views] = GetParam();
+    Philox random(77, static_cast<std::uint64_t>(columns * rows));
+    projections_.resize(static_cast<std::size_t>(columns * rows * (views + 2)));
+    for (float& p : projections_) p = static_cast<float>(random.uniform(-1, 4));
+    for (int n = 0; n < views; ++n) {
+      order_.push_back((n * 5 + 1) % (views + 2));
+      weights_.push_back({static_cast<float>(0.4 * columns), static_cast<float>(0.6 * rows), 0.011F, 0.017F,
+                          static_cast<float>(0.3 + 0.1 * n)});
+    }
+    length_ = ramp_filter_length(columns);
+    stack_ = FdkStack::describe(nullptr, columns, rows);
+    stack_memory_.assign(static_cast<std::size_t>(views * stack_.view_stride), -7e30F);
+    stack_.data = stack_memory_.data();
+    response_ = ramp_response(length_, columns, step_mm_, RampWindow::ramp, 1.0, 3.0);
+  }
+
+  /// The same by the definition: every element weighted, every row convolved.
+  double expected(int n, int column, int row) const {
+    const int columns = GetParam().columns, rows = GetParam().rows;
+    const FdkViewWeight& w = weights_[static_cast<std::size_t>(n)];
+    const float* p = projections_.data() + order_[static_cast<std::size_t>(n)] * columns * rows + row * columns;
+    double sum = 0.0;
+    for (int i = 0; i < columns; ++i) {
+      const double u = (i - static_cast<double>(w.centre_column)) * w.column_slope;
+      const double v = (row - static_cast<double>(w.centre_row)) * w.row_slope;
+      const int d = std::abs(i - column);
+      const double h = d == 0       ? 0.25 / (step_mm_ * step_mm_)
+                       : d % 2 != 0 ? -1.0 / std::pow(d * std::numbers::pi * step_mm_, 2)
+                                    : 0.0;
+      sum += w.weight * p[i] / std::sqrt(1.0 + u * u + v * v) * h * step_mm_;
+    }
+    return 3.0 * sum;
+  }
+
+  FdkFilter filter() const {
+    return {projections_.data(), order_.data(), weights_.data(), GetParam().views, stack_, length_, nullptr, nullptr};
+  }
+
+  void check() const {
+    const auto [columns, rows, views] = GetParam();
+    for (int n = 0; n < views; ++n)
+      for (int column = -1; column <= columns; ++column)
+        for (int row = -FdkStack::pad; row < stack_.row_stride - FdkStack::pad; ++row) {
+          const float got = stack_.column(n, column)[row];
+          if (column < 0 || column == columns || row < 0 || row >= rows)
+            ASSERT_EQ(got, 0.0F) << "around view " << n << " at " << column << ' ' << row;
+          else
+            ASSERT_NEAR(got, expected(n, column, row), 2e-5) << n << ' ' << column << ' ' << row;
+        }
+  }
+
+  static constexpr double step_mm_ = 0.8;
+  std::vector<float> projections_, stack_memory_;
+  std::vector<std::int64_t> order_;
+  std::vector<FdkViewWeight> weights_;
+  std::int64_t length_;
+  FdkStack stack_;
+  std::vector<double> response_;
+};
+INSTANTIATE_TEST_SUITE_P(Shapes, FdkFilterTest,
+                         ::testing::Values(FilterCase{1, 1, 1}, FilterCase{2, 3, 2}, FilterCase{17, 16, 3},
+                                           FilterCase{33, 5, 2}, FilterCase{64, 31, 2}, FilterCase{129, 47, 1}));
+
+TEST_P(FdkFilterTest, EqualsTheConvolutionThatDefinesItAndFillsThePads) {
+  std::vector<Complex<float>> twiddles(static_cast<std::size_t>(fft_twiddle_count(length_)));
+  fft_fill_twiddles(length_, twiddles.data());
+  std::vector<float> response;
+  for (std::int64_t k = 0; k < length_; ++k)
+    response.push_back(static_cast<float>(response_[static_cast<std::size_t>(fft_frequency_at(k, length_))]));
+  FdkFilter f = filter();
+  f.twiddles = twiddles.data();
+  f.response = response.data();
+  const Scratch scratch(fdk_filter_scratch(length_, 3));
+  fdk_filter(launcher_with(3), f, scratch.get());
+  check();
+  const std::vector<float> three_threads = stack_memory_;
+  fdk_filter(launcher_with(1), f, scratch.get());
+  EXPECT_EQ(stack_memory_, three_threads);
+}
+
+TEST_P(FdkFilterTest, OnADeviceGivesTheSame) {
+  std::vector<float> response(response_.begin(), response_.begin() + length_ / 2 + 1);
+  const std::int64_t lines = static_cast<std::int64_t>(GetParam().rows) * GetParam().views;
+  std::vector<float> padded(static_cast<std::size_t>(lines * length_), -7e30F);
+  std::vector<float> spectra(static_cast<std::size_t>(lines * (length_ + 2)), -7e30F);
+  void* plan = nullptr;
+  std::uint64_t workspace = 0;
+  plain_fft().plan_real(0, length_, lines, &plan, &workspace);
+  const FdkDeviceFilter device{&plain_fft(), plan, padded.data(), spectra.data(), nullptr, response.data()};
+  EXPECT_EQ(fdk_filter_on_device(launcher_with(2), filter(), device, false), 0);
+  plain_fft().destroy(plan);
+  check();
+}
+
+TEST(FdkOnADevice, ReconstructsWhatTheCpuDoes) {
+  Solids head;
+  shepp_logan(Contrast::original, 80, &head);
+  const CircularOrbit orbit{.views = 100, .columns = 40, .rows = 36, .column_step_mm = 7, .row_step_mm = 7};
+  const Scan scan = scan_of(head, orbit.build(), 40, 36);
+  const Image cpu = reconstruct(scan, request_for(scan), launcher_with(2, true));
+  const Image device = reconstruct(scan, request_for(scan), launcher_with(2, true), 0.0F, &plain_fft());
+  EXPECT_LT(relative_difference(device.voxels, cpu.voxels), 1e-6);
+}
+
+}  // namespace
+}  // namespace isocenter::testing
