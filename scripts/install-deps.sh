@@ -15,8 +15,8 @@ declare -A packages=(
   [build]="cmake ninja-build g++ ccache git ca-certificates"
   [embedded]="cmake ninja-build g++ ccache libtbb-dev libeigen3-dev libgtest-dev libgmock-dev"
   [dicom]="libdcmtk-dev libopenjp2-7-dev"
-  [io]="libpng-dev libvpx-dev libwebm-dev libinsighttoolkit5-dev"
-  [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler"
+  [io]="libpng-dev zlib1g-dev libvpx-dev libinsighttoolkit5-dev"
+  [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler libonnx-dev"
   [apps]="libcli11-dev libyaml-cpp-dev nlohmann-json3-dev"
   # What tests hold us to: other people's readers and checkers, a second compiler, a second ABI reader.
   [test]="libbenchmark-dev dcmtk dicom3tools ffmpeg clang abigail-tools binutils python3 python3-venv python3-pip"
