@@ -39,6 +39,10 @@ if(TARGET isocenter_yaml)
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/isocenter COMPONENT yaml)
 endif()
 
+if(TARGET isocenter_command)
+  install(TARGETS isocenter_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
+endif()
+
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/isocenterConfig.cmake.in
   ${PROJECT_BINARY_DIR}/generated/isocenterConfig.cmake INSTALL_DESTINATION ${ISOCENTER_INSTALL_PACKAGEDIR}
   PATH_VARS ISOCENTER_INSTALL_MODULEDIR)
