@@ -24,6 +24,10 @@ struct Primitive {
   double cut_high_mm = 1e30;
 };
 
+// Not std::fmin: it must treat NaN, and so is a call.
+inline double smaller(double a, double b) { return a < b ? a : b; }
+inline double larger(double a, double b) { return a > b ? a : b; }
+
 inline double dot3(const double* a, const double* b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 /// Where the ray origin + t * direction is inside a quadratic a t² + 2 b t + c <= 0 with a >= 0; false: nowhere.
@@ -34,8 +38,8 @@ inline bool inside_quadratic(double a, double b, double c, double* t0, double* t
   const double root = std::sqrt(discriminant);
   const double q = b >= 0.0 ? -(b + root) : root - b;  // no cancellation, as in Numerical Recipes, section 5.6
   const double first = q / a, second = q != 0.0 ? c / q : 0.0;
-  *t0 = std::fmax(*t0, std::fmin(first, second));
-  *t1 = std::fmin(*t1, std::fmax(first, second));
+  *t0 = larger(*t0, smaller(first, second));
+  *t1 = smaller(*t1, larger(first, second));
   return *t0 < *t1;
 }
 
@@ -43,19 +47,25 @@ inline bool inside_quadratic(double a, double b, double c, double* t0, double* t
 inline bool inside_slab(double p, double d, double low, double high, double* t0, double* t1) {
   if (d == 0.0) return p >= low && p <= high;
   const double first = (low - p) / d, second = (high - p) / d;
-  *t0 = std::fmax(*t0, std::fmin(first, second));
-  *t1 = std::fmin(*t1, std::fmax(first, second));
+  *t0 = larger(*t0, smaller(first, second));
+  *t1 = smaller(*t1, larger(first, second));
   return *t0 < *t1;
 }
 
-/// Narrows [*t0, *t1] to the part of the ray origin + t * direction that is inside. The solid is convex: one interval.
-inline bool chord(const Primitive& s, const double* origin, const double* direction, double* t0, double* t1) {
+/// A ray's origin as a solid sees it: what all rays from one source share.
+struct ChordStart {
+  double p[3];  ///< in the solid's frame
+  double cut;   ///< normal · (origin - centre)
+};
+inline ChordStart chord_start(const Primitive& s, const double* origin) {
   const double x[3] = {origin[0] - s.centre_mm[0], origin[1] - s.centre_mm[1], origin[2] - s.centre_mm[2]};
-  double p[3], d[3];
-  for (int k = 0; k < 3; ++k) {
-    p[k] = dot3(s.to_unit + 3 * k, x);
-    d[k] = dot3(s.to_unit + 3 * k, direction);
-  }
+  return {{dot3(s.to_unit, x), dot3(s.to_unit + 3, x), dot3(s.to_unit + 6, x)}, dot3(s.cut_normal, x)};
+}
+
+/// Narrows [*t0, *t1] to the part of the ray origin + t * direction that is inside. The solid is convex: one interval.
+inline bool chord(const Primitive& s, const ChordStart& start, const double* direction, double* t0, double* t1) {
+  const double* p = start.p;
+  const double d[3] = {dot3(s.to_unit, direction), dot3(s.to_unit + 3, direction), dot3(s.to_unit + 6, direction)};
   if (s.solid == Solid::ellipsoid) {
     if (!inside_quadratic(dot3(d, d), dot3(p, d), dot3(p, p) - 1.0, t0, t1)) return false;
   } else {
@@ -65,7 +75,7 @@ inline bool chord(const Primitive& s, const double* origin, const double* direct
       return false;
   }
   if (s.cut_low_mm <= -1e30 && s.cut_high_mm >= 1e30) return true;
-  return inside_slab(dot3(s.cut_normal, x), dot3(s.cut_normal, direction), s.cut_low_mm, s.cut_high_mm, t0, t1);
+  return inside_slab(start.cut, dot3(s.cut_normal, direction), s.cut_low_mm, s.cut_high_mm, t0, t1);
 }
 
 inline bool contains(const Primitive& s, const double* point) {

@@ -27,17 +27,22 @@ struct Hits {
   double leave[max_primitives];
 };
 
-/// Fills `hits` for the ray origin + t * direction, t in [t0, t1]. `candidates` (may be null: all) lists the solids
-/// that can be met at all, in ascending order.
-inline void find_hits(const PhantomView& phantom, const std::int16_t* candidates, int candidate_count,
+/// The solids that a bundle of rays can meet at all, in the phantom's order.
+struct Candidates {
+  int count = 0;
+  std::int16_t index[max_primitives];
+};
+
+/// Fills `hits` for the ray origin + t * direction, t in [t0, t1]. `starts` (may be null) holds chord_start of each
+/// candidate for this origin.
+inline void find_hits(const PhantomView& phantom, const Candidates& candidates, const ChordStart* starts,
                       const double* origin, const double* direction, double t0, double t1, Hits* hits) {
   hits->count = 0;
-  const int n = candidates == nullptr ? phantom.count : candidate_count;
-  for (int k = 0; k < n; ++k) {
-    const int i = candidates == nullptr ? k : candidates[k];
+  for (int k = 0; k < candidates.count; ++k) {
+    const Primitive& s = phantom.primitives[candidates.index[k]];
     double enter = t0, leave = t1;
-    if (!chord(phantom.primitives[i], origin, direction, &enter, &leave)) continue;
-    hits->index[hits->count] = i;
+    if (!chord(s, starts != nullptr ? starts[k] : chord_start(s, origin), direction, &enter, &leave)) continue;
+    hits->index[hits->count] = candidates.index[k];
     hits->enter[hits->count] = enter;
     hits->leave[hits->count] = leave;
     ++hits->count;
@@ -76,6 +81,36 @@ void for_each_piece(const PhantomView& phantom, const Hits& hits, Piece&& piece)
   }
 }
 
+/// Disjoint pieces of a ray, in ascending order.
+struct Covered {
+  int count = 0;
+  double begin[max_primitives];
+  double end[max_primitives];
+
+  /// The length of [enter, leave] that was not covered yet; now it is.
+  double cover(double enter, double leave) {
+    int first = 0;
+    while (first < count && end[first] < enter) ++first;
+    double free = leave - enter, low = enter, high = leave;
+    int last = first;  // pieces first .. last - 1 touch [enter, leave] and become one with it
+    for (; last < count && begin[last] <= leave; ++last) {
+      free -= smaller(end[last], leave) - larger(begin[last], enter);
+      low = smaller(low, begin[last]);
+      high = larger(high, end[last]);
+    }
+    if (last == first) {
+      for (int k = count; k > first; --k) begin[k] = begin[k - 1], end[k] = end[k - 1];
+      ++count;
+    } else if (last > first + 1) {
+      for (int k = last; k < count; ++k) begin[k - last + first + 1] = begin[k], end[k - last + first + 1] = end[k];
+      count -= last - first - 1;
+    }
+    begin[first] = low;
+    end[first] = high;
+    return free;
+  }
+};
+
 /// ∫ value dt over the hits; in mm (relative to water) when the ray's direction has length 1.
 inline double integrate(const PhantomView& phantom, const Hits& hits) {
   double sum = 0.0;
@@ -84,7 +119,10 @@ inline double integrate(const PhantomView& phantom, const Hits& hits) {
       sum += phantom.primitives[hits.index[h]].value * (hits.leave[h] - hits.enter[h]);
     return sum;
   }
-  for_each_piece(phantom, hits, [&](double begin, double end, double value, int) { sum += value * (end - begin); });
+  // From the solid painted last to the first: each counts where none was before it.
+  Covered covered;
+  for (int h = hits.count - 1; h >= 0; --h)
+    sum += phantom.primitives[hits.index[h]].value * covered.cover(hits.enter[h], hits.leave[h]);
   return sum;
 }
 

@@ -60,23 +60,28 @@ struct Frustum {
 
 struct Scratch {
   Hits hits;
-  std::int16_t near[max_primitives];
+  Candidates near;
+  ChordStart starts[max_primitives];
 };
 
 void project_tile(const Solids& solids, const View& view, Beam beam, int c0, int c1, int r0, int r1, int columns,
                   double scale, Scratch* scratch, float* out) {
   // Half an element of margin keeps a tile of one row or one column from being flat.
   const Frustum frustum(view, beam, c0 - 0.5, c1 - 0.5, r0 - 0.5, r1 - 0.5);
-  int near_count = 0;
-  for (std::size_t i = 0; i < solids.list.size(); ++i)
-    if (!frustum.misses(solids.list[i])) scratch->near[near_count++] = static_cast<std::int16_t>(i);
+  Candidates& near = scratch->near;
+  near.count = 0;
+  for (std::size_t i = 0; i < solids.list.size(); ++i) {
+    if (frustum.misses(solids.list[i])) continue;
+    scratch->starts[near.count] = chord_start(solids.list[i], view.source_mm.data());
+    near.index[near.count++] = static_cast<std::int16_t>(i);
+  }
+  const ChordStart* starts = beam == Beam::cone ? scratch->starts : nullptr;
   const PhantomView phantom = solids.view();
   for (int row = r0; row < r1; ++row)
     for (int column = c0; column < c1; ++column) {
       const Ray ray = ray_to(view, beam, column, row);
       const double begin = beam == Beam::parallel ? -1e9 : 0.0, end = beam == Beam::parallel ? 1e9 : ray.length;
-      find_hits(phantom, scratch->near, near_count, ray.origin.data(), ray.direction.data(), begin, end,
-                &scratch->hits);
+      find_hits(phantom, near, starts, ray.origin.data(), ray.direction.data(), begin, end, &scratch->hits);
       out[static_cast<std::int64_t>(row) * columns + column] =
           static_cast<float>(scale * integrate(phantom, scratch->hits));
     }

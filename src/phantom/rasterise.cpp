@@ -20,24 +20,24 @@ Line line_at(const Grid& grid, double y, double z) {
 }
 
 /// Lists the solids that lines in slice z, or within a voxel of it, can meet: all whose width reaches there.
-int near_slice(const Solids& solids, const Grid& grid, std::int64_t z, std::int16_t* near) {
+Candidates near_slice(const Solids& solids, const Grid& grid, std::int64_t z) {
   const Vector3 normal = grid.geometry.axis(2);
   const Vector3 on = grid.geometry.position_mm(0, 0, static_cast<double>(z));
-  int count = 0;
+  Candidates near;
   for (std::size_t i = 0; i < solids.list.size(); ++i) {
     const Primitive& s = solids.list[i];
     const double d = normal[0] * (s.centre_mm[0] - on[0]) + normal[1] * (s.centre_mm[1] - on[1]) +
                      normal[2] * (s.centre_mm[2] - on[2]);
     if (std::fabs(d) <= half_width(s, normal.data()) + grid.geometry.spacing_mm[2])
-      near[count++] = static_cast<std::int16_t>(i);
+      near.index[near.count++] = static_cast<std::int16_t>(i);
   }
-  return count;
+  return near;
 }
 
 class Slice {
  public:
   Slice(const Solids& solids, const Grid& grid, std::int64_t z)
-      : phantom_(solids.view()), grid_(grid), z_(z), near_count_(near_slice(solids, grid, z, near_)) {}
+      : phantom_(solids.view()), grid_(grid), z_(z), near_(near_slice(solids, grid, z)) {}
 
   void centres(std::int64_t y, double scale, double offset, float* voxels, std::uint8_t* labels) {
     if (voxels != nullptr) std::fill_n(voxels, grid_.nx, static_cast<float>(offset));
@@ -74,7 +74,7 @@ class Slice {
 
   void meet(double y, double z, double t0, double t1) {
     const Line line = line_at(grid_, y, z);
-    find_hits(phantom_, near_, near_count_, line.origin.data(), line.step.data(), t0, t1, &hits_);
+    find_hits(phantom_, near_, nullptr, line.origin.data(), line.step.data(), t0, t1, &hits_);
   }
   /// Adds value times the length of [begin, end] inside each voxel; voxel i covers [i - 0.5, i + 0.5].
   static void add(double begin, double end, double value, std::int64_t n, double* sum) {
@@ -90,8 +90,7 @@ class Slice {
   PhantomView phantom_;
   const Grid& grid_;
   std::int64_t z_;
-  std::int16_t near_[max_primitives];
-  int near_count_;
+  Candidates near_;
   Hits hits_;
 };
 

@@ -21,7 +21,9 @@ double along(const Solids& solids, const Vector3& from, const Vector3& to) {
   length = std::sqrt(length);
   for (std::size_t k = 0; k < 3; ++k) d[k] = (to[k] - from[k]) / length;
   const auto hits = std::make_unique<Hits>();
-  find_hits(solids.view(), nullptr, 0, from.data(), d.data(), 0.0, length, hits.get());
+  const auto all = std::make_unique<Candidates>();
+  for (std::size_t i = 0; i < solids.list.size(); ++i) all->index[all->count++] = static_cast<std::int16_t>(i);
+  find_hits(solids.view(), *all, nullptr, from.data(), d.data(), 0.0, length, hits.get());
   return integrate(solids.view(), *hits);
 }
 
