@@ -1,9 +1,12 @@
 #include "object_builder.hpp"
 
+#include <dcmtk/dcmdata/dcvrul.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <isocenter/error.hpp>
+#include <memory>
 
 #include "context.hpp"
 #include "uid.hpp"
@@ -76,8 +79,11 @@ void ItemWriter::u16s(const DcmTagKey& tag, const std::vector<int>& values) cons
 }
 
 void ItemWriter::u32s(const DcmTagKey& tag, const std::vector<unsigned>& values) const {
-  for (std::size_t i = 0; i < values.size(); ++i)
-    check(item_.putAndInsertUint32(tag, values[i], static_cast<unsigned long>(i)), tag);
+  const std::vector<Uint32> words(values.begin(), values.end());
+  auto element = std::make_unique<DcmUnsignedLong>(tag);
+  check(element->putUint32Array(words.data(), static_cast<unsigned long>(words.size())), tag);
+  check(item_.insert(element.get(), OFTrue), tag);
+  element.release();
 }
 
 void ItemWriter::decimals(const DcmTagKey& tag, const std::vector<double>& values) const {
@@ -164,6 +170,9 @@ void add_common_modules(DcmDataset& dataset, const SourceMetadata& source, const
   object.text(DCM_SeriesDate, when.date);
   object.text(DCM_SeriesTime, when.time);
   if (!d.series_description.empty()) object.text(DCM_SeriesDescription, d.series_description);
+
+  // Type 2C: wanted in classic images, forbidden where frames may have a laterality of their own (PS3.3 C.7.3.1).
+  if (modality != "SEG") object.empty_unless_there(DCM_Laterality);
 
   object.text(DCM_Manufacturer, d.equipment.manufacturer);
   object.text(DCM_ManufacturerModelName, d.equipment.model_name);

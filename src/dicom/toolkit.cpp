@@ -5,11 +5,13 @@
 #include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dcrleerg.h>
 #include <dcmtk/dcmdata/dcxfer.h>
+#include <dcmtk/dcmimage/diregist.h>  // colour for the JPEG encoder, by being linked
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpeg/djencode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/appender.h>
 #include <dcmtk/oflog/logger.h>
+#include <dcmtk/oflog/mdc.h>
 #include <dcmtk/oflog/oflog.h>
 #include <dcmtk/oflog/spi/logevent.h>
 
@@ -25,31 +27,48 @@ thread_local DcmtkLog* current_log = nullptr;
 
 }  // namespace
 
-/// Where DCMTK's log goes: to the innermost DcmtkLog of the thread. What the embedder's own use of DCMTK logs on other
-/// threads goes on to the appenders that the embedder (or DCMTK by default) has at the root.
+/// Where DCMTK's log goes: to the innermost DcmtkLog of the thread. What the embedder's own use of DCMTK logs goes on
+/// to the appenders that the embedder (or DCMTK by default) has at the root. A mark in the thread's diagnostic context
+/// tells the two apart, also when a process holds more than one copy of this code.
 struct DcmtkLogSink final : dcmtk::log4cplus::Appender {
+  explicit DcmtkLogSink(bool forwards) : forwards_(forwards) {}
   ~DcmtkLogSink() override { destructorImpl(); }
   void close() override { closed = true; }
   void append(const dcmtk::log4cplus::spi::InternalLoggingEvent& event) override {
-    if (current_log == nullptr) {
-      dcmtk::log4cplus::Logger::getRoot().callAppenders(event);
+    if (event.getMDC(mark).empty()) {
+      if (forwards_) dcmtk::log4cplus::Logger::getRoot().callAppenders(event);
       return;
     }
-    if (event.getLogLevel() < dcmtk::log4cplus::WARN_LOG_LEVEL || !current_log->first_.empty()) return;
+    if (current_log == nullptr || event.getLogLevel() < dcmtk::log4cplus::WARN_LOG_LEVEL ||
+        !current_log->first_.empty())
+      return;
     for (const char c : event.getMessage()) current_log->first_ += c == '\n' || c == '\r' ? ' ' : c;
   }
+  static constexpr const char* mark = "isocenter";
+
+ private:
+  bool forwards_;
 };
 
-DcmtkLog::DcmtkLog() : outer_(current_log) { current_log = this; }
-DcmtkLog::~DcmtkLog() { current_log = outer_; }
+DcmtkLog::DcmtkLog() : outer_(current_log) {
+  if (current_log == nullptr) dcmtk::log4cplus::getMDC().put(DcmtkLogSink::mark, "1");
+  current_log = this;
+}
+DcmtkLog::~DcmtkLog() {
+  current_log = outer_;
+  if (current_log == nullptr) dcmtk::log4cplus::getMDC().remove(DcmtkLogSink::mark);
+}
 
 void use_dcmtk() {
   static std::once_flag once;
   std::call_once(once, [] {
     OFLog::getLogger("dcmtk");  // DCMTK's own default configuration first, which is made once
     auto dcmtk_logger = dcmtk::log4cplus::Logger::getInstance("dcmtk");
+    const bool first = dcmtk_logger.getAppender(DcmtkLogSink::mark).get() == nullptr;
+    const dcmtk::log4cplus::SharedAppenderPtr sink(new DcmtkLogSink(first));
+    sink->setName(DcmtkLogSink::mark);
     dcmtk_logger.setAdditivity(false);
-    dcmtk_logger.addAppender(dcmtk::log4cplus::SharedAppenderPtr(new DcmtkLogSink));
+    dcmtk_logger.addAppender(sink);
     DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
     DcmRLEDecoderRegistration::registerCodecs(OFFalse);

@@ -129,6 +129,7 @@ void SecondaryCapture::add(std::span<const std::uint8_t> pixels, const Workers& 
 void SecondaryCapture::write(const std::string& path, const SourceMetadata& source,
                              const OutputDescription& description) const {
   use_dcmtk();
+  const DcmtkLog log;
   DcmDataset dataset;
   add_common_modules(dataset, source, description, "OT", multiframe_true_color_sc, new_uid(),
                      series_of_source | image_history, {});
@@ -138,7 +139,6 @@ void SecondaryCapture::write(const std::string& path, const SourceMetadata& sour
   object.text(DCM_ImageType, "DERIVED\\SECONDARY");
   object.text(DCM_ConversionType, "WSD");
   object.empty_unless_there(DCM_PatientOrientation);
-  object.empty_unless_there(DCM_Laterality);
   if (!dataset.tagExistsWithValue(DCM_BurnedInAnnotation)) object.text(DCM_BurnedInAnnotation, "NO");
   add_derivation(object, description);
   const std::vector<int> all = all_slices(source);

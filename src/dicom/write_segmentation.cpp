@@ -213,6 +213,7 @@ std::array<int, 3> encoded_cielab(const std::array<double, 3>& srgb) {
 void write_segmentation(const std::string& path, const SegmentationToWrite& segmentation, const SourceMetadata& source,
                         const OutputDescription& description) {
   use_dcmtk();
+  const DcmtkLog log;
   SegmentationWriter(segmentation, source, description).write(path);
 }
 

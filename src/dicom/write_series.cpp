@@ -154,6 +154,7 @@ Quantisation choose_quantisation(const VolumeToWrite& v, const Workers& workers)
 void write_series(const std::string& folder, const VolumeToWrite& v, const SourceMetadata& source,
                   const OutputDescription& description, const Workers& workers, const LoadProgress& progress) {
   use_dcmtk();
+  const DcmtkLog log;
   require_writable(source, v.unit);
   const Quantisation q = choose_quantisation(v, workers);
   OutputFolder output(folder);
@@ -163,6 +164,7 @@ void write_series(const std::string& folder, const VolumeToWrite& v, const Sourc
   std::atomic<std::int64_t> done{0};
   std::mutex copying;  // DCMTK's lists have a cursor that copying moves
   workers.for_each(v.nz, [&](std::int64_t k) {
+    const DcmtkLog log_of_thread;
     DcmDataset dataset = [&] {
       const std::lock_guard lock(copying);
       return shared;
