@@ -1,70 +1,13 @@
-// Resize and Upsample: positions and weights of every output row, from ONNX's documentation of Resize (opset 19).
+// Resize and Upsample.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "infer/lower.hpp"
+#include "infer/resample_taps.hpp"
 
 namespace isocenter::infer {
 namespace {
-
-struct Settings {
-  std::string coordinates = "asymmetric", mode = "nearest", nearest = "floor";
-  double cubic_a = -0.75;
-  bool exclude_outside = false, antialias = false;
-};
-
-/// Where output position i lies on the input's axis.
-double source_position(const std::string& mode, std::int64_t i, std::int64_t in, std::int64_t out, double scale) {
-  const double x = static_cast<double>(i), n = static_cast<double>(in), m = static_cast<double>(out);
-  if (mode == "asymmetric") return x / scale;
-  if (mode == "align_corners") return out == 1 ? 0.0 : x * (n - 1) / (scale * n - 1);
-  if (mode == "pytorch_half_pixel" && out == 1) return -0.5;
-  if (mode == "half_pixel_symmetric") {
-    const double adjustment = m / (scale * n);
-    return n / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5;
-  }
-  return (x + 0.5) / scale - 0.5;
-}
-
-std::int64_t nearest_index(const std::string& mode, double x) {
-  if (mode == "floor") return static_cast<std::int64_t>(std::floor(x));
-  if (mode == "ceil") return static_cast<std::int64_t>(std::ceil(x));
-  if (mode == "round_prefer_ceil") return static_cast<std::int64_t>(std::floor(x + 0.5));
-  return static_cast<std::int64_t>(std::ceil(x - 0.5));
-}
-
-double triangle(double d) { return std::max(0.0, 1.0 - std::fabs(d)); }
-
-/// R. G. Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29 (1981), eq. 4.
-double keys(double d, double a) {
-  d = std::fabs(d);
-  if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
-  return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0.0;
-}
-
-AxisTaps interpolate(const Settings& s, std::int64_t in, std::int64_t out, double scale) {
-  const double shrink = s.antialias ? std::min(scale, 1.0) : 1.0;
-  const double support = (s.mode == "cubic" ? 2.0 : 1.0) / shrink;
-  AxisTaps axis;
-  axis.taps = 2 * static_cast<int>(std::ceil(support));
-  for (std::int64_t i = 0; i < out; ++i) {
-    const double x = source_position(s.coordinates, i, in, out, scale);
-    const auto first = static_cast<std::int64_t>(std::floor(x)) - axis.taps / 2 + 1;
-    std::vector<double> weights;
-    for (int t = 0; t < axis.taps; ++t) {
-      const std::int64_t at = first + t;
-      const double d = (x - static_cast<double>(at)) * shrink;
-      double w = s.mode == "cubic" ? keys(d, s.cubic_a) : triangle(d);
-      if (s.exclude_outside && (at < 0 || at >= in)) w = 0;
-      weights.push_back(w);
-      axis.indices.push_back(static_cast<std::int32_t>(std::clamp<std::int64_t>(at, 0, in - 1)));
-    }
-    const double sum = s.exclude_outside || s.antialias ? std::accumulate(weights.begin(), weights.end(), 0.0) : 1.0;
-    for (const double w : weights) axis.weights.push_back(static_cast<float>(sum != 0 ? w / sum : 0.0));
-  }
-  return axis;
-}
 
 struct Extents {
   Shape out;
@@ -77,7 +20,7 @@ void check(NodeLowering& n, ValueId x, const Extents& e) {
       n.contradiction("resizes " + to_text(n.shape(x)) + " to " + to_text(e.out));
 }
 
-void emit(NodeLowering& n, ValueId x, const Settings& s, const Extents& e) {
+void emit(NodeLowering& n, ValueId x, const Interpolation& s, const Extents& e) {
   check(n, x, e);
   const auto rank = static_cast<std::size_t>(n.rank(x));
   if (s.mode == "nearest") {
@@ -89,8 +32,8 @@ void emit(NodeLowering& n, ValueId x, const Settings& s, const Extents& e) {
       const std::int64_t in = n.shape(x)[k];
       if (e.scales[k] == 1.0 && in == e.out[k]) continue;
       for (std::int64_t i = 0; i < e.out[k]; ++i)
-        copy.tables[k].push_back(static_cast<std::int32_t>(std::clamp<std::int64_t>(
-            nearest_index(s.nearest, source_position(s.coordinates, i, in, e.out[k], e.scales[k])), 0, in - 1)));
+        copy.tables[k].push_back(static_cast<std::int32_t>(
+            std::clamp<std::int64_t>(nearest_source(s, i, in, e.out[k], e.scales[k]), 0, in - 1)));
     }
     return n.output(0, n.emit_copy(std::move(copy), x, e.out));
   }
@@ -98,7 +41,7 @@ void emit(NodeLowering& n, ValueId x, const Settings& s, const Extents& e) {
   op.axes.resize(rank);
   for (std::size_t k = 0; k < rank; ++k)
     if (e.scales[k] != 1.0 || n.shape(x)[k] != e.out[k])
-      op.axes[k] = interpolate(s, n.shape(x)[k], e.out[k], e.scales[k]);
+      op.axes[k] = interpolation_taps(s, n.shape(x)[k], e.out[k], e.scales[k]);
   n.output(0, n.emit(std::move(op), {x}, n.type(x), e.out));
 }
 
@@ -142,8 +85,8 @@ std::vector<double> reals(const Array& a) {
   return v;
 }
 
-Settings read_settings(NodeLowering& n) {
-  Settings s;
+Interpolation read_settings(NodeLowering& n) {
+  Interpolation s;
   s.mode = n.text("mode", "nearest");
   if (s.mode == "bilinear") s.mode = "linear";
   if (n.opset() >= 11) {
@@ -165,7 +108,7 @@ Settings read_settings(NodeLowering& n) {
 
 void resize(NodeLowering& n) {
   const ValueId x = n.input(0);
-  const Settings s = read_settings(n);
+  const Interpolation s = read_settings(n);
   std::vector<int> axes(static_cast<std::size_t>(n.rank(x)));
   std::iota(axes.begin(), axes.end(), 0);
   if (n.opset() >= 18 && n.has_attribute("axes")) {
@@ -182,7 +125,7 @@ void upsample(NodeLowering& n) {
   const ValueId x = n.input(0);
   std::vector<int> axes(static_cast<std::size_t>(n.rank(x)));
   std::iota(axes.begin(), axes.end(), 0);
-  Settings s;
+  Interpolation s;
   s.mode = n.text("mode", "nearest") == "nearest" ? "nearest" : "linear";
   std::vector<double> scales;
   if (n.opset() >= 9) {

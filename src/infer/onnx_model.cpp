@@ -11,6 +11,8 @@
 #include <limits>
 #include <set>
 
+#include "infer/sha256.hpp"
+
 namespace isocenter::infer {
 namespace {
 
@@ -259,7 +261,7 @@ OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source
   return convert(proto, source, folder);
 }
 
-OnnxModel read_onnx(const std::string& path) {
+OnnxModel read_onnx(const std::string& path, std::string* hash) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
     refuse(ErrorCode::not_found, path, "there is no such model file", "check the path");
@@ -269,6 +271,7 @@ OnnxModel read_onnx(const std::string& path) {
   in.seekg(0);
   if (!in || !in.read(reinterpret_cast<char*>(bytes.data()), size))
     refuse(ErrorCode::io_error, path, "the model file cannot be read", "check its rights and the disk");
+  if (hash != nullptr) *hash = sha256(bytes);
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   return parse_onnx(bytes, path, folder.empty() ? "." : folder.string());
 }

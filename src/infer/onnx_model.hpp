@@ -52,7 +52,8 @@ inline constexpr std::int64_t newest_opset = 27;
 
 /// Reads a file, with external data beside it. Errors: not_found, io_error, bad_data (not ONNX, truncated,
 /// contradicting itself), unsupported (opset, element type, sparse or quantised weights, control flow).
-OnnxModel read_onnx(const std::string& path);
+/// `hash`, where given, gets the file's SHA-256.
+OnnxModel read_onnx(const std::string& path, std::string* hash = nullptr);
 /// The same from memory. External data is looked for in `folder`; "" refuses it.
 OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source, const std::string& folder);
 /// One serialised TensorProto, as the ONNX project's test data holds them.

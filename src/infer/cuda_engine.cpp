@@ -1,0 +1,45 @@
+#include "infer/cuda_engine.hpp"
+
+#include <dlfcn.h>
+
+#include <filesystem>
+
+namespace isocenter::infer {
+namespace {
+
+/// The engine beside this module.
+CudaEnginePlan load_engine() {
+  Dl_info here{};
+  dladdr(reinterpret_cast<const void*>(&load_engine), &here);
+  const auto path = std::filesystem::path(here.dli_fname).parent_path() / "engines" / "isocenter_infer_cuda.so";
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* reason = dlerror();
+    throw Failure(ErrorCode::unsupported,
+                  std::string("networks on CUDA need isocenter_infer_cuda.so, which does not load: ") +
+                      (reason == nullptr ? "unknown" : reason),
+                  "run this node on \"cpu\", or install cuDNN 9 and the engine that belongs to this library");
+  }
+  return reinterpret_cast<CudaEnginePlan>(dlsym(library, cuda_engine_symbol));
+}
+
+}  // namespace
+
+std::unique_ptr<Executor> plan_on_cuda(Graph graph, const isocenter::detail::Launcher& launcher, PlanContext& plan) {
+  static const CudaEnginePlan engine = load_engine();
+  CudaEngineRequest request;
+  request.graph = std::move(graph);
+  request.launcher = launcher;
+  request.device_index = plan.device().index;
+  request.user = &plan;
+  request.upload = [](void* user, const void* data, std::size_t bytes) {
+    return static_cast<PlanContext*>(user)->upload<std::byte>({static_cast<const std::byte*>(data), bytes}, "weights");
+  };
+  Executor* executor = nullptr;
+  char message[2048] = {};
+  if (const int code = engine(&request, &executor, message, sizeof message); code != 0)
+    throw Error(static_cast<ErrorCode>(code), message);
+  return std::unique_ptr<Executor>(executor);
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,5 @@
+// What this module adds to a context.
+#include "infer/network_inference.hpp"
+#include "infer/segment_volume.hpp"
+
+ISOCENTER_MODULE(isocenter::infer::SegmentVolumeOperator, isocenter::infer::NetworkInferenceOperator)

@@ -1,0 +1,93 @@
+#include "infer/segment_volume.hpp"
+
+#include "core/launcher.hpp"
+#include "infer/components.hpp"
+
+namespace isocenter::infer {
+namespace {
+
+/// Colours for classes whose model states none: well apart in hue, the background black.
+constexpr double palette[][3] = {{0, 0, 0},          {0.89, 0.10, 0.11}, {0.22, 0.49, 0.72},
+                                 {0.30, 0.69, 0.29}, {0.60, 0.31, 0.64}, {1.00, 0.50, 0.00},
+                                 {1.00, 1.00, 0.20}, {0.65, 0.34, 0.16}, {0.97, 0.51, 0.75}};
+constexpr std::size_t palette_size = sizeof palette / sizeof palette[0];
+
+std::string joined_names(const ModelCard& card, int labels, const std::string& model) {
+  if (!card.class_names.empty() && card.class_names.size() != static_cast<std::size_t>(labels))
+    throw Failure(ErrorCode::bad_data,
+                  model + ": the metadata 'isocenter.class_names' names " + std::to_string(card.class_names.size()) +
+                      " classes, and the network has " + std::to_string(labels) + " labels",
+                  "name each label, the background first, with backslashes between");
+  std::string names;
+  for (int i = 0; i < labels; ++i) {
+    const std::string name = !card.class_names.empty() ? card.class_names[static_cast<std::size_t>(i)]
+                                                       : (i == 0 ? "background" : "class " + std::to_string(i));
+    names += (i == 0 ? "" : "\\") + name;
+  }
+  return names;
+}
+
+std::vector<double> colours(const ModelCard& card, int labels, const std::string& model) {
+  if (!card.class_colours.empty()) {
+    if (card.class_colours.size() != 3 * static_cast<std::size_t>(labels))
+      throw Failure(ErrorCode::bad_data,
+                    model + ": the metadata 'isocenter.class_colours' has " +
+                        std::to_string(card.class_colours.size()) + " numbers, and " + std::to_string(labels) +
+                        " labels need three each",
+                    "give three numbers for each label, the background first");
+    return card.class_colours;
+  }
+  std::vector<double> all;
+  for (int i = 0; i < labels; ++i)
+    for (const double c : palette[i == 0 ? 0 : 1 + (static_cast<std::size_t>(i) - 1) % (palette_size - 1)])
+      all.push_back(c);
+  return all;
+}
+
+}  // namespace
+
+void SegmentVolumeOperator::plan(PlanContext& plan) {
+  shape_ = isocenter::detail::grid_shape(plan.input("input"), "input", "voxels", DType::float32);
+  if (params.largest_component && (!plan.on_cpu() || shape_.frame_voxels() > INT32_MAX))
+    throw Failure(ErrorCode::unsupported, "largest_component = true is there for the CPU and for up to 2^31 voxels",
+                  "set 'device: cpu' for this node, or leave it out");
+  network_.plan(plan, shape_, {params.model, params.window, static_cast<double>(params.overlap), params.intensity});
+  if (network_.channels() > 255)
+    throw Failure(ErrorCode::unsupported,
+                  params.model + ": the network has " + std::to_string(network_.channels()) +
+                      " classes, and labels of 8 bits hold 255",
+                  "use network_inference for its scores");
+  std::int64_t scratch = network_.scratch_bytes();
+  if (params.largest_component) scratch += shape_.frame_voxels() * static_cast<std::int64_t>(sizeof(std::int32_t));
+  plan.scratch(static_cast<std::uint64_t>(scratch));
+  describe_output(plan);
+}
+
+void SegmentVolumeOperator::describe_output(PlanContext& plan) const {
+  const PayloadRef in = plan.input("input");
+  PayloadRef out = plan.output("output");
+  TensorView labels = PayloadRef::without_data(in.tensor("voxels"));
+  labels.dtype = static_cast<std::int32_t>(DType::uint8);
+  out.set_tensor("labels", labels);
+  out.set_geometry(in.geometry());
+  out.inherit_attributes(in);
+  isocenter_payload_set_text(out.get(), "unit", nullptr, nullptr);
+  const int count = network_.channels() == 1 ? 2 : network_.channels();
+  out.set_text("labels.names", joined_names(network_.card(), count, params.model));
+  out.set_numbers("labels.colours", colours(network_.card(), count, params.model));
+}
+
+void SegmentVolumeOperator::run(const RunContext& run) {
+  const float* in = run.input("input").tensor("voxels").as<const float>();
+  auto* out = run.output("output").tensor("labels").as<std::uint8_t>();
+  auto* scratch = run.scratch<std::byte>();
+  for (int t = 0; t < shape_.nt; ++t) {
+    const std::int64_t at = t * shape_.frame_voxels();
+    network_.run_labels(run, scratch, in + at, out + at, params.threshold, t, shape_.nt);
+    if (params.largest_component)
+      keep_largest_components(out + at, reinterpret_cast<std::int32_t*>(scratch + network_.scratch_bytes()), shape_.nx,
+                              shape_.ny, shape_.nz);
+  }
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,92 @@
+#pragma once
+// A network over a volume: resampling to its spacing, windows, blending, reading back. The part that segment_volume and
+// network_inference share; it runs on every device that has the kernels.
+#include <array>
+#include <isocenter/operator.hpp>
+#include <memory>
+
+#include "core/launch.hpp"
+#include "core/volume_input.hpp"
+#include "infer/executor.hpp"
+#include "infer/model_card.hpp"
+#include "infer/onnx_model.hpp"
+#include "infer/sliding_window.hpp"
+
+namespace isocenter::infer {
+
+struct VolumeNetworkOptions {
+  std::string model;
+  std::vector<double> window;  ///< x, y, z; empty: the model's
+  double overlap = 0.25;
+  std::string intensity;  ///< empty: the model's
+};
+
+class VolumeNetwork {
+ public:
+  /// Reads and plans the model for a volume; states facts and warnings, and asks for memory that lives with the
+  /// session.
+  void plan(PlanContext& plan, const isocenter::detail::GridShape& shape, const VolumeNetworkOptions& options);
+  /// What a run needs on the node's device, 256-byte aligned.
+  std::int64_t scratch_bytes() const { return scratch_bytes_; }
+  int channels() const { return channels_; }
+  const ModelCard& card() const { return card_; }
+  const isocenter::detail::Launcher& launcher(const RunContext& run);
+
+  /// One frame to labels, uint8 zyx. `frame` of `frames` is for the progress that is told.
+  void run_labels(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out, float threshold,
+                  int frame, int frames);
+  /// One frame to scores czyx, or with `undo_intensity` to an image on the input's scale.
+  void run_scores(const RunContext& run, std::byte* scratch, const float* in, float* out, bool undo_intensity,
+                  int frame, int frames);
+
+ private:
+  using Extents = std::array<int, 3>;  // x, y, z
+
+  void plan_grid(PlanContext& plan, const VolumeNetworkOptions& options);
+  void choose_window(const VolumeNetworkOptions& options);
+  void plan_executor(PlanContext& plan);
+  void plan_tables(PlanContext& plan, double overlap);
+  void plan_scratch();
+  void state_facts(PlanContext& plan, const std::string& hash) const;
+  bool resamples() const { return resampled_[0] || resampled_[1] || resampled_[2]; }
+
+  /// Runs all windows; read(first, count) is called for slices of the volume as soon as they are final.
+  template <class Read>
+  void run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames, Read read);
+  const float* resample(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
+  void measure(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
+  isocenter::detail::RingReader reader(std::byte* scratch) const;
+  float* at(std::byte* scratch, std::int64_t offset) const { return reinterpret_cast<float*>(scratch + offset); }
+  const float* factors(std::byte* scratch) const;
+
+  isocenter::detail::GridShape shape_;
+  OnnxModel model_;
+  ModelCard card_;
+  Intensity intensity_;
+  bool flat_ = false;  ///< the network works slice by slice
+  int channels_ = 0;
+  Extents window_{}, network_{}, ring_{};  ///< the network's window, its grid, the ring of blended scores
+  std::array<double, 3> ratio_{1, 1, 1};   ///< the network's voxels for one of the volume's
+  std::array<bool, 3> resampled_{};
+  std::array<std::vector<int>, 3> starts_;
+  std::vector<std::int32_t> last_slice_;  ///< for each slice of the volume the last of the network's that it reads
+
+  std::unique_ptr<Executor> executor_;
+  std::byte* bound_ = nullptr;
+  bool on_cpu_ = true;
+  isocenter::detail::Launcher launcher_;
+
+  // On the device, for the session's life.
+  std::array<const float*, 3> weights_{};
+  std::array<isocenter::detail::RingTaps, 3> readings_{};
+  std::array<int, 3> taps_{};
+  std::array<const std::int32_t*, 3> tap_indices_{};
+  std::array<const float*, 3> tap_weights_{};
+  const float* constants_ = nullptr;  ///< a, b of the intensity scale; 1 and 0 for the moments
+
+  // In the scratch memory, bytes.
+  std::int64_t scratch_bytes_ = 0, ring_at_ = 0, moments_at_ = 0, factors_at_ = 0;
+  std::array<std::int64_t, 3> resampled_at_{};  ///< after the passes along z, y and x
+};
+
+}  // namespace isocenter::infer

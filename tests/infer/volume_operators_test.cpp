@@ -1,0 +1,333 @@
+// segment_volume and network_inference in pipelines. The networks are written here, so that what they compute is known.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <isocenter/infer/network_inference.hpp>
+#include <isocenter/infer/segment_volume.hpp>
+#include <isocenter/isocenter.hpp>
+#include <random>
+
+#include "device_test.hpp"
+#include "tiny_model.hpp"
+
+namespace isocenter::testing {
+namespace {
+
+using namespace infer::test::tiny;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+/// A model file that goes with the test.
+class ModelFile {
+ public:
+  explicit ModelFile(const std::string& bytes) {
+    static int count = 0;
+    path_ = std::filesystem::temp_directory_path() /
+            ("isocenter_infer_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++) + ".onnx");
+    std::ofstream(path_, std::ios::binary) << bytes;
+  }
+  ~ModelFile() { std::filesystem::remove(path_); }
+  operator std::string() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// One convolution over a volume: channels x 1 x k^3 weights, zero padding; metadata after it.
+std::string convolution(const std::vector<float>& weights, std::uint64_t channels, std::uint64_t k,
+                        const std::vector<float>& bias, const std::string& more = "") {
+  const std::uint64_t p = k / 2;
+  return model(node("Conv", {"x", "w", "b"}, "y", ints("pads", {p, p, p, p, p, p})) +
+               initialiser("w", {channels, 1, k, k, k}, floats(weights)) + initialiser("b", {channels}, floats(bias)) +
+               port(11, "x", {1, 1, -1, -1, -1}) +
+               port(12, "y", {1, static_cast<std::int64_t>(channels), -1, -1, -1})) +
+         more;
+}
+std::string identity(const std::string& more = "") { return convolution({1}, 1, 1, {0}, more); }
+/// Class 1 where the intensity is above `limit`.
+std::string above(float limit, const std::string& more = "") {
+  return convolution({-1, 1}, 2, 1, {limit, -limit}, more);
+}
+
+std::vector<float> noise(std::int64_t count) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 100);
+  std::vector<float> v(static_cast<std::size_t>(count));
+  for (float& x : v) x = normal(random);
+  return v;
+}
+Volume volume(std::vector<float> v, std::int64_t nx, std::int64_t ny, std::int64_t nz,
+              std::array<double, 3> spacing = {1, 1, 1}) {
+  return Volume::own(std::move(v), nx, ny, nz, Geometry::centred(nx, ny, nz, spacing), "HU");
+}
+template <class T>
+std::vector<T> values(const Payload& p, const char* tensor) {
+  const auto s = p.tensor(tensor).span<T>();
+  return {s.begin(), s.end()};
+}
+
+ISOCENTER_DEVICE_SUITE(NetworkInferenceTest);
+ISOCENTER_DEVICE_SUITE(SegmentVolumeTest);
+
+TEST_P(NetworkInferenceTest, AnIdentityNetworkGivesTheVolumeBackForEveryWindow) {
+  const ModelFile file(identity());
+  const auto v = noise(23 * 11 * 9);
+  for (const auto& window :
+       std::vector<std::vector<double>>{{23, 11, 9}, {8, 8, 8}, {5, 4, 3}, {32, 16, 4}, {64, 64, 64}, {1, 1, 1}}) {
+    const Payload out =
+        apply<NetworkInference>(context(), {.model = file, .window = window, .overlap = 0.5F, .intensity = ""},
+                                volume(v, 23, 11, 9), options());
+    const auto got = values<float>(out, "voxels");
+    for (std::size_t i = 0; i < v.size(); ++i)
+      ASSERT_NEAR(got[i], v[i], 2e-4F) << "window " << window[0] << ", voxel " << i;
+    EXPECT_EQ(out.text("unit"), "HU");
+  }
+}
+
+TEST_P(NetworkInferenceTest, IsTheWeightedMeanOfItsWindowsWhateverTheirOrder) {
+  const int n[3] = {19, 10, 12}, w[3] = {8, 10, 5};
+  const ModelFile file(convolution(std::vector<float>(27, 1.0F / 27), 1, 3, {0}));
+  const auto v = noise(19 * 10 * 12);
+  const auto got = values<float>(
+      apply<NetworkInference>(context(), {.model = file, .window = {8, 10, 5}, .overlap = 0.4F, .intensity = ""},
+                              volume(v, 19, 10, 12), options()),
+      "voxels");
+  // In float64, from the last window to the first: each window's box mean with zeros beyond the window, not the volume.
+  const auto starts = [&](int k) {
+    const int step = std::max(1, static_cast<int>(std::floor(w[k] * 0.6))),
+              count = n[k] <= w[k] ? 1 : (n[k] - w[k] + step - 1) / step + 1;
+    std::vector<int> s;
+    for (int i = 0; i < count; ++i)
+      s.push_back(count == 1 ? 0 : static_cast<int>(std::lround(i * static_cast<double>(n[k] - w[k]) / (count - 1))));
+    return s;
+  };
+  const auto weight = [&](int k, int i) {
+    const double d = (i - 0.5 * (w[k] - 1)) / (w[k] / 8.0);
+    return std::max(1e-3, std::exp(-0.5 * d * d));
+  };
+  std::vector<double> sum(v.size()), total(v.size());
+  const auto xs = starts(0), ys = starts(1), zs = starts(2);
+  for (auto z0 = zs.rbegin(); z0 != zs.rend(); ++z0)
+    for (auto y0 = ys.rbegin(); y0 != ys.rend(); ++y0)
+      for (auto x0 = xs.rbegin(); x0 != xs.rend(); ++x0)
+        for (int z = 0; z < w[2]; ++z)
+          for (int y = 0; y < w[1]; ++y)
+            for (int x = 0; x < w[0]; ++x) {
+              double mean = 0;
+              for (int c = -1; c <= 1; ++c)
+                for (int b = -1; b <= 1; ++b)
+                  for (int a = -1; a <= 1; ++a)
+                    if (x + a >= 0 && x + a < w[0] && y + b >= 0 && y + b < w[1] && z + c >= 0 && z + c < w[2])
+                      mean +=
+                          static_cast<double>(
+                              v[static_cast<std::size_t>(((*z0 + z + c) * n[1] + *y0 + y + b) * n[0] + *x0 + x + a)]) /
+                          27;
+              const auto at = static_cast<std::size_t>(((*z0 + z) * n[1] + *y0 + y) * n[0] + *x0 + x);
+              const double g = weight(0, x) * weight(1, y) * weight(2, z);
+              sum[at] += g * mean;
+              total[at] += g;
+            }
+  for (std::size_t i = 0; i < v.size(); ++i) ASSERT_NEAR(static_cast<double>(got[i]), sum[i] / total[i], 1e-4) << i;
+}
+
+TEST_P(NetworkInferenceTest, TheIntensityScaleIsUndoneForImages) {
+  const auto v = noise(8 * 8 * 8);
+  for (const char* intensity : {"clip -150 150 scale -1 1", "z_score"}) {
+    const ModelFile file(identity(metadata("isocenter.intensity", intensity)));
+    const auto got = values<float>(
+        apply<NetworkInference>(context(), {.model = file, .window = {8, 8, 8}, .overlap = 0, .intensity = ""},
+                                volume(v, 8, 8, 8), options()),
+        "voxels");
+    const float limit = intensity[0] == 'c' ? 150.0F : 1e9F;
+    for (std::size_t i = 0; i < v.size(); ++i) ASSERT_NEAR(got[i], std::clamp(v[i], -limit, limit), 1e-3F) << intensity;
+  }
+}
+
+TEST_P(NetworkInferenceTest, AZScoreHasMeanZeroAndDeviationOne) {
+  const ModelFile file(convolution({1, 1}, 2, 1, {0, 0}));  // two channels: scores, not brought back
+  auto v = noise(40 * 30 * 20);
+  for (float& x : v) x += 3000.0F;
+  const Payload out =
+      apply<NetworkInference>(context(), {.model = file, .window = {40, 30, 20}, .overlap = 0, .intensity = "z_score"},
+                              volume(v, 40, 30, 20), options());
+  EXPECT_STREQ(out.tensor("voxels").axes, "czyx");
+  const auto got = values<float>(out, "voxels");
+  double mean = 0, squares = 0;
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    mean += static_cast<double>(got[i]) / static_cast<double>(v.size());
+    squares += static_cast<double>(got[i]) * static_cast<double>(got[i]) / static_cast<double>(v.size());
+  }
+  EXPECT_NEAR(mean, 0, 1e-4);
+  EXPECT_NEAR(squares, 1, 1e-4);
+}
+
+TEST_P(NetworkInferenceTest, ATwoDimensionalNetworkWorksSliceBySlice) {
+  std::ifstream in(std::string(ISOCENTER_TEST_DATA) + "/dncnn.input.f32", std::ios::binary),
+      truth(std::string(ISOCENTER_TEST_DATA) + "/dncnn.output.f32", std::ios::binary);
+  const std::int64_t nx = 29, ny = 33;
+  std::vector<float> slice(static_cast<std::size_t>(nx * ny)), expected(slice.size());
+  const auto bytes = static_cast<std::streamsize>(slice.size() * sizeof(float));
+  in.read(reinterpret_cast<char*>(slice.data()), bytes);
+  truth.read(reinterpret_cast<char*>(expected.data()), bytes);
+  std::vector<float> v = slice;
+  v.insert(v.end(), slice.size(), 0.0F);
+  v.insert(v.end(), slice.begin(), slice.end());
+  const auto got = values<float>(apply<NetworkInference>(context(),
+                                                         {.model = std::string(ISOCENTER_TEST_DATA) + "/dncnn.onnx",
+                                                          .window = {29, 33, 1},
+                                                          .overlap = 0,
+                                                          .intensity = ""},
+                                                         volume(v, nx, ny, 3), options()),
+                                 "voxels");
+  for (const std::size_t z : {std::size_t{0}, std::size_t{2}})
+    for (std::size_t i = 0; i < slice.size(); ++i) ASSERT_NEAR(got[z * slice.size() + i], expected[i], 2e-5F) << z;
+}
+
+TEST_P(SegmentVolumeTest, LabelsWhatIsAboveALimitForEveryWindow) {
+  const ModelFile two(above(30)), one(convolution({1}, 1, 1, {0}));
+  const auto v = noise(23 * 11 * 9);
+  for (const bool single : {false, true})
+    for (const auto& window : std::vector<std::vector<double>>{{23, 11, 9}, {8, 8, 8}, {16, 16, 2}, {64, 64, 64}}) {
+      const auto labels = values<std::uint8_t>(
+          apply<SegmentVolume>(
+              context(),
+              {.model = single ? one : two, .window = window, .overlap = 0.3F, .intensity = "", .threshold = 30},
+              volume(v, 23, 11, 9), options()),
+          "labels");
+      for (std::size_t i = 0; i < v.size(); ++i) {
+        if (std::fabs(v[i] - 30) > 1e-3F) {
+          ASSERT_EQ(labels[i], v[i] > 30 ? 1 : 0) << v[i];
+        }
+      }
+    }
+}
+
+TEST_P(SegmentVolumeTest, ANetworkForAnotherSpacingFindsABallWhereItIs) {
+  const ModelFile file(above(0, metadata("isocenter.spacing_mm", "2 2 2")));
+  for (const double spacing : {0.7, 1.0, 2.0, 3.1}) {
+    const auto n = static_cast<std::int64_t>(std::lround(48 / spacing));
+    const Geometry g = Geometry::centred(n, n, n, {spacing, spacing, spacing});
+    std::vector<float> v;
+    std::vector<std::uint8_t> truth;
+    for (std::int64_t z = 0; z < n; ++z)
+      for (std::int64_t y = 0; y < n; ++y)
+        for (std::int64_t x = 0; x < n; ++x) {
+          const auto p = g.position_mm(static_cast<double>(x), static_cast<double>(y), static_cast<double>(z));
+          const double r = std::hypot(p[0] - 3, p[1] + 2, p[2] - 1);
+          v.push_back(static_cast<float>(std::clamp((12 - r) * 100, -400.0, 400.0)));  // a slope: the border lies at 0
+          truth.push_back(r < 12 ? 1 : 0);
+        }
+    const Payload out =
+        apply<SegmentVolume>(context(), {.model = file, .window = {16, 16, 16}, .overlap = 0.25F, .intensity = ""},
+                             volume(v, n, n, n, {spacing, spacing, spacing}), options());
+    const auto labels = values<std::uint8_t>(out, "labels");
+    double both = 0, sum = 0;
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+      both += truth[i] == 1 && labels[i] == 1 ? 1 : 0;
+      sum += truth[i] + labels[i];
+    }
+    EXPECT_GT(2 * both / sum, spacing > 3 ? 0.97 : 0.985) << spacing << " mm";
+    EXPECT_EQ(out.geometry().spacing_mm[0], spacing);
+  }
+}
+
+TEST_P(SegmentVolumeTest, NamesColoursAndWindowComeFromTheModel) {
+  const Payload out = apply<SegmentVolume>(context(), {.model = std::string(ISOCENTER_TEST_DATA) + "/unet3d.onnx"},
+                                           volume(noise(20 * 20 * 20), 20, 20, 20, {2, 2, 2}), options());
+  EXPECT_EQ(out.text("labels.names"), "background\\lung\\heart");
+  EXPECT_THAT(out.numbers("labels.colours"), ::testing::SizeIs(9));
+  EXPECT_EQ(out.text("unit"), "");
+}
+
+TEST_P(SegmentVolumeTest, FramesAreSegmentedEachOnItsOwn) {
+  const ModelFile file(above(0));
+  auto v = noise(2 * 6 * 5 * 4);
+  Volume in = Volume::describe(6, 5, 4, 2, Geometry(), "HU");
+  in.set_tensor("voxels", tensor(DType::float32, "tzyx", {2, 4, 5, 6}, v.data()));
+  const Payload out = apply<SegmentVolume>(context(), {.model = file, .window = {6, 5, 2}}, in, options());
+  EXPECT_STREQ(out.tensor("labels").axes, "tzyx");
+  const auto labels = values<std::uint8_t>(out, "labels");
+  for (std::size_t i = 0; i < v.size(); ++i) ASSERT_EQ(labels[i], v[i] > 0 ? 1 : 0) << i;
+}
+
+TEST(SegmentVolumeOnCpu, OnlyTheLargestComponentStaysWhereAsked) {
+  const ModelFile file(above(0));
+  std::vector<float> v(10 * 10 * 10, -1.0F);
+  for (const std::size_t i : {0U, 1U, 500U, 501U, 502U}) v[i] = 1.0F;
+  const auto labels = values<std::uint8_t>(apply<SegmentVolume>(context(),
+                                                                {.model = file,
+                                                                 .window = {10, 10, 10},
+                                                                 .overlap = 0,
+                                                                 .intensity = "",
+                                                                 .threshold = 0,
+                                                                 .largest_component = true},
+                                                                volume(v, 10, 10, 10)),
+                                           "labels");
+  EXPECT_EQ(std::count(labels.begin(), labels.end(), 1), 3);
+  EXPECT_EQ(labels[500], 1);
+}
+
+std::string refusal(const SegmentVolume::Params& params, Volume in = volume(std::vector<float>(512), 8, 8, 8)) {
+  return error_of([&] { apply<SegmentVolume>(context(), params, in); });
+}
+
+TEST(SegmentVolumeRefuses, AModelThatIsNotThere) {
+  EXPECT_THAT(refusal({.model = "nothing.onnx"}),
+              AllOf(HasSubstr("nothing.onnx"), HasSubstr("no such model file"), HasSubstr("Fix:")));
+}
+TEST(SegmentVolumeRefuses, AWindowThatNobodyStates) {
+  EXPECT_THAT(refusal({.model = ModelFile(above(0))}),
+              AllOf(HasSubstr("isocenter.window"), HasSubstr("set the parameter window")));
+}
+TEST(SegmentVolumeRefuses, AWindowOfTwoNumbers) {
+  EXPECT_THAT(refusal({.model = ModelFile(above(0)), .window = {8, 8}}), HasSubstr("window has 2 numbers"));
+}
+TEST(SegmentVolumeRefuses, AnIntensityScaleThatItCannotRead) {
+  EXPECT_THAT(refusal({.model = ModelFile(above(0)), .window = {8, 8, 8}, .overlap = 0, .intensity = "clip 3"}),
+              HasSubstr("intensity is 'clip 3'"));
+}
+TEST(SegmentVolumeRefuses, ADeepWindowForATwoDimensionalNetwork) {
+  EXPECT_THAT(refusal({.model = std::string(ISOCENTER_TEST_DATA) + "/dncnn.onnx", .window = {8, 8, 8}}),
+              HasSubstr("takes single slices"));
+}
+TEST(SegmentVolumeRefuses, ANetworkForSeveralChannels) {
+  const ModelFile file(
+      model(node("Relu", {"x"}, "y") + port(11, "x", {1, 4, -1, -1, -1}) + port(12, "y", {1, 4, -1, -1, -1})));
+  EXPECT_THAT(refusal({.model = file, .window = {8, 8, 8}}),
+              AllOf(HasSubstr("has 4 channels"), HasSubstr("one volume gives 1")));
+}
+TEST(SegmentVolumeRefuses, ANetworkThatShrinksItsInput) {
+  const ModelFile file(model(node("MaxPool", {"x"}, "y", ints("kernel_shape", {2, 2, 2})) +
+                             port(11, "x", {1, 1, -1, -1, -1}) + port(12, "y", {1, 1, -1, -1, -1})));
+  EXPECT_THAT(refusal({.model = file, .window = {8, 8, 8}}),
+              AllOf(HasSubstr("1 x 1 x 7 x 7 x 7"), HasSubstr("same grid")));
+}
+TEST(SegmentVolumeRefuses, AnOperatorThatIsNotSupportedByNodeAndType) {
+  const ModelFile file(
+      model(node("Det", {"x"}, "y") + port(11, "x", {1, 1, -1, -1, -1}) + port(12, "y", {1, 1, -1, -1, -1})));
+  EXPECT_THAT(refusal({.model = file, .window = {8, 8, 8}}),
+              AllOf(HasSubstr("segment_volume"), HasSubstr("'the_Det' (Det)")));
+}
+TEST(SegmentVolumeRefuses, ClassNamesThatDoNotFitTheNetwork) {
+  EXPECT_THAT(
+      refusal({.model = ModelFile(above(0, metadata("isocenter.class_names", "a\\b\\c"))), .window = {8, 8, 8}}),
+      AllOf(HasSubstr("names 3 classes"), HasSubstr("2 labels")));
+}
+TEST(SegmentVolumeRefuses, AnAxisTooLongForAWindowBeyondTheMemoryBudget) {
+  Pipeline pipeline(context());
+  const Volume in = volume(std::vector<float>(512), 8, 8, 8);
+  const auto input = pipeline.add_input("input", in);
+  const ModelFile file(above(0));
+  const auto nodes = pipeline.add<SegmentVolume>("labels", {.model = file, .window = {256, 256, 256}});
+  pipeline.connect(input, nodes.input);
+  pipeline.add_output("output", nodes.output);
+  SessionOptions options;
+  options.memory_bytes = 100 << 20;
+  EXPECT_THAT(error_of([&] { pipeline.prepare(options); }), HasSubstr("labels"));
+}
+
+}  // namespace
+}  // namespace isocenter::testing
