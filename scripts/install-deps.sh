@@ -53,7 +53,9 @@ if $list_only; then
 fi
 command -v dpkg-query >/dev/null || fail "this machine has no dpkg. Install by other means: ${wanted[*]}"
 
-installed="$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/ installed$//p')"
+# dpkg-query fails when it has never heard of one of them; what it knows of the others still counts.
+known="$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)"
+installed="$(sed -n 's/ installed$//p' <<<"$known")"
 mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}") <(sort -u <<<"$installed"))
 if ((${#missing[@]} == 0)); then
   note "dependencies: all ${#wanted[@]} packages are installed"
