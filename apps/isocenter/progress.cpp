@@ -60,13 +60,14 @@ void Progress::report(const char* node, std::int64_t item, double fraction) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const Node& n) { return n.name == node; });
   if (found == nodes_.end()) return;  // a copy between devices
+  if (item == found->ended) return;   // an operator may say 1 itself, then the session says it
+  const bool first_end = fraction >= 1 && found->ended < 0;
   found->item = item;
   found->fraction = fraction;
   found->said = false;
-  if (fraction >= 1) ++found->finished;
+  if (fraction >= 1) found->ended = item;
   const auto now = Clock::now();
   const bool due = !found->has_line || now - found->last_line >= line_interval;
-  const bool first_end = fraction >= 1 && found->finished == 1;
   if (mode_ == Mode::lines && (due || first_end)) say(*found, now);
 }
 

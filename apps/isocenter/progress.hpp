@@ -32,7 +32,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   struct Node {
     std::string name;
-    std::int64_t item = -1, finished = 0;
+    std::int64_t item = -1, ended = -1;  ///< the last one that was heard of, that came to its end
     double fraction = 0;
     Clock::time_point last_line{};
     bool has_line = false, said = true;

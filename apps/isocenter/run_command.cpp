@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string pipeline, input, output, device = "best", memory, report, trace;
+  std::string pipeline, input, output, device = "best", report, trace;
+  std::optional<std::string> memory;
   std::vector<std::string> settings, defines;
   int threads = 0, in_flight = 0;
   bool quiet = false, force = false;
@@ -152,7 +153,7 @@ class Run {
   }
 
   std::uint64_t budget() const {
-    if (!options_.memory.empty()) return parse_bytes("--memory", options_.memory);
+    if (options_.memory) return parse_bytes("--memory", *options_.memory);
     // On the CPU an unlimited plan would be ended by the system, not by a message. A GPU says itself when it is full.
     return std::string(device_.type) == "cpu" ? available_memory() / 10 * 9 : 0;
   }
@@ -161,6 +162,7 @@ class Run {
     std::vector<std::string> names;
     for (const auto& node : file_->nodes()) names.emplace_back(node.name);
     progress_ = std::make_unique<Progress>(std::move(names), Progress::choose(options_.quiet));
+    Origin origin{Origin::Phase::running};
     try {
       const interrupt::Watch watch(session_);
       session_.run();
@@ -168,12 +170,16 @@ class Run {
     } catch (const Error& e) {
       progress_->finish();
       if (interrupt::requested()) throw Exit(exit_cancelled, "cancelled; what was finished is kept.");
-      const auto errors = nlohmann::json::parse(session_.report()).at("errors");
-      Origin origin{Origin::Phase::running};
+      const auto errors = item_errors();
       origin.source = !errors.empty() && is_source(errors.front().at("node"));
       throw Exit(exit_code(e.code(), e.what(), origin), e.what());
     }
+    // An operator that ended its item as cancelled although nobody cancelled.
+    if (const auto errors = item_errors(); !errors.empty())
+      throw Exit(exit_failed, errors.front().at("message").get<std::string>());
   }
+
+  nlohmann::json item_errors() const { return nlohmann::json::parse(session_.report()).at("errors"); }
 
   void finish() {
     // Once the session runs or has failed, its end is told here, whatever happened before.
