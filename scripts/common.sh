@@ -78,6 +78,7 @@ python_tools() {
     note "Python readers: build/python-tools is up to date"
     return
   fi
+  mkdir -p build
   note "Python readers: installing $(grep -c '==' "$wanted") packages into build/python-tools"
   rm -rf "$venv"
   if "$python" -m venv "$venv" >build/python-tools.log 2>&1 &&
