@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
 constexpr std::size_t dictionary_bytes = std::size_t{1} << 15;  // deflate's window
-constexpr int level = 4;                                        // measured: docs/io/README.md
+constexpr int level = 2;                                        // measured: docs/io/README.md
 
 using Bytes = std::vector<std::byte>;
 

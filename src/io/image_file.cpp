@@ -5,8 +5,7 @@
 #include <isocenter/error.hpp>
 #include <limits>
 
-#include "data_location.hpp"
-#include "image_header_itk.hpp"
+#include "image_header.hpp"
 #include "number_text.hpp"
 
 namespace isocenter::detail::io {
@@ -17,34 +16,39 @@ namespace {
   throw Failure(code, "'" + path.string() + "' " + what, fix);
 }
 
-StoredVoxels locate(const std::filesystem::path& path, ImageFormat format) {
-  switch (format) {
+ImageHeader read_header(const std::filesystem::path& path) {
+  switch (image_format_of(path)) {
     case ImageFormat::nifti:
-      return locate_nifti(path);
+      return read_nifti_header(path);
     case ImageFormat::meta:
-      return locate_meta(path);
+      return read_meta_header(path);
     case ImageFormat::nrrd:
-      return locate_nrrd(path);
+      return read_nrrd_header(path);
   }
   return {};
 }
 
-void require_volume(const std::filesystem::path& path, const ItkHeader& header) {
-  if (header.size.size() != 3 && header.size.size() != 4)
-    fail(ErrorCode::unsupported, path,
-         "has " + std::to_string(header.size.size()) + " axes, and 3 (x y z) or 4 (x y z t) are read",
-         "save it as a volume; one slice is a volume with nz = 1");
-  if (header.components != 1)
-    fail(ErrorCode::unsupported, path,
-         "has " + std::to_string(header.components) + " numbers for each voxel, and 1 is read",
-         "save each component as a file of its own");
+void require_extents(const std::filesystem::path& path, const std::vector<std::int64_t>& size) {
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 64;
   std::int64_t voxels = 1;
-  for (const std::int64_t n : header.size) {
+  for (const std::int64_t n : size) {
     if (n < 1 || n > most / voxels)
-      fail(ErrorCode::bad_data, path, "has an axis of " + std::to_string(n) + " voxels", "check its header");
+      fail(ErrorCode::bad_data, path, "has an axis of " + std::to_string(n) + " voxels", "correct its header");
     voxels *= n;
   }
+}
+
+void require_lengths(const std::filesystem::path& path, const Geometry& g) {
+  for (int i = 0; i < 3; ++i)
+    if (!(g.spacing_mm[i] > 0) || !std::isfinite(g.spacing_mm[i]) || !std::isfinite(g.origin_mm[i]))
+      fail(ErrorCode::bad_data, path,
+           "has spacing " + number_text(g.spacing_mm[i]) + " mm and origin " + number_text(g.origin_mm[i]) +
+               " mm along " + "xyz"[i],
+           "correct its header: spacing is positive and both are finite");
+  if (!(g.time_step_s >= 0) || !std::isfinite(g.time_step_s) || !std::isfinite(g.time_origin_s))
+    fail(ErrorCode::bad_data, path,
+         "has a time step of " + number_text(g.time_step_s) + " s from " + number_text(g.time_origin_s) + " s on",
+         "correct its header");
 }
 
 /// The columns of a direction matrix must be unit vectors at right angles; the tolerance is that of NIfTI's float32.
@@ -60,29 +64,6 @@ void require_orthonormal(const std::filesystem::path& path, const Geometry& geom
                  " that are not perpendicular unit vectors (their product is " + number_text(dot) + ")",
              "resample it onto a grid with right angles");
     }
-}
-
-Geometry geometry_of(const std::filesystem::path& path, const ItkHeader& header, const StoredVoxels& stored) {
-  Geometry geometry;
-  for (std::size_t i = 0; i < 3; ++i) {
-    geometry.origin_mm[i] = header.origin[i];
-    geometry.spacing_mm[i] = header.spacing[i];
-    for (std::size_t row = 0; row < 3; ++row) geometry.direction[3 * row + i] = header.direction[i][row];
-    if (!(header.spacing[i] > 0) || !std::isfinite(header.spacing[i]) || !std::isfinite(header.origin[i]))
-      fail(ErrorCode::bad_data, path,
-           "has spacing " + number_text(header.spacing[i]) + " mm and origin " + number_text(header.origin[i]) +
-               " mm along " + "xyz"[i],
-           "correct its header: spacing is positive and both are finite");
-  }
-  require_orthonormal(path, geometry);
-  if (header.size.size() == 4) {
-    geometry.time_step_s = stored.time_step_s.value_or(header.spacing[3]);
-    geometry.time_origin_s = stored.time_origin_s.value_or(header.origin[3]);
-    if (!std::isfinite(geometry.time_step_s) || geometry.time_step_s < 0 || !std::isfinite(geometry.time_origin_s))
-      fail(ErrorCode::bad_data, path, "has a time step of " + number_text(geometry.time_step_s) + " s",
-           "correct its header");
-  }
-  return geometry;
 }
 
 }  // namespace
@@ -110,23 +91,24 @@ const char* to_string(VoxelType type) {
 }
 
 ImageInfo read_image_info(const std::filesystem::path& path) {
-  const ImageFormat format = image_format_of(path);
-  const StoredVoxels stored = locate(path, format);
-  const ItkHeader header = read_header_with_itk(path, format);
-  require_volume(path, header);
+  const ImageHeader header = read_header(path);
+  require_extents(path, header.size);
+  require_lengths(path, header.geometry);
+  require_orthonormal(path, header.geometry);
 
   ImageInfo info;
   info.path = path;
   std::copy(header.size.begin(), header.size.end(), info.size.begin());
   info.has_time = header.size.size() == 4;
-  info.geometry = geometry_of(path, header, stored);
-  info.has_orientation = stored.has_orientation;
-  info.type = stored.type.value_or(header.type);
-  info.slope = stored.slope;
-  info.intercept = stored.intercept;
-  info.data = stored.data;
+  info.geometry = header.geometry;
+  info.has_orientation = header.has_orientation;
+  info.remark = header.remark;
+  info.type = header.type;
+  info.slope = header.slope;
+  info.intercept = header.intercept;
+  info.data = header.data;
   info.data.bytes = static_cast<std::uint64_t>(info.voxels()) * size_of(info.type);
-  if (stored.data_are_at_the_end) {
+  if (header.data_are_at_the_end) {
     const std::uint64_t file_bytes = InputFile(info.data.file).size();
     info.data.offset = file_bytes - std::min(file_bytes, info.data.bytes);
   }

@@ -27,6 +27,7 @@ struct ImageInfo {
   bool has_time = false;                         ///< four axes in the file, even if nt = 1
   Geometry geometry;                             ///< DICOM patient frame (LPS), mm; s
   bool has_orientation = true;                   ///< false: the file does not say how it lies in the patient
+  std::string remark;                            ///< something that the user should know; mostly empty
   VoxelType type = VoxelType::float32;
   double slope = 1;  ///< value = slope * stored + intercept
   double intercept = 0;
@@ -35,11 +36,12 @@ struct ImageInfo {
   std::int64_t voxels() const { return size[0] * size[1] * size[2] * size[3]; }
 };
 
-/// Reads a header. ITK's readers say what the geometry is (NIfTI's RAS and NRRD's spaces become LPS); where the voxels
-/// are and how they are stored is read here, because ITK 5.2 takes truncated NIfTI and MetaImage files for whole ones.
+/// Reads a header and checks it. This is our own code, and ITK's readers are what the tests hold it to: ITK 5.2 takes
+/// truncated NIfTI and MetaImage files for whole ones, prints to the console, mistakes milliseconds for seconds, and
+/// ends the process when a NIfTI matrix holds NaN.
 ///
 /// Errors: not_found; bad_data when the file is damaged, its axes are not perpendicular or its spacing is not positive;
-/// unsupported for other than 3 or 4 axes of single numbers, text data, several data files, bzip2.
+/// unsupported for other axes than x, y, z and t, for several numbers a voxel, text data, several data files, bzip2.
 ImageInfo read_image_info(const std::filesystem::path& path);
 
 /// Voxel `index` as "(x, y, z)" or "(x, y, z, t)".

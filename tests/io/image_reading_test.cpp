@@ -1,4 +1,7 @@
-// Reading files that other programs wrote. data/make_fixtures.py made them and says what they hold.
+// Reading files that other programs wrote (nibabel, SimpleITK). data/make_fixtures.py made them and says what they
+// hold.
+#include <cstring>
+#include <limits>
 #include <sstream>
 
 #include "io/image_file.hpp"
@@ -62,7 +65,7 @@ TEST(ImageReading, GivesThePositionsTimesAndValuesThatOtherProgramsSee) {
     EXPECT_EQ(read_all(fixture(file)).at(index), static_cast<float>(value)) << line;
     ++checked;
   }
-  EXPECT_EQ(checked, 70);
+  EXPECT_EQ(checked, 90);
 }
 
 TEST(ImageReading, NamesTheStoredType) {
@@ -100,6 +103,29 @@ TEST(ImageReading, ReportsProgressBetweenPieces) {
 
 TEST(ImageReading, RefusesAnUnknownEnding) {
   expect_failure([] { read_image_info("scan.tiff"); }, ErrorCode::unsupported, {"'scan.tiff'", ".nii.gz", ".nrrd"});
+}
+
+TEST(ImageReading, RefusesHeadersThatMakeNoSense) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const std::string& name, const std::string& text, const std::string& part) {
+    const auto path = written(folder, name, text);
+    expect_failure([&] { read_image_info(path); }, ErrorCode::bad_data, {name, part});
+  };
+  const std::string end = "ElementType = MET_UCHAR\nElementDataFile = LOCAL\nx";
+  refused("a.mha", "NDims = 3\nDimSize = 1 1 x\n" + end, "DimSize = '1 1 x', where 3 whole numbers are needed");
+  refused("b.mha", "NDims = 3\nDimSize = 1 1 -1\n" + end, "an axis of -1 voxels");
+  refused("c.mha", "NDims = 3\nDimSize = 9999999999 9999999999 9999999999\n" + end, "an axis of 9999999999 voxels");
+  refused("d.mha", "NDims = 3\nDimSize = 1 1 1\nElementSpacing = 1 0 1\n" + end, "spacing 0 mm");
+  refused("e.mha", "NDims = 3\nDimSize = 1 1 1\nElementSpacing = 1 nan 1\n" + end, "spacing nan mm");
+  refused("f.mha", "NDims = 3\nDimSize = 1 1 1\nTransformMatrix = 1 0 0 0 1 0 0 0\n" + end,
+          "where 9 numbers are needed");
+  refused("g.nrrd", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1 1 1\nspace: LPS\nspace directions: (1,0,0 (0,1,0)\n",
+          "space directions");
+  refused("h.nrrd", "NRRD0004\ntype: short\ndimension: 3\nsizes: 1 1 1\nencoding: raw\n\nab", "endian is missing");
+  refused("i.nrrd",
+          "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1 1 1\nspace: LPS\n"
+          "space directions: (0,0,0) (0,1,0) (0,0,1)\nencoding: raw\n\na",
+          "spacing 0 mm");
 }
 
 TEST(ImageReading, RefusesAMissingFileAndAFolder) {
@@ -158,11 +184,38 @@ TEST(ImageReading, RefusesColoursAndTwoAxes) {
                  {"vectors.mha", "3 numbers for each voxel"});
 }
 
-TEST(ImageReading, RefusesNifti2AndLengthsThatAreNotInMillimetres) {
-  expect_failure([] { read_image_info(fixture("nifti2_uint16.nii")); }, ErrorCode::unsupported,
-                 {"nifti2_uint16.nii", "NIfTI-2"});
-  expect_failure([] { read_image_info(fixture("in_metres.nii")); }, ErrorCode::unsupported,
-                 {"in_metres.nii", "xyzt_units = 9"});
+TEST(ImageReading, SaysWhenMatrixAndQuaternionDisagree) {
+  EXPECT_THAT(read_image_info(fixture("two_places.nii")).remark,
+              ::testing::HasSubstr("up to 5 mm apart; the matrix is taken"));
+  EXPECT_EQ(read_image_info(fixture("oblique_scaled_int16.nii.gz")).remark, "");
+}
+
+TEST(ImageReading, RefusesANiftiMatrixThatIsNotFinite) {
+  const TemporaryFolder folder;
+  std::vector<char> bytes = bytes_of(fixture("in_metres.nii"));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(&bytes[280], &nan, sizeof nan);
+  write_bytes(folder / "nan.nii", bytes);
+  expect_failure([&] { read_image_info(folder / "nan.nii"); }, ErrorCode::bad_data, {"nan.nii", "srow = nan"});
+}
+
+TEST(ImageReading, UnderstandsNrrdSpacesAndLists) {
+  const TemporaryFolder folder;
+  const std::string start = "NRRD0005\ntype: unsigned char\ndimension: 4\nsizes: 1 1 1 2\nencoding: raw\n";
+  const auto las = written(folder, "las.nrrd",
+                           start +
+                               "space: left-anterior-superior\nspace origin: (1,2,3)\n"
+                               "space directions: (0,2,0) (3,0,0) (0,0,4) none\nspacings: nan nan nan 0.5\n\nab");
+  const ImageInfo info = read_image_info(las);
+  EXPECT_EQ(info.geometry.origin_mm[0], 1);
+  EXPECT_EQ(info.geometry.origin_mm[1], -2);
+  EXPECT_EQ(info.geometry.direction[3], -1);  // x runs along -P
+  EXPECT_EQ(info.geometry.spacing_mm[1], 3);
+  EXPECT_EQ(info.geometry.time_step_s, 0.5);
+  EXPECT_EQ(read_all(las), (std::vector<float>{'a', 'b'}));
+  const auto plain = written(folder, "plain.nrrd", start + "spacings: 1 2 3 4\n\nab");
+  EXPECT_FALSE(read_image_info(plain).has_orientation);
+  EXPECT_EQ(read_image_info(plain).geometry.spacing_mm[2], 3);
 }
 
 TEST(ImageReading, RefusesWhatItDoesNotUnderstand) {
@@ -176,7 +229,15 @@ TEST(ImageReading, RefusesWhatItDoesNotUnderstand) {
   refused("list.mhd", start + "ElementDataFile = LIST\na.raw\n", "several files");
   refused("scaled.mha", start + "ElementToIntensityFunctionSlope = 2\nElementDataFile = LOCAL\nx", "scales its values");
   const std::string nrrd = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 1 1 1\n";
+  refused("units.mha", start + "DistanceUnits = um\nElementDataFile = LOCAL\nx", "DistanceUnits = um");
+  refused("type.mha", "NDims = 3\nDimSize = 1 1 1\nElementType = MET_STRING\nElementDataFile = LOCAL\nx", "MET_STRING");
   refused("text.nrrd", nrrd + "encoding: ascii\n\n7", "encoding 'ascii'");
+  refused("block.nrrd", "NRRD0004\ntype: block\ndimension: 3\nsizes: 1 1 1\nencoding: raw\n\n7", "type 'block'");
+  refused("colours.nrrd",
+          "NRRD0004\ntype: uchar\ndimension: 4\nsizes: 3 1 1 1\nspace: left-posterior-superior\n"
+          "space directions: none (1,0,0) (0,1,0) (0,0,1)\nencoding: raw\n\nrgb",
+          "not x, y, z and then t");
+  refused("units.nrrd", nrrd + "space units: \"um\" \"um\" \"um\"\nencoding: raw\n\n7", "'um'");
   refused("skip.nrrd", nrrd + "encoding: raw\nline skip: 2\n\n7", "line skip");
 }
 

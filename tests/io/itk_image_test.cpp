@@ -1,4 +1,5 @@
 // The bridge to itk::Image: the same memory, the same places in the patient, kept alive from both sides.
+#ifdef ISOCENTER_TEST_WITH_ITK
 #include <itkShiftScaleImageFilter.h>
 
 #include <isocenter/io/itk_image.hpp>
@@ -140,3 +141,4 @@ TEST(ItkImage, RefusesWhatItCannotView) {
 
 }  // namespace
 }  // namespace isocenter
+#endif

@@ -42,13 +42,13 @@ def expect(file, index, t, lps, time_s, value):
     lines.append(" ".join([file] + [repr(float(n)) for n in numbers]))
 
 
-def save_nifti(file, image, time_s=lambda t: 0.0):
+def save_nifti(file, image, time_s=lambda t: 0.0, scale=1):
     nibabel.save(image, here / file)
     loaded = nibabel.load(here / file)
     data = loaded.get_fdata()
     for index in CHECKED:
         for t in range(data.shape[3] if data.ndim == 4 else 1):
-            ras = loaded.affine @ [*index, 1]
+            ras = loaded.affine @ [*index, 1] * scale
             value = data[(*index, t)] if data.ndim == 4 else data[index]
             expect(file, index, t, (-ras[0], -ras[1], ras[2]), time_s(t), value)
 
@@ -88,12 +88,24 @@ def main():
     image = nibabel.Nifti1Image(values(5, 4, 3).astype(np.float64), left_handed)
     save_nifti("left_handed_float64.nii.gz", image)
 
-    image = nibabel.Nifti2Image(values(5, 4, 3).astype(np.uint16), affine)
-    nibabel.save(image, here / "nifti2_uint16.nii")
+    image = nibabel.Nifti2Image(values(5, 4, 3, 2).astype(np.uint16), affine)
+    image.header["pixdim"][4] = 0.25
+    image.header["toffset"] = 1.5
+    image.header.set_xyzt_units("mm", "sec")
+    save_nifti("nifti2_4d_uint16.nii", image, lambda t: 1.5 + 0.25 * t)
 
-    image = nibabel.Nifti1Image(values(5, 4, 3).astype(np.int16), affine)
+    metres = affine.copy()
+    metres[:3] /= 1000
+    image = nibabel.Nifti1Image(values(5, 4, 3).astype(np.int16), metres)
     image.header.set_xyzt_units("meter", "sec")
-    nibabel.save(image, here / "in_metres.nii")
+    save_nifti("in_metres.nii", image, scale=1000)
+
+    # Matrix and quaternion that disagree: nibabel, as we, takes the matrix.
+    image = nibabel.Nifti1Image(values(5, 4, 3).astype(np.int16), affine)
+    moved = affine.copy()
+    moved[:3, 3] += (3, 4, 0)
+    image.set_qform(moved, code=1)
+    save_nifti("two_places.nii", image)
 
     image = nibabel.Nifti1Image(values(5, 4, 3).astype(np.int16), np.diag([2, 2, 2, 1]))
     image.set_sform(None, code=0)
