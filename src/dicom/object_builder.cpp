@@ -7,6 +7,7 @@
 #include <ctime>
 #include <isocenter/error.hpp>
 #include <memory>
+#include <string_view>
 
 #include "context.hpp"
 #include "uid.hpp"
@@ -61,6 +62,75 @@ void add_own_equipment(const ItemWriter& object, const OutputDescription& d, con
     item.text(DCM_ContributionDateTime, when.date + when.time);
     if (!part.empty()) item.text(DCM_ContributionDescription, part);
   }
+}
+
+/// Laterality (0020,0060) is type 2C: absent for a body part that is not one of a pair, at least empty otherwise
+/// (PS3.3 C.7.3.1). The names are those of PS3.16 annex L.
+void settle_laterality(DcmItem& dataset) {
+  constexpr std::string_view unpaired[] = {"ABDOMEN",
+                                           "ABDOMENPELVIS",
+                                           "AORTA",
+                                           "BACK",
+                                           "BLADDER",
+                                           "BRAIN",
+                                           "CEREBELLUM",
+                                           "CERVIX",
+                                           "CHEST",
+                                           "CHESTABDOMEN",
+                                           "CHESTABDPELVIS",
+                                           "COCCYX",
+                                           "COLON",
+                                           "CSPINE",
+                                           "CTSPINE",
+                                           "DUODENUM",
+                                           "ESOPHAGUS",
+                                           "FACE",
+                                           "GALLBLADDER",
+                                           "HEAD",
+                                           "HEADNECK",
+                                           "HEART",
+                                           "ILEUM",
+                                           "JAW",
+                                           "JEJUNUM",
+                                           "LARYNX",
+                                           "LIVER",
+                                           "LSPINE",
+                                           "LSSPINE",
+                                           "MEDIASTINUM",
+                                           "MOUTH",
+                                           "NECK",
+                                           "NECKCHEST",
+                                           "NECKCHESTABDOMEN",
+                                           "NECKCHESTABDPELV",
+                                           "NOSE",
+                                           "PANCREAS",
+                                           "PELVIS",
+                                           "PENIS",
+                                           "PHARYNX",
+                                           "PROSTATE",
+                                           "RECTUM",
+                                           "SKULL",
+                                           "SPINE",
+                                           "SPLEEN",
+                                           "SSPINE",
+                                           "STERNUM",
+                                           "STOMACH",
+                                           "THYMUS",
+                                           "THYROID",
+                                           "TLSPINE",
+                                           "TONGUE",
+                                           "TRACHEA",
+                                           "TSPINE",
+                                           "UTERUS",
+                                           "VAGINA",
+                                           "WHOLEBODY"};
+  if (dataset.tagExistsWithValue(DCM_Laterality)) return;
+  OFString part;
+  dataset.findAndGetOFString(DCM_BodyPartExamined, part);
+  dataset.findAndDeleteElement(DCM_Laterality);
+  const std::string_view name(part.c_str(), part.length());
+  if (std::find(std::begin(unpaired), std::end(unpaired), name) == std::end(unpaired))
+    check(dataset.insertEmptyElement(DCM_Laterality), DCM_Laterality);
 }
 
 }  // namespace
@@ -171,8 +241,7 @@ void add_common_modules(DcmDataset& dataset, const SourceMetadata& source, const
   object.text(DCM_SeriesTime, when.time);
   if (!d.series_description.empty()) object.text(DCM_SeriesDescription, d.series_description);
 
-  // Type 2C: wanted in classic images, forbidden where frames may have a laterality of their own (PS3.3 C.7.3.1).
-  if (modality != "SEG") object.empty_unless_there(DCM_Laterality);
+  if (modality != "SEG") settle_laterality(dataset);
 
   object.text(DCM_Manufacturer, d.equipment.manufacturer);
   object.text(DCM_ManufacturerModelName, d.equipment.model_name);

@@ -159,6 +159,22 @@ TEST(DicomWrite, ADerivedSeriesKeepsPatientAndStudyAndNamesItsSource) {
   EXPECT_EQ(value(file, DCM_ContributionDescription), "[{\"operator\": \"test\"}]");
 }
 
+TEST(DicomWrite, EveryBodyPartGivesAValidLaterality) {
+  for (const char* part : {"CHEST", "KNEE", ""}) {
+    for (const char* laterality : {"", "L"}) {
+      if (std::string(part) == "CHEST" && std::string(laterality) == "L") continue;  // wrong in the source already
+      const ScratchFolder folder;
+      SyntheticSlice s;
+      s.set = {{0x00180015, part}, {0x00200060, laterality}};
+      write_series(folder / "in", 1, 0, 2, s);
+      const Source source(folder / "in");
+      write_series((folder / "out").string(), source.volume, source.metadata, description(), Workers());
+      EXPECT_EQ(validation_errors(folder / "out" / "IM00001.dcm"), "") << part << ' ' << laterality;
+      EXPECT_EQ(value(folder / "out" / "IM00001.dcm", DCM_Laterality), laterality);
+    }
+  }
+}
+
 TEST(DicomWrite, AVolumeWithoutASourceIsValidToo) {
   const ScratchFolder folder;
   const std::vector<float> voxels(5 * 4 * 3, -1000.0F);
@@ -290,6 +306,17 @@ TEST(DicomWrite, ASegmentationIsValid) {
   EXPECT_EQ(validation_errors(file), "");
   EXPECT_EQ(value(file, DCM_NumberOfFrames), "3");
   EXPECT_EQ(value(file, DCM_FrameOfReferenceUID), "1.2.3.9");
+  // Three frames of 42 bits: label 1 in slice 0, label 2 in slices 1 and 3 (PS3.5 8.1.1: the first pixel lowest).
+  DcmFileFormat format;
+  ASSERT_TRUE(format.loadFile(OFFilename(file.c_str())).good());
+  const Uint8* bytes = nullptr;
+  unsigned long count = 0;
+  ASSERT_TRUE(format.getDataset()->findAndGetUint8Array(DCM_PixelData, bytes, &count).good());
+  ASSERT_EQ(count, 16U);
+  std::vector<int> set;
+  for (int bit = 0; bit < 128; ++bit)
+    if ((bytes[bit / 8] >> (bit % 8) & 1) != 0) set.push_back(bit);
+  EXPECT_THAT(set, ::testing::ElementsAre(3, 42 + 8, 2 * 42 + 41));
   EXPECT_EQ(value(file, DCM_PatientName), "Oblique^Patient");
 }
 

@@ -1,0 +1,106 @@
+// Reads a series and writes all that the dicom module can write of it, for dicom_round_trip.py to look at with other
+// people's eyes. Which voxels are labelled is a function of their place in the patient, so that the script needs no
+// geometry of ours to know where the labels have to be.
+//
+//   dicom_round_trip isocenter_dicom.so SERIES OUT cx cy cz r1 r2
+//
+// Label 1 ("lung") within r1 mm of (cx, cy, cz), label 2 ("lesion") within r2 < r1.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <isocenter/dicom/dicom_secondary_capture_sink.hpp>
+#include <isocenter/dicom/dicom_seg_sink.hpp>
+#include <isocenter/dicom/dicom_series_sink.hpp>
+#include <isocenter/dicom/dicom_series_source.hpp>
+#include <isocenter/isocenter.hpp>
+
+namespace ic = isocenter;
+
+namespace {
+
+ic::Volume read(const ic::Context& context, const std::string& path) {
+  ic::Pipeline pipeline(context);
+  const auto source = pipeline.add<ic::DicomSeriesSource>("study", {.path = path});
+  pipeline.add_output("volume", source.output);
+  ic::Session session = pipeline.prepare();
+  session.start();
+  auto item = session.pull("volume");
+  if (!item) session.wait();
+  return ic::Volume(context.copy_to(*item, "cpu"));
+}
+
+template <class Op, class P>
+void write(const ic::Context& context, const typename Op::Params& params, const P& payload) {
+  ic::Pipeline pipeline(context);
+  const auto input = pipeline.add_input("input", P(payload.description()));
+  const auto sink = pipeline.add<Op>("sink", params);
+  pipeline.connect(input, sink.input);
+  ic::Session session = pipeline.prepare();
+  session.start();
+  session.push("input", payload);
+  session.end_input("input");
+  session.wait();
+}
+
+ic::Segmentation spheres(const ic::Context& context, const ic::Volume& v, const double* centre, double r1, double r2) {
+  ic::Segmentation s = ic::Segmentation::describe(v.nx(), v.ny(), v.nz(), v.geometry());
+  context.allocate(s);
+  std::uint8_t* label = s.labels().span<std::uint8_t>().data();
+  for (int k = 0; k < v.nz(); ++k)
+    for (int j = 0; j < v.ny(); ++j)
+      for (int i = 0; i < v.nx(); ++i) {
+        const auto p = v.geometry().position_mm(i, j, k);
+        const double d = std::hypot(p[0] - centre[0], p[1] - centre[1], p[2] - centre[2]);
+        *label++ = d < r2 ? 2 : d < r1 ? 1 : 0;
+      }
+  s.inherit_attributes(v);
+  s.set_text("labels.names", "background\\lung\\lesion");
+  const double colours[] = {0, 0, 0, 0.2, 0.6, 1, 1, 0, 0};
+  s.set_numbers("labels.colours", colours);
+  return s;
+}
+
+ic::Frames pictures(const ic::Context& context, const ic::Volume& v) {
+  ic::Frames f = ic::Frames::describe(4, 37, 51, 0.04);
+  context.allocate(f);
+  std::uint8_t* p = f.pixels().span<std::uint8_t>().data();
+  for (int n = 0; n < 4; ++n)
+    for (int y = 0; y < 37; ++y)
+      for (int x = 0; x < 51; ++x) {
+        *p++ = static_cast<std::uint8_t>(5 * x);
+        *p++ = static_cast<std::uint8_t>(6 * y);
+        *p++ = static_cast<std::uint8_t>(60 * n);
+      }
+  f.inherit_attributes(v);
+  return f;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (argc != 9) {
+    std::fprintf(stderr, "usage: dicom_round_trip MODULE SERIES OUT cx cy cz r1 r2\n");
+    return 2;
+  }
+  isocenter_context_options options{};
+  options.struct_size = sizeof options;
+  options.flags = ISOCENTER_CONTEXT_NO_MODULES;
+  ic::Context context(options);
+  context.load_module(argv[1]);
+  const std::string out = argv[3];
+  const double centre[] = {std::atof(argv[4]), std::atof(argv[5]), std::atof(argv[6])};
+  const ic::Volume volume = read(context, argv[2]);
+  write<ic::DicomSeriesSink>(context, {.path = out + "/series"}, volume);
+  write<ic::DicomSegSink>(context, {.path = out + "/seg.dcm"},
+                          spheres(context, volume, centre, std::atof(argv[7]), std::atof(argv[8])));
+  const ic::Frames frames = pictures(context, volume);
+  for (const auto& [name, compression] :
+       {std::pair{"none", ic::DicomFrameCompression::none}, std::pair{"rle", ic::DicomFrameCompression::rle},
+        std::pair{"jpeg", ic::DicomFrameCompression::jpeg}})
+    write<ic::DicomSecondaryCaptureSink>(context, {.path = out + "/sc_" + name + ".dcm", .compression = compression},
+                                         frames);
+  return 0;
+} catch (const ic::Error& e) {
+  std::fprintf(stderr, "dicom_round_trip: %s\n", e.what());
+  return 1;
+}

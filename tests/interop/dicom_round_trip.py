@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Objects that Isocenter writes, as pydicom and highdicom see them: where voxels lie, what they are worth, what refers
+to what. dicom_round_trip.py PROGRAM MODULE DATA; exit code 0 when everything holds."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import highdicom as hd
+import numpy as np
+import pydicom
+
+PROGRAM, MODULE, DATA = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+
+
+def affine(ds):
+    """Pixel (column, row) of an image to the patient, from its own attributes alone (PS3.3 equation C.7.6.2.1-1)."""
+    row, column = np.array(ds.ImageOrientationPatient[:3], float), np.array(ds.ImageOrientationPatient[3:], float)
+    origin = np.array(ds.ImagePositionPatient, float)
+    down, across = float(ds.PixelSpacing[0]), float(ds.PixelSpacing[1])
+    y, x = np.mgrid[0 : ds.Rows, 0 : ds.Columns]
+    return origin + across * x[..., None] * row + down * y[..., None] * column
+
+
+def real_values(ds):
+    return ds.pixel_array * float(ds.get("RescaleSlope", 1)) + float(ds.get("RescaleIntercept", 0))
+
+
+def oblique_ct(folder):
+    """An anisotropic double-oblique CT, made here: no geometry of Isocenter's is involved."""
+    a, b = 0.45, -0.6
+    row = np.array([np.cos(a), np.sin(a), 0])
+    column = np.array([-np.sin(a) * np.cos(b), np.cos(a) * np.cos(b), np.sin(b)])
+    normal = np.cross(row, column)
+    series, study, frame_of_reference = (pydicom.uid.generate_uid() for _ in range(3))
+    folder.mkdir()
+    for k in range(9):
+        ds = pydicom.Dataset()
+        ds.file_meta = pydicom.dataset.FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        ds.SOPClassUID = pydicom.uid.CTImageStorage
+        ds.SOPInstanceUID = pydicom.uid.generate_uid()
+        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = study, series, frame_of_reference
+        ds.SpecificCharacterSet = "ISO_IR 192"
+        ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Größe^Öde", "P-7", "19600229", "O"
+        ds.StudyDate, ds.StudyTime, ds.StudyID, ds.AccessionNumber = "20200102", "101112", "S1", "A1"
+        ds.ReferringPhysicianName, ds.Manufacturer, ds.Modality, ds.SeriesNumber = "Ref^Phys", "Maker", "CT", 3
+        ds.ImageType, ds.InstanceNumber = ["ORIGINAL", "PRIMARY", "AXIAL"], 100 - k
+        ds.KVP, ds.AcquisitionNumber, ds.PatientPosition, ds.PositionReferenceIndicator = 120, 1, "HFS", ""
+        position = np.array([-31.7, 12.4, 88.8]) + 2.7 * k * normal
+        ds.ImagePositionPatient = [f"{v:.10g}" for v in position]
+        ds.ImageOrientationPatient = [f"{v:.10g}" for v in (*row, *column)]
+        ds.PixelSpacing, ds.SliceThickness = [0.9, 1.3], 2.5
+        ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 29, 23, 1, "MONOCHROME2"
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+        ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = 1, -1024, "HU"
+        ds.PixelData = np.random.default_rng(k).integers(0, 4096, (29, 23), np.uint16).tobytes()
+        ds.save_as(folder / f"{k}.dcm", enforce_file_format=True)
+
+
+class RoundTrip:
+    """The tests, for one series. Subclasses say which."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        root = pathlib.Path(cls.scratch.name)
+        cls.prepare(root)
+        cls.source = sorted(
+            (pydicom.dcmread(p) for p in cls.series.iterdir()), key=lambda ds: float(np.dot(cls.normal(ds), ds.ImagePositionPatient))
+        )
+        points = np.stack([affine(ds) for ds in cls.source])
+        cls.centre = points.reshape(-1, 3).mean(0) + [1.1, -0.7, 0.4]
+        distance = np.linalg.norm(points - cls.centre, axis=-1)
+        r1, r2 = np.quantile(distance, 0.4), np.quantile(distance, 0.05)
+        cls.lung, cls.lesion = (distance < r1) & (distance >= r2), distance < r2
+        numbers = [repr(float(v)) for v in (*cls.centre, r1, r2)]
+        cls.out = root / "out"
+        cls.out.mkdir()
+        subprocess.run([PROGRAM, MODULE, cls.series, cls.out, *numbers], check=True)
+        cls.seg = hd.seg.segread(cls.out / "seg.dcm")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    @staticmethod
+    def normal(ds):
+        return np.cross(np.array(ds.ImageOrientationPatient[:3], float), np.array(ds.ImageOrientationPatient[3:], float))
+
+    def test_segmentation_frames_lie_where_the_labels_were(self):
+        """Each frame by its own PlanePosition and the shared orientation and spacing, as any viewer would place it."""
+        shared = self.seg.SharedFunctionalGroupsSequence[0]
+        seen = 0
+        for frame, groups in enumerate(self.seg.PerFrameFunctionalGroupsSequence):
+            plane = pydicom.Dataset()
+            plane.Rows, plane.Columns = self.seg.Rows, self.seg.Columns
+            plane.ImageOrientationPatient = shared.PlaneOrientationSequence[0].ImageOrientationPatient
+            plane.PixelSpacing = shared.PixelMeasuresSequence[0].PixelSpacing
+            plane.ImagePositionPatient = groups.PlanePositionSequence[0].ImagePositionPatient
+            points = affine(plane)
+            nearest = min(self.source, key=lambda ds: np.abs(affine(ds) - points).max())
+            self.assertLess(np.abs(affine(nearest) - points).max(), 1e-4)
+            number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+            expected = (self.lung, self.lesion)[number - 1][self.source.index(nearest)]
+            np.testing.assert_array_equal(self.seg.pixel_array[frame].astype(bool), expected)
+            seen += int(expected.sum())
+        self.assertEqual(seen, int(self.lung.sum() + self.lesion.sum()))
+
+    def test_segmentation_is_found_by_source_instance(self):
+        pixels = self.seg.get_pixels_by_source_instance(
+            [ds.SOPInstanceUID for ds in self.source], ignore_spatial_locations=True, assert_missing_frames_are_empty=True
+        )
+        np.testing.assert_array_equal(pixels[..., 0].astype(bool), self.lung)
+        np.testing.assert_array_equal(pixels[..., 1].astype(bool), self.lesion)
+
+    def test_segmentation_is_a_volume_in_the_source_frame(self):
+        volume = self.seg.get_volume(combine_segments=True)
+        self.assertEqual(volume.frame_of_reference_uid, self.source[0].get("FrameOfReferenceUID", volume.frame_of_reference_uid))
+        index = np.argwhere(volume.array > 0)
+        points = volume.map_indices_to_reference(index)
+        labelled = np.stack([affine(ds) for ds in self.source])[self.lung | self.lesion]
+        order = lambda p: p[np.lexsort(np.round(p, 3).T)]
+        np.testing.assert_allclose(order(points), order(labelled), atol=1e-3)
+
+    def test_segments_are_described(self):
+        lung, lesion = self.seg.SegmentSequence
+        self.assertEqual(lung.SegmentedPropertyTypeCodeSequence[0].CodeValue, "39607008")
+        self.assertEqual(lesion.SegmentLabel, "lesion")
+        self.assertEqual(self.seg.segmentation_type, hd.seg.SegmentationTypeValues.BINARY)
+        red = hd.color.CIELabColor.from_rgb(255, 0, 0) if hasattr(hd.color.CIELabColor, "from_rgb") else None
+        if red is not None:
+            for ours, theirs in zip(lesion.RecommendedDisplayCIELabValue, red.value):
+                self.assertLess(abs(ours - theirs), 700)
+
+    def test_patient_and_study_are_the_sources(self):
+        derived = pydicom.dcmread(self.out / "series" / "IM00001.dcm")
+        for ds in (self.seg, derived, pydicom.dcmread(self.out / "sc_rle.dcm")):
+            for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime",
+                            "StudyID", "AccessionNumber", "ReferringPhysicianName", "SpecificCharacterSet"):
+                if keyword in self.source[0]:
+                    self.assertEqual(ds[keyword].value, self.source[0][keyword].value, keyword)
+
+    def test_derived_series_has_the_values_and_places_of_its_source(self):
+        derived = {ds.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID: ds
+                   for ds in map(pydicom.dcmread, (self.out / "series").iterdir())}
+        self.assertEqual(set(derived), {ds.SOPInstanceUID for ds in self.source})
+        for ds in self.source:
+            other = derived[ds.SOPInstanceUID]
+            self.assertLess(np.abs(affine(other) - affine(ds)).max(), 1e-4)
+            np.testing.assert_allclose(real_values(other), real_values(ds), atol=0.51 * float(other.RescaleSlope))
+            self.assertEqual(other.SourceImageSequence[0].ReferencedSOPInstanceUID, ds.SOPInstanceUID)
+            self.assertEqual(list(other.ImageType[:2]), ["DERIVED", "SECONDARY"])
+
+    def test_secondary_captures_decode_to_their_pictures(self):
+        y, x = np.mgrid[0:37, 0:51]
+        expected = np.stack([np.stack([5 * x, 6 * y, np.full_like(x, 60 * n)], -1) for n in range(4)]).astype(np.uint8)
+        for name in ("none", "rle"):
+            ds = pydicom.dcmread(self.out / f"sc_{name}.dcm")
+            np.testing.assert_array_equal(ds.pixel_array, expected)
+            self.assertEqual(float(ds.FrameTime), 40)
+        ds = pydicom.dcmread(self.out / "sc_jpeg.dcm")
+        self.assertEqual(ds.PhotometricInterpretation, "YBR_FULL_422")
+        try:
+            pixels = pydicom.pixels.pixel_array(ds)  # as RGB
+        except RuntimeError as error:
+            self.skipTest(f"no JPEG plugin for pydicom: {error}")
+        self.assertLess(np.abs(pixels.astype(int) - expected).mean(), 2.5)
+
+
+class ObliqueCt(RoundTrip, unittest.TestCase):
+    @classmethod
+    def prepare(cls, root):
+        cls.series = root / "ct"
+        oblique_ct(cls.series)
+
+
+class RealObliqueMr(RoundTrip, unittest.TestCase):
+    @classmethod
+    def prepare(cls, root):
+        cls.series = DATA / "series_problems" / "mr_hitachi_oblique"
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
