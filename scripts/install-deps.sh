@@ -15,11 +15,11 @@ declare -A packages=(
   [build]="cmake ninja-build g++ ccache git ca-certificates"
   [embedded]="cmake ninja-build g++ ccache libtbb-dev libeigen3-dev libgtest-dev libgmock-dev"
   [dicom]="libdcmtk-dev libopenjp2-7-dev"
-  [io]="libpng-dev zlib1g-dev libvpx-dev libinsighttoolkit5-dev"
+  [io]="libpng-dev zlib1g-dev libvpx-dev"
   [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler libonnx-dev"
   [apps]="libcli11-dev libyaml-cpp-dev nlohmann-json3-dev"
   # What tests hold us to: other people's readers and checkers, a second compiler, a second ABI reader.
-  [test]="libbenchmark-dev libdlpack-dev libwebm-dev dcmtk dicom3tools ffmpeg clang abigail-tools binutils python3 python3-venv python3-pip"
+  [test]="libinsighttoolkit5-dev libbenchmark-dev libdlpack-dev libwebm-dev dcmtk dicom3tools ffmpeg clang abigail-tools binutils python3 python3-venv python3-pip"
   # What scripts/check.sh wants beyond that.
   [checks]="clang-format clang-tidy codespell shellcheck"
 )
