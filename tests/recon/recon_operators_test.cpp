@@ -1,15 +1,32 @@
 // The operators in pipelines: what they give, on every device, and every message.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
 #include <isocenter/recon/acquisition.hpp>
 #include <isocenter/recon/compare_volumes.hpp>
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/phase_sort.hpp>
+#include <new>
 
 #include "device_test.hpp"
 #include "recon/motion_phase.hpp"
+
+namespace {
+std::atomic<bool> counting{false};
+std::atomic<int> allocations{0};
+}  // namespace
+
+// Every allocation of the program passes here, in whatever thread.
+__attribute__((noinline)) void* operator new(std::size_t n) {
+  if (counting) ++allocations;
+  if (void* p = std::malloc(n)) return p;
+  throw std::bad_alloc();
+}
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace isocenter::testing {
 namespace {
@@ -97,6 +114,59 @@ TEST_P(Fdk, OfABreathingChestGivesAFrameForEachPhaseAndItsErrorInTheReport) {
   }
   session.wait();
   EXPECT_THAT(session.report(), AllOf(HasSubstr("\"rmse\""), HasSubstr("\"psnr_db\""), HasSubstr("phase_sort.cycles")));
+}
+
+TEST_P(Fdk, OfOneScanAfterAnotherAllocatesNothing) {
+  Pipeline pipeline(context());
+  const Projections scan = projections_of(small_orbit, 1.0F);
+  const auto in = pipeline.add_input("in", scan);
+  const auto sort = pipeline.add<PhaseSort>("sort", {.phases = 3, .source = PhaseSource::period, .period_s = 2});
+  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = CtUnit::per_mm});
+  pipeline.connect(in, sort.input);
+  pipeline.connect(sort.output, fdk.input);
+  pipeline.add_output("out", fdk.output);
+  Session session = pipeline.prepare(options());
+  session.start();
+  const auto frame = [&] {
+    session.push("in", scan);
+    (void)session.pull("out");
+  };
+  for (int i = 0; i < 10; ++i) frame();  // threads and oneTBB's own pools are made here
+  allocations = 0;
+  counting = true;
+  for (int i = 0; i < 20; ++i) frame();
+  counting = false;
+  EXPECT_EQ(allocations, 0);
+}
+
+TEST(PhantomSources, AllocateNothingAfterTheFirstItems) {
+  Pipeline pipeline(context());
+  const auto raw = pipeline.add<PhantomProjections>("raw", {.phantom = PhantomKind::moving_thorax,
+                                                            .views = 4,
+                                                            .columns = 20,
+                                                            .rows = 20,
+                                                            .column_step_mm = 28,
+                                                            .row_step_mm = 28,
+                                                            .photons = 1000,
+                                                            .count = 40});
+  const auto voxels = pipeline.add<PhantomVolume>(
+      "voxels",
+      {.phantom = PhantomKind::moving_thorax, .seed = 1, .nx = 20, .ny = 20, .nz = 20, .samples = 2, .count = 40});
+  pipeline.add_output("raw_out", raw.output);
+  pipeline.add_output("voxels_out", voxels.output);
+  pipeline.add_output("labels_out", voxels.labels);
+  Session session = pipeline.prepare();
+  session.start();
+  const auto frame = [&] {
+    for (const char* port : {"raw_out", "voxels_out", "labels_out"}) (void)session.pull(port);
+  };
+  for (int i = 0; i < 12; ++i) frame();
+  allocations = 0;
+  counting = true;
+  for (int i = 0; i < 20; ++i) frame();
+  counting = false;
+  EXPECT_EQ(allocations, 0);
+  session.cancel();
 }
 
 TEST_P(Fdk, RefusesAnItemWhoseGeometryIsNotThePlannedOne) {
