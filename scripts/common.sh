@@ -37,25 +37,27 @@ presets() { sed -n 's/.*"name": "\([a-z]*\)", "configurePreset".*/\1/p' CMakePre
 configure_preset() {
   local preset="$1"
   shift
-  local cuda=()
+  local settings=()
   if [[ "$preset" != embedded ]]; then
     local nvcc
     nvcc="$(nvcc_path)"
     if [[ -n "$nvcc" ]]; then
       note "CUDA: compiled with $nvcc ($("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p'))"
-      cuda=("-DCMAKE_CUDA_COMPILER=$nvcc")
+      settings=("-DCMAKE_CUDA_COMPILER=$nvcc")
       # Compile for the GPUs of this machine; without one, for the default architecture.
       local architectures
       architectures="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | sort -u | paste -sd ';' || true)"
-      if [[ "$architectures" =~ ^[0-9][0-9\;]*$ ]]; then cuda+=("-DISOCENTER_CUDA_ARCHITECTURES=$architectures"); fi
+      if [[ "$architectures" =~ ^[0-9][0-9\;]*$ ]]; then settings+=("-DISOCENTER_CUDA_ARCHITECTURES=$architectures"); fi
     else
       note "CUDA: off, no nvcc was found on PATH or under ${CUDA_HOME:-/usr/local/cuda}"
-      cuda=(-DISOCENTER_WITH_CUDA=OFF)
+      settings=(-DISOCENTER_WITH_CUDA=OFF)
     fi
   fi
+  # Warnings are errors where we choose the compiler; elsewhere a newer one may know new warnings.
+  if [[ "${CI:-}" == true ]]; then settings+=(-DISOCENTER_WERROR=ON); fi
   local log="build/$preset-configure.log"
   mkdir -p build
-  if ! cmake --preset "$preset" "${cuda[@]}" "$@" >"$log" 2>&1; then
+  if ! cmake --preset "$preset" "${settings[@]}" "$@" >"$log" 2>&1; then
     cat "$log" >&2
     fail "configuring preset '$preset' failed; what CMake said stands above"
   fi

@@ -49,3 +49,18 @@ for job in "${jobs_wanted[@]}"; do
       ;;
   esac
 done
+
+say "Done. What to look at:"
+for job in "${jobs_wanted[@]}"; do
+  case "$job" in
+    study)
+      note "out/demo/ct_study/view_3d.png      the chest with its segmentation in 3-D; axial, coronal, sagittal beside it"
+      note "out/demo/ct_study/orbit.webm       the same, turning: open it in a browser"
+      note "out/demo/ct_study/segmentation.dcm a DICOM SEG that refers to the source series; denoised/ is the derived series"
+      ;;
+    thorax)
+      note "out/demo/moving_thorax/breathing.webm  the breathing chest, from 2-D projections: open it in a browser"
+      ;;
+  esac
+done
+note "report.json beside each: what was read, each node's time, memory and parameters, and for the phantom its error"
