@@ -69,6 +69,16 @@ if ((EUID != 0)); then
   as_root=(sudo)
 fi
 say "Installing ${#missing[@]} packages: ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}"
+# A release of the distribution may lack one; what needs it is then off, and configure says so.
+offered=()
+for name in "${missing[@]}"; do
+  if apt-cache policy "$name" | grep -q '^  Candidate: [0-9]'; then
+    offered+=("$name")
+  else
+    note "this distribution has no package '$name'; what needs it is left out"
+  fi
+done
+((${#offered[@]} > 0)) || exit 0
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${offered[@]}"
