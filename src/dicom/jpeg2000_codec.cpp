@@ -17,7 +17,7 @@
 namespace isocenter::detail::dicom {
 namespace {
 
-const OFConditionConst bad_codestream(OFM_dcmdata, 0x7F01, OF_error, "JPEG 2000 codestream cannot be decoded");
+const OFConditionConst bad_codestream = {OFM_dcmdata, 0x7F01, OF_error, "JPEG 2000 codestream cannot be decoded"};
 
 class NoParameters final : public DcmCodecParameter {
  public:
