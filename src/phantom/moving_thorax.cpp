@@ -205,7 +205,7 @@ class Chest {
   }
 
   void mediastinum() {
-    ball({0, 2, -60}, {5, 92, 214}, a_.soft, label_soft_tissue);  // where the two lungs meet
+    ball(cavity_centre_mm, {6, cavity_half_mm[1], cavity_half_mm[2]}, a_.soft, label_soft_tissue);  // the lungs meet
     ball({1, -2, 92}, {36, 56, 105}, a_.soft, label_soft_tissue);
     ball({4, 14, -70}, {34, 70, 120}, a_.soft, label_soft_tissue);
   }
