@@ -1,0 +1,48 @@
+#pragma once
+#include "core/lane_math.hpp"
+#include "render/picture.hpp"
+
+namespace isocenter::detail {
+
+/// What a value looks like: extinction in 1/mm and colour (linear light), linear between points, constant beyond the
+/// first and the last. Evaluated exactly, so zero stretches are exactly zero.
+struct TransferFunction {
+  static constexpr int max_points = 24;
+  struct Point {
+    float value;       ///< increasing
+    float channel[4];  ///< extinction, red, green, blue
+    float slope[4];    ///< of each, up to the next point; 0 for the last
+  };
+  int count;
+  Point points[max_points];
+
+  template <class Float>
+  ISOCENTER_HD Float channel(int c, Float v) const {
+    Float result = Float{} + points[0].channel[c];
+    for (int i = 0; i < count; ++i) {
+      const Point& p = points[i];
+      result = select(v >= p.value, p.channel[c] + (v - p.value) * p.slope[c], result);
+    }
+    return result;
+  }
+  template <class Float>
+  ISOCENTER_HD Float extinction(Float v) const {
+    return channel(0, v);
+  }
+  template <class Float>
+  ISOCENTER_HD Rgb<Float> colour(Float v) const {
+    return {channel(1, v), channel(2, v), channel(3, v)};
+  }
+  /// The largest extinction of any value in [low, high].
+  template <class Float>
+  ISOCENTER_HD Float largest_extinction(Float low, Float high) const {
+    Float most = max(extinction(low), extinction(high));
+    for (int i = 0; i < count; ++i) {
+      const Float at = Float{} + points[i].value;
+      most = select(both(at > low, at < high), max(most, Float{} + points[i].channel[0]), most);
+    }
+    return most;
+  }
+};
+
+}  // namespace isocenter::detail
