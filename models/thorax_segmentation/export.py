@@ -10,18 +10,19 @@ import onnxruntime
 import torch
 from torch import nn
 
-from network import COLOURS, DIVISOR, LABELS, SPACING_MM, WINDOW_HU, WINDOW_VOXELS, UNet
+from network import COLOURS, LABELS, SPACING_MM, WINDOW_HU, WINDOW_VOXELS, UNet
 
+def srgb(colour):
+    return " ".join(f"{int(colour[i : i + 2], 16) / 255:.4g}" for i in (1, 3, 5))
+
+
+# The keys are those of docs/infer/models.md.
 METADATA = {
-    "isocenter.task": "segmentation",
-    "isocenter.labels": ",".join(LABELS),
-    "isocenter.colours": ",".join(COLOURS),
-    "isocenter.spacing_mm": ",".join([f"{SPACING_MM:g}"] * 3),
-    "isocenter.axes": "LPS",
-    "isocenter.window_hu": f"{WINDOW_HU[0]:g},{WINDOW_HU[1]:g}",
-    "isocenter.range": "0,1",
-    "isocenter.patch": ",".join([str(WINDOW_VOXELS)] * 3),
-    "isocenter.divisor": str(DIVISOR),
+    "isocenter.class_names": "\\".join(LABELS),
+    "isocenter.class_colours": " ".join(srgb(c) for c in COLOURS),
+    "isocenter.spacing_mm": " ".join([f"{SPACING_MM:g}"] * 3),
+    "isocenter.window": " ".join([str(WINDOW_VOXELS)] * 3),
+    "isocenter.intensity": f"clip {WINDOW_HU[0]:g} {WINDOW_HU[1]:g} scale 0 1",
     "isocenter.intended_use": "Demonstration only: trained on analytic phantoms, not a medical device, not for diagnosis.",
 }
 
