@@ -34,16 +34,17 @@ struct FdkWeightRows {
   }
 };
 
-/// Multiplies spectra by a real response; over 2 * (length / 2 + 1) floats × count.
+/// Multiplies spectra by a real response; over length + 2 floats × rows × views.
 struct FdkMultiplyResponse {
   static constexpr const char* name = "recon/fdk_multiply_response";
   float* spectra;
   const float* response;
   int floats;  ///< of one spectrum
+  int rows;
 
   template <class Lanes>
-  ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int) const {
-    float* p = spectra + static_cast<std::int64_t>(y) * floats + x;
+  ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
+    float* p = spectra + (static_cast<std::int64_t>(z) * rows + y) * floats + x;
     store(p, load(lanes, p) * gather(response, Lanes::iota(x) >> 1));
   }
 };
@@ -91,8 +92,8 @@ inline int fdk_filter_on_device(const Launcher& launcher, const FdkFilter& filte
   if (const int error =
           device.fft->forward(device.plan, device.padded, device.spectra, device.workspace, launcher.stream))
     return error;
-  launch(launcher, FdkMultiplyResponse{device.spectra, device.response, length + 2}, length + 2,
-         stack.rows * filter.views, 1);
+  launch(launcher, FdkMultiplyResponse{device.spectra, device.response, length + 2, stack.rows}, length + 2, stack.rows,
+         filter.views);
   if (const int error =
           device.fft->backward(device.plan, device.spectra, device.padded, device.workspace, launcher.stream))
     return error;

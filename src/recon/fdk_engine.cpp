@@ -11,12 +11,11 @@ constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 25
 
 FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency)
     : plan_(std::move(plan)), fft_(fft) {
-  for (std::int64_t f = 0; f < plan_.frames(); ++f) {
-    const std::int64_t n =
-        plan_.frame_begin[static_cast<std::size_t>(f) + 1] - plan_.frame_begin[static_cast<std::size_t>(f)];
+  const int most = fft == nullptr ? fdk_views_per_pass_cpu : fdk_views_per_pass_device;
+  for (std::size_t f = 0; f + 1 < plan_.frame_begin.size(); ++f)
     views_per_pass_ =
-        static_cast<int>(std::min<std::int64_t>(fdk_views_per_pass, std::max<std::int64_t>(views_per_pass_, n)));
-  }
+        std::max(views_per_pass_,
+                 static_cast<int>(std::min<std::int64_t>(most, plan_.frame_begin[f + 1] - plan_.frame_begin[f])));
   const auto views = static_cast<std::uint64_t>(views_per_pass_);
   const FdkStack stack = FdkStack::describe(nullptr, plan_.columns, plan_.rows);
   stack_bytes_ = aligned(views * static_cast<std::uint64_t>(stack.view_stride) * sizeof(float) + 64);

@@ -10,9 +10,9 @@
 
 namespace isocenter::detail {
 
-/// How many views are filtered and back-projected together. Filtered views of a pass stay in memory; the volume is read
-/// and written once a pass.
-constexpr int fdk_views_per_pass = 96;
+/// How many views are filtered and back-projected together. Their filtered rows stay in memory; the volume is read and
+/// written once a pass, so that more views pay on a processor whose volume is in slow memory.
+constexpr int fdk_views_per_pass_cpu = 96, fdk_views_per_pass_device = 32;
 
 /// Tables in the memory of the device that runs.
 struct FdkTables {
