@@ -1,5 +1,4 @@
-// Compiled only so far: never run on a GPU.
-#include "infer/map.hpp"
-
+// Never run on a GPU so far: compiled only.
 #include "core/launch.cuh"
+#include "infer/map.hpp"
 ISOCENTER_CUDA_KERNELS(infer_map, ISOCENTER_CUDA_KERNEL(isocenter::detail::MapKernel))

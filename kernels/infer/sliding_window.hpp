@@ -149,7 +149,8 @@ struct ReadScoresKernel {
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
     const int channel = z / count, slice = first + z % count;
     const auto s = scores.score(lanes, channel, x, y, slice);
-    store(out + ((static_cast<std::int64_t>(channel) * nz + slice) * ny + y) * nx + x, a != nullptr ? (s - *b) / *a : s);
+    store(out + ((static_cast<std::int64_t>(channel) * nz + slice) * ny + y) * nx + x,
+          a != nullptr ? (s - *b) / *a : s);
   }
 };
 

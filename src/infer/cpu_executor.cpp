@@ -96,7 +96,8 @@ class CpuExecutor final : public Executor {
     StepBuilder builder{schedule_, constants_, steps_};
     const auto count = static_cast<int>(schedule_.graph.nodes.size());
     for (int i = 0; i < count; ++i) {
-      if (!options.reference && (add_onednn_steps(builder, i) || add_kernel_steps(builder, i))) continue;
+      if (!options.reference && ((options.library && add_onednn_steps(builder, i)) || add_kernel_steps(builder, i)))
+        continue;
       const Node node = schedule_.graph.nodes[static_cast<std::size_t>(i)];
       if (std::holds_alternative<Alias>(node.operation) &&
           schedule_.placement(node.output).buffer == schedule_.placement(node.inputs[0]).buffer)
@@ -119,16 +120,9 @@ class CpuExecutor final : public Executor {
   void add_reference(StepBuilder& b, int index, Node node) {
     if (!std::holds_alternative<Alias>(node.operation))
       summary_.reference_nodes.push_back("'" + node.name + "' (" + node.op_type + ")");
-    const auto plain_twin = [&](ValueId id) {
-      const Value v = schedule_.graph.value(id);
-      const ValueId twin = schedule_.graph.add_value({v.name, v.type, v.shape, std::nullopt});
-      const int scratch = add_scratch(schedule_, index, element_count(v.shape) * bytes_of(v.type));
-      schedule_.placements.push_back({Layout::plain, strides_of(v.shape, Layout::plain), scratch});
-      return twin;
-    };
     for (auto& id : node.inputs) {
       if (schedule_.placement(id).layout == Layout::plain) continue;
-      const ValueId twin = plain_twin(id);
+      const ValueId twin = add_scratch_value(b, index, id, Layout::plain);
       add_copy_step(b, id, twin);
       id = twin;
     }
@@ -136,7 +130,8 @@ class CpuExecutor final : public Executor {
     const bool shares = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       return schedule_.placement(id).buffer >= 0 && schedule_.placement(id).buffer == schedule_.placement(out).buffer;
     });
-    if (schedule_.placement(out).layout != Layout::plain || shares) node.output = plain_twin(out);
+    if (schedule_.placement(out).layout != Layout::plain || shares)
+      node.output = add_scratch_value(b, index, out, Layout::plain);
     b.steps.push_back(std::make_unique<ReferenceStep>(b, node));
     if (node.output != out) add_copy_step(b, node.output, out);
   }

@@ -43,6 +43,7 @@ struct CpuOptions {
   int threads = 0;         ///< 0: all that the process may use
   bool optimise = true;    ///< false: no fusion, for tests
   bool reference = false;  ///< true: plain loops only, for tests
+  bool library = true;     ///< false: kernels of ours only, as on a device without a plan for a node, for tests
 };
 
 /// Plans a graph for the CPU.

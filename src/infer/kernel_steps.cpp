@@ -3,7 +3,9 @@
 #include <array>
 
 #include "infer/copy.hpp"
+#include "infer/direct_convolution.hpp"
 #include "infer/map.hpp"
+#include "infer/matrix_product.hpp"
 #include "infer/moments.hpp"
 #include "infer/pool.hpp"
 #include "infer/reduce.hpp"
@@ -362,6 +364,88 @@ void add_reduction(StepBuilder& b, const Node& node, const Reduction& reduction)
       });
 }
 
+/// The weights as the direct kernel reads them: [tap][input channel of the group][output channel].
+std::vector<float> direct_weights(const Convolution& conv, const Array& w, std::int64_t ins, std::int64_t outs) {
+  const std::int64_t in_g = ins / conv.groups, out_g = outs / conv.groups;
+  std::int64_t taps = 1;
+  for (std::size_t k = 2; k < w.shape().size(); ++k) taps *= w.shape()[k];
+  std::vector<float> packed(static_cast<std::size_t>(w.count()));
+  for (std::int64_t o = 0; o < outs; ++o)
+    for (std::int64_t i = 0; i < in_g; ++i)
+      for (std::int64_t t = 0; t < taps; ++t) {
+        const std::int64_t row = conv.transposed ? (o / out_g * in_g + i) * out_g + o % out_g : o * in_g + i;
+        packed[static_cast<std::size_t>((t * in_g + i) * outs + o)] = w.as<float>()[row * taps + t];
+      }
+  return packed;
+}
+
+void add_direct_convolution(StepBuilder& b, const Node& node, const Convolution& conv) {
+  const Graph& g = b.schedule.graph;
+  const Shape &in = g.value(node.inputs[0]).shape, &out = g.value(node.output).shape;
+  kernels::DirectConvolutionKernel k{};
+  k.channels_in = static_cast<int>(in[1]);
+  k.channels_out = static_cast<int>(out[1]);
+  k.groups = static_cast<int>(conv.groups);
+  spread(in, 2, k.in_extent, 1);
+  spread(out, 2, k.out_extent, 1);
+  spread(conv.window.kernel, 0, k.kernel, 1);
+  spread(conv.window.strides, 0, k.stride, 1);
+  spread(conv.window.dilations, 0, k.dilation, 1);
+  spread(conv.window.pads_begin, 0, k.pad_begin, 0);
+  k.transposed = conv.transposed ? 1 : 0;
+  k.then = conv.then.function;
+  k.alpha = conv.then.alpha;
+  k.beta = conv.then.beta;
+  const Slot weights = b.constants.add(direct_weights(conv, *g.value(node.inputs[1]).constant, in[1], out[1]));
+  const Slot bias = conv.bias ? b.slot(node.inputs[2]) : Slot{},
+             residual = conv.residual ? b.slot(node.inputs.back()) : Slot{};
+  add_step(b, k, {out[1], k.out_extent[2], out[0] * k.out_extent[0] * k.out_extent[1]},
+           [=, has_bias = conv.bias, has_residual = conv.residual, x = b.slot(node.inputs[0]), y = b.slot(node.output)](
+               kernels::DirectConvolutionKernel& kernel, const Addresses& a) {
+             kernel.in = a.at(x);
+             kernel.weights = a.at(weights);
+             kernel.bias = has_bias ? a.at(bias) : nullptr;
+             kernel.residual = has_residual ? a.at(residual) : nullptr;
+             kernel.out = a.at(y);
+           });
+}
+
+void add_matrix_product(StepBuilder& b, const Node& node, const MatrixProduct& product) {
+  const Graph& g = b.schedule.graph;
+  const Shape& out = g.value(node.output).shape;
+  const std::size_t rank = out.size();
+  kernels::MatrixProductKernel k{};
+  k.rows = static_cast<int>(out[rank - 2]);
+  k.columns = static_cast<int>(out[rank - 1]);
+  const auto operand = [&](std::size_t i, bool transpose, std::int64_t(&z)[3], std::int64_t& row,
+                           std::int64_t& column) {
+    const Shape& s = g.value(node.inputs[i]).shape;
+    const Shape strides = dense_strides(s);
+    row = strides[s.size() - (transpose ? 1 : 2)];
+    column = strides[s.size() - (transpose ? 2 : 1)];
+    for (std::size_t axis = 0; axis + 2 < rank; ++axis) {  // the last batch axis is the fastest
+      const std::size_t slot = rank - 3 - axis, own = axis + s.size() - rank;
+      z[slot] = axis + s.size() >= rank && s[own] > 1 ? strides[own] : 0;
+      k.extent_z[slot] = static_cast<int>(out[axis]);
+    }
+    return s[s.size() - (transpose ? 2 : 1)];
+  };
+  std::fill(std::begin(k.extent_z), std::end(k.extent_z), 1);
+  std::int64_t column = 0;
+  k.depth = static_cast<int>(operand(0, product.transpose_a, k.a_z, k.a_row, k.a_depth));
+  operand(1, product.transpose_b, k.b_z, k.b_depth, column);
+  k.b_column = static_cast<int>(column);
+  const Slot bias = product.bias ? b.slot(node.inputs[2]) : Slot{};
+  add_step(b, k, {k.columns, k.rows, static_cast<std::int64_t>(k.extent_z[0]) * k.extent_z[1] * k.extent_z[2]},
+           [=, has_bias = product.bias, a_slot = b.slot(node.inputs[0]), b_slot = b.slot(node.inputs[1]),
+            y = b.slot(node.output)](kernels::MatrixProductKernel& kernel, const Addresses& addresses) {
+             kernel.a = addresses.at(a_slot);
+             kernel.b = addresses.at(b_slot);
+             kernel.bias = has_bias ? addresses.at(bias) : nullptr;
+             kernel.out = addresses.at(y);
+           });
+}
+
 }  // namespace
 
 void add_copy_step(StepBuilder& b, ValueId from, ValueId to) {
@@ -370,6 +454,24 @@ void add_copy_step(StepBuilder& b, ValueId from, ValueId to) {
   for (std::size_t k = 0; k < shape.size(); ++k)
     axes[k] = {shape[k], b.schedule.placement(to).strides[k], {b.schedule.placement(from).strides[k], 0, 0}, nullptr};
   add_copy(b, std::move(axes), b.slot(from), b.slot(to), 0.0F);
+}
+
+void add_map_step(StepBuilder& b, const Map& map, std::vector<ValueId> inputs, ValueId output) {
+  add_map(b, Node{{}, {}, map, std::move(inputs), output}, map);
+}
+
+ValueId add_scratch_value(StepBuilder& b, int step, ValueId like, Layout layout) {
+  const Value v = b.schedule.graph.value(like);
+  const int scratch = add_scratch(b.schedule, step, element_count(v.shape) * bytes_of(v.type));
+  b.schedule.placements.push_back({layout, strides_of(v.shape, layout), scratch});
+  return b.schedule.graph.add_value({v.name, v.type, v.shape, std::nullopt});
+}
+
+ValueId add_constant_value(StepBuilder& b, Array array) {
+  b.schedule.placements.push_back({Layout::plain, strides_of(array.shape(), Layout::plain), -1});
+  const ElementType type = array.type();
+  Shape shape = array.shape();
+  return b.schedule.graph.add_value({{}, type, std::move(shape), std::move(array)});
 }
 
 bool add_kernel_steps(StepBuilder& b, int node_index) {
@@ -394,8 +496,10 @@ bool add_kernel_steps(StepBuilder& b, int node_index) {
           add_softmax(b, node, op);
         else if constexpr (std::is_same_v<Op, Reduction>)
           add_reduction(b, node, op);
-        else
-          return std::is_same_v<Op, Alias>;
+        else if constexpr (std::is_same_v<Op, Convolution>)
+          add_direct_convolution(b, node, op);
+        else if constexpr (std::is_same_v<Op, MatrixProduct>)
+          add_matrix_product(b, node, op);
         return true;
       },
       node.operation);

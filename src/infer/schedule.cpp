@@ -200,7 +200,8 @@ bool has_kernel(const Graph& graph, const Node& node) {
     return graph.value(node.inputs[1]).constant.has_value() && is_spatial(out);
   if (std::holds_alternative<Pool>(node.operation) || std::holds_alternative<Normalisation>(node.operation))
     return is_spatial(out);
-  return true;  // matrix product, alias
+  if (std::holds_alternative<MatrixProduct>(node.operation)) return out.size() <= 5;
+  return true;  // alias
 }
 
 Schedule make_schedule(Graph graph) {

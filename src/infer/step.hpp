@@ -76,8 +76,18 @@ struct StepBuilder {
   }
 };
 
-/// Adds the steps of a node that kernels of ours run, on the CPU or on a device. False: the node is a library's.
+/// Adds the steps of a node that kernels of ours run, on the CPU or on a device; convolutions and matrix products by
+/// their definition, for where a library has none. False: only the reference runs it.
 bool add_kernel_steps(StepBuilder& builder, int node_index);
+
+/// Adds one elementwise step between values that are there.
+void add_map_step(StepBuilder& builder, const Map& map, std::vector<ValueId> inputs, ValueId output);
+
+/// A value like another, in scratch memory for one step.
+ValueId add_scratch_value(StepBuilder& builder, int step, ValueId like, Layout layout);
+
+/// A constant that was not in the graph.
+ValueId add_constant_value(StepBuilder& builder, Array array);
 
 /// Adds a step that copies one value to another of the same shape, whatever their layouts.
 void add_copy_step(StepBuilder& builder, ValueId from, ValueId to);

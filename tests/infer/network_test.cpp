@@ -24,6 +24,11 @@ TEST_P(Network, AgreesWithOnnxRuntimeInPlainLoopsToo) {
   EXPECT_LT(relative_error(runner.run(x), expected), 2e-6);
 }
 
+TEST_P(Network, AgreesWithOnnxRuntimeOnKernelsOfOursAlone) {
+  Runner runner(plan_cpu(load(GetParam()), {.library = false}));
+  EXPECT_LT(relative_error(runner.run(x), expected), 2e-6);
+}
+
 TEST_P(Network, GivesTheSameWithoutFusion) {
   Runner runner(plan_cpu(load(GetParam()), {.optimise = false}));
   EXPECT_LT(relative_error(runner.run(x), expected), 2e-6);
