@@ -102,7 +102,8 @@ void decompress(const Image& image, const Frame& frame, std::span<const std::uin
 void inflate(const Image& image, const Frame& frame, std::vector<std::uint8_t>& raw) {
   DcmtkLog log;
   DcmFileFormat format;
-  const OFCondition status = format.loadFile(OFFilename(image.path.c_str()));
+  const OFCondition status = format.loadFileUntilTag(OFFilename(image.path.c_str()), EXS_Unknown, EGL_noChange,
+                                                     DCM_MaxReadLength, ERM_autoDetect, DcmTagKey(0x7FE0, 0x0011));
   const Uint8* bytes = nullptr;
   const Uint16* words = nullptr;
   unsigned long count = 0;

@@ -16,6 +16,7 @@
 #include "frame_reader.hpp"
 #include "input_file.hpp"
 #include "pixel_locator.hpp"
+#include "structure_check.hpp"
 #include "toolkit.hpp"
 
 namespace isocenter::detail::dicom {
@@ -82,6 +83,12 @@ class HeaderReader {
   }
 
   void parse(Sniffed kind) {
+    structure_ = check_structure(file_, kind == Sniffed::part10);
+    if (!structure_.problem.empty()) {
+      add(FindingCode::unreadable, Severity::error, "the header cannot be parsed: " + structure_.problem,
+          "copy or export the file again from where it came");
+      return;
+    }
     DcmtkLog log;
     DcmFileFormat format;
     DcmInputFileStream stream(OFFilename(path_.c_str()));
@@ -270,6 +277,17 @@ class HeaderReader {
     return std::max(0, format_value(dataset, attribute::number_of_frames, 1, std::max(1, high)));
   }
 
+  /// All pixels are inflated at once, so that their length is checked before.
+  void locate_deflated(std::uint64_t needed, Image& image) {
+    const std::uint64_t announced = structure_.deflated_pixel_bytes;
+    image.pixels.kind = PixelData::Kind::deflated;
+    if (announced >= needed && announced <= 2 * needed + 65536) return;
+    image.unusable = text(attribute::pixel_data) + " has " + std::to_string(announced) +
+                     " bytes where Rows, Columns and BitsAllocated ask for " + std::to_string(needed);
+    add(FindingCode::bad_value, Severity::error, image.unusable, "export the file again from where it came",
+        text(attribute::pixel_data));
+  }
+
   void locate(DcmDataset& dataset, int frames, Image& image) {
     const PixelFormat& f = image.format;
     const DcmXfer written(dataset.getOriginalXfer());
@@ -281,10 +299,7 @@ class HeaderReader {
     element.encapsulated = written.isEncapsulated();
     element.frames = static_cast<std::uint64_t>(frames);
     element.native_bytes = pixels * static_cast<std::uint64_t>(f.bits_allocated / 8) * element.frames;
-    if (written.getStreamCompression() != ESC_none) {
-      image.pixels.kind = PixelData::Kind::deflated;
-      return;
-    }
+    if (written.getStreamCompression() != ESC_none) return locate_deflated(element.native_bytes, image);
     if (pixel_element_ != 0x0010) {
       const bool complete = stopped_at_ < file_.size();
       image.unusable =
@@ -308,6 +323,7 @@ class HeaderReader {
   std::string path_;
   std::string name_;
   InputFile file_;
+  Structure structure_;
   std::uint64_t stopped_at_ = 0;
   int pixel_element_ = 0;
   std::uint64_t pixel_offset_ = 0;

@@ -355,6 +355,46 @@ TEST(DicomInspect, PixelsShorterThanTheHeaderClaimsAreRefusedBeforeAnyMemoryIsTa
               HasSubstr("holds 84 bytes of pixels where"));
 }
 
+/// A file that opens `depth` sequences in each other and closes none.
+void write_nested(const fs::path& path, int depth) {
+  std::string bytes(128, '\0');
+  const std::string syntax(
+      "\2\0\x10\0UI\x14\0"
+      "1.2.840.10008.1.2.1\0",
+      28);
+  bytes += "DICM" + std::string("\2\0\0\0UL\4\0\x1C\0\0\0", 12) + syntax;
+  for (int i = 0; i < depth; ++i)
+    bytes += std::string("\x08\0\x15\x11SQ\0\0\xFF\xFF\xFF\xFF\xFE\xFF\0\xE0\xFF\xFF\xFF\xFF", 20);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+TEST(DicomInspect, SequencesNestedWithoutEndAreRefusedBeforeTheParserFollowsThem) {
+  const ScratchFolder folder;
+  write_nested(folder / "deep.dcm", 200000);
+  const Finding f = the(inspect_here(folder / "deep.dcm"), FindingCode::unreadable);
+  EXPECT_THAT(f.what, HasSubstr("nested deeper than 64 levels"));
+  write_nested(folder / "deep.dcm", 60);
+  EXPECT_EQ(found(inspect_here(folder / "deep.dcm"), FindingCode::unreadable).size(), 0U);
+}
+
+TEST(DicomInspect, ADeflatedFileThatGrowsWithoutMeasureIsRefused) {
+  // 100 MB of zeros in a header value, and pixels far beyond what Rows and Columns need: both deflate to almost
+  // nothing.
+  const ScratchFolder folder;
+  SyntheticSlice s;
+  s.transfer_syntax = "1.2.840.10008.1.2.1.99";
+  s.set = {{0x00104000, std::string(100 << 20, 'x')}};
+  write_slice(folder / "bomb.dcm", s);
+  EXPECT_LT(fs::file_size(folder / "bomb.dcm"), 1U << 20U);
+  EXPECT_THAT(the(inspect_here(folder / "bomb.dcm"), FindingCode::unreadable).what, HasSubstr("deflated header"));
+  SyntheticSlice pixels{.rows = 1000, .columns = 1000};
+  pixels.transfer_syntax = s.transfer_syntax;
+  pixels.set = {{0x00280010, "10"}, {0x00280011, "10"}};
+  write_slice(folder / "pixels.dcm", pixels);
+  EXPECT_THAT(the(inspect_here(folder / "pixels.dcm"), FindingCode::bad_value).what,
+              HasSubstr("has 2000000 bytes where"));
+}
+
 TEST(DicomInspect, MalformedFilesOfOthersAreFindings) {
   const Report report = inspect_here(data / "malformed");
   EXPECT_EQ(report.files, static_cast<std::int64_t>(std::distance(fs::directory_iterator(data / "malformed"), {})));
