@@ -17,9 +17,10 @@ def srgb(colour):
 
 
 # The keys are those of docs/infer/models.md.
+# What segment_volume reads (docs/infer/models.md).
 METADATA = {
     "isocenter.class_names": "\\".join(LABELS),
-    "isocenter.class_colours": " ".join(srgb(c) for c in COLOURS),
+    "isocenter.class_colours": " ".join(f"{c:g}" for colour in COLOURS for c in colour),
     "isocenter.spacing_mm": " ".join([f"{SPACING_MM:g}"] * 3),
     "isocenter.window": " ".join([str(WINDOW_VOXELS)] * 3),
     "isocenter.intensity": f"clip {WINDOW_HU[0]:g} {WINDOW_HU[1]:g} scale 0 1",

@@ -5,12 +5,11 @@ import argparse
 import pathlib
 
 import numpy
-import onnxruntime
 import pydicom
 from PIL import Image
 from scipy import ndimage
 
-from network import COLOURS, LABELS, SPACING_MM, sliding_window
+from network import COLOURS, LABELS, SPACING_MM, onnx_runner, sliding_window
 
 
 def read_series(folder):
@@ -33,13 +32,8 @@ def resample(hu, spacing, to=SPACING_MM):
     return ndimage.map_coordinates(ndimage.gaussian_filter(hu, sigma), grid, order=1, mode="nearest")
 
 
-def onnx_runner(file):
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    return lambda x: session.run(None, {"image": x})[0]
-
-
 def picture(hu, labels, zoom=2):
-    palette = numpy.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS], float)
+    palette = 255.0 * numpy.array(COLOURS)
 
     def tile(grey, found):
         grey = numpy.clip((grey + 1000.0) / 1500.0, 0, 1)[..., None] * numpy.full(3, 255.0)

@@ -2,6 +2,7 @@
 //
 //   make_training_set FOLDER FIRST_SEED COUNT
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -9,6 +10,8 @@
 #include <fstream>
 #include <isocenter/isocenter.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace ic = isocenter;
@@ -58,6 +61,16 @@ void write_chest(const ic::Context& context, std::int64_t seed, const std::files
   if (!file) throw std::runtime_error((folder / name).string() + " cannot be written. Fix: is the disk full?");
 }
 
+std::int64_t whole_number(const char* name, const std::string& text, std::int64_t least) {
+  std::int64_t n = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, n);
+  if (error != std::errc{} || stop != end || n < least || n > 1'000'000'000)
+    throw std::invalid_argument(std::string(name) + " is '" + text + "'. Fix: give a whole number from " +
+                                std::to_string(least) + " to 1000000000.");
+  return n;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -66,7 +79,7 @@ int main(int argc, char** argv) try {
     return 2;
   }
   const std::filesystem::path folder = argv[1];
-  const std::int64_t first = std::stoll(argv[2]), count = std::stoll(argv[3]);
+  const std::int64_t first = whole_number("FIRST_SEED", argv[2], 0), count = whole_number("COUNT", argv[3], 1);
   std::filesystem::create_directories(folder);
   const ic::Context context;
   for (std::int64_t seed = first; seed < first + count; ++seed) write_chest(context, seed, folder);

@@ -1,19 +1,19 @@
 """The network, and how it is run over a whole volume."""
 
 import numpy
+import onnxruntime
 import torch
 from torch import nn
 from torch.nn import functional
 
 # What the phantom module's labels become (src/phantom/phantom.hpp, enum Label).
-LABELS = ["background", "soft tissue", "lung", "heart and vessels", "bone", "lesion", "airway"]
-COLOURS = ["#000000", "#d9a68c", "#73a6e6", "#cc2626", "#f2edd9", "#ffd91a", "#33cccc"]
-FROM_PHANTOM = [0, 1, 2, 3, 4, 5, 1, 6]  # liver is soft tissue
+LABELS = ["background", "soft tissue", "lung and airways", "heart and vessels", "bone"]
+COLOURS = [(0.0, 0.0, 0.0), (0.85, 0.65, 0.55), (0.45, 0.65, 0.90), (0.80, 0.15, 0.15), (0.95, 0.93, 0.85)]  # sRGB
+FROM_PHANTOM = [0, 1, 2, 3, 4, 1, 1, 2]  # a lesion and the liver are soft tissue, airways go with the lung
 
 SPACING_MM = 3.0
 WINDOW_HU = (-1000.0, 1000.0)
 WINDOW_VOXELS = 96
-DIVISOR = 8
 
 
 def normalise(hu):
@@ -84,14 +84,10 @@ def sliding_window(network, hu, window=WINDOW_VOXELS, overlap=0.25):
     return total[:, : shape[0], : shape[1], : shape[2]]
 
 
-def torch_runner(network):
-    network.eval()
-
-    def run(x):
-        with torch.no_grad():
-            return torch.softmax(network(torch.from_numpy(x)), 1).numpy()
-
-    return run
+def onnx_runner(file):
+    """The exported network, for sliding_window."""
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    return lambda x: session.run(None, {"image": x})[0]
 
 
 def dice(truth, found, label):

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from network import FROM_PHANTOM, LABELS, SPACING_MM, normalise
 
-BACKGROUND, SOFT, LUNG, HEART, BONE, LESION, AIRWAY = range(len(LABELS))
+BACKGROUND, SOFT, LUNG, HEART, BONE = range(len(LABELS))
 SIZE = 64  # voxels along each edge of a patch
-# How often a patch is laid around a voxel of each label: small things often, so that they are learnt.
-FOCUS = torch.tensor([0.05, 0.12, 0.14, 0.17, 0.2, 0.18, 0.14])
+# How often a patch is laid around a voxel of each label: small things as often as large ones, so that they are learnt.
+FOCUS = torch.tensor([0.1, 0.2, 0.2, 0.25, 0.25])
 
 
 class TrainingSet:
@@ -136,7 +136,7 @@ def bent_piece(chests, k):
 
 
 def extra_lesion(hu, labels):
-    """Often the phantom's own lesion is elsewhere: another, less round, somewhere in the lung."""
+    """Something solid in the lung, less round than the phantom's own lesion."""
     if not chance(0.35):
         return hu, labels
     lung = torch.nonzero(labels == LUNG)
@@ -149,13 +149,13 @@ def extra_lesion(hu, labels):
     radius = uniform(4.0, 18.0) * (1.0 + uniform(0.0, 0.25) * smooth_noise(12))
     inside = torch.sigmoid((radius - distance) / 1.2) * (labels == LUNG)
     value = uniform(-80.0, 100.0)
-    labels = torch.where(inside > 0.5, torch.tensor(LESION, dtype=torch.uint8), labels)
+    labels = torch.where(inside > 0.5, torch.tensor(SOFT, dtype=torch.uint8), labels)
     return hu + inside * (value - hu), labels
 
 
 def dress_soft_tissue(hu, labels):
     soft = (labels == SOFT).float()
-    inner = ((labels == SOFT) | (labels == HEART) | (labels == LESION)).float()
+    inner = ((labels == SOFT) | (labels == HEART)).float()
     # Fat and muscle in layers and lumps that have nothing to do with the phantom's.
     if chance(0.8):
         field = smooth_noise(6) + 0.7 * smooth_noise(14)
