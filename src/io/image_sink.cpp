@@ -50,6 +50,10 @@ void ImageSinkOperator::plan(PlanContext& plan) {
   options_.stored = params.voxel_type == StoredVoxels::int16   ? VoxelType::int16
                     : params.voxel_type == StoredVoxels::uint8 ? VoxelType::uint8
                                                                : image_.type;
+  if (options_.stored != image_.type && input.text("unit") == "1/mm")
+    plan.warn(std::string("values in 1/mm are mostly below 1, and voxel_type = ") + to_string(options_.stored) +
+                  " rounds them to whole numbers",
+              "leave voxel_type at input, or convert the volume to HU first");
   options_.compress = params.compress;
   require_storable(path_.at(0), image_);
   if (params.compress && image_format_of(path_.at(0)) == ImageFormat::nifti)

@@ -67,7 +67,6 @@ enum Id : std::uint32_t {
 
 constexpr std::uint64_t longest_cluster_ms = 5000;
 constexpr std::size_t reserved_for_cues = 8192;
-constexpr std::size_t id_and_size = 4 + 8;  // of the segment and of Void as written here
 
 void append(Bytes& out, std::span<const std::byte> bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
 

@@ -106,6 +106,15 @@ TEST(ImageWriting, CompressedBlocksOfSeveralPiecesReadBackTheSame) {
   EXPECT_LT(fs::file_size(folder / "large.nii.gz"), s.values.size() * 4 * 6 / 10);
 }
 
+TEST(ImageWriting, PiecesThatRepeatWhatCameBeforeThemReadBackTheSame) {
+  const TemporaryFolder folder;
+  Sample s = sample({160, 128, 48, 1}, false);
+  for (std::size_t i = 5000; i < s.values.size(); ++i) s.values[i] = s.values[i - 5000];  // within deflate's window
+  write(folder / "periodic.nii.gz", s.view);
+  EXPECT_LT(fs::file_size(folder / "periodic.nii.gz"), s.values.size() * 4 / 5);
+  EXPECT_EQ(read_with_itk<float>(folder / "periodic.nii.gz"), s.values);
+}
+
 TEST(ImageWriting, LabelsStayBytes) {
   const TemporaryFolder folder;
   const Sample s = label_sample();

@@ -112,6 +112,16 @@ TEST(ImageReadingOfCompressed, RefusesAWrongChecksum) {
   }
 }
 
+TEST(ImageReadingOfCompressed, RefusesAMissingChecksumEvenWhenAllVoxelsAreThere) {
+  const TemporaryFolder folder;
+  const Sample s = sample({161, 127, 21, 1}, false);
+  for (const char* name : {"a.nii.gz", "a.mha", "a.nrrd"}) {
+    write(folder / name, s.view, {VoxelType::float32, true});
+    fs::resize_file(folder / name, fs::file_size(folder / name) - 3);
+    expect_failure([&] { expect_read_back(folder / name, s); }, ErrorCode::bad_data, {name, "truncated"});
+  }
+}
+
 TEST(ImageWriting, WritesSamplesForThePythonCheck) {
   const char* target = std::getenv("ISOCENTER_IO_SAMPLES");
   if (target == nullptr)

@@ -171,6 +171,18 @@ TEST(ImageSink, RefusesWhilePlanning) {
   EXPECT_THAT(folder.names(), ::testing::IsEmpty());
 }
 
+TEST(ImageSink, WarnsWhenRoundingWouldLoseTheValues) {
+  const TemporaryFolder folder;
+  Pipeline pipeline(context());
+  Volume attenuation = volume(2, 2, 2);
+  attenuation.set_text("unit", "1/mm");
+  const auto in = pipeline.add_input("in", attenuation);
+  pipeline.connect(
+      in,
+      pipeline.add<ImageSink>("write", {.path = (folder / "v.nii").string(), .voxel_type = StoredVoxels::int16}).input);
+  EXPECT_THAT(pipeline.prepare().report(), ::testing::HasSubstr("int16 rounds them to whole numbers"));
+}
+
 TEST(PngSink, WritesOneFrameOrNumberedOnes) {
   const TemporaryFolder folder;
   Pictures one(1, 5, 7), several(3, 5, 7);

@@ -1,5 +1,6 @@
 // libFuzzer target: whatever is in a file, the readers give voxels or an Error, and never more memory than the header's
-// extents allow. The first byte chooses the format. Built by hand (clang, -fsanitize=fuzzer,address); see README.md.
+// extents allow. The first byte chooses the format. Built by hand (clang, -fsanitize=fuzzer,address); see
+// docs/io/README.md.
 #include <unistd.h>
 
 #include <cstdint>
