@@ -1,3 +1,4 @@
+#include <cmath>
 #include <isocenter/recon/phase_sort.hpp>
 
 #include "core/builtin.hpp"
@@ -16,6 +17,10 @@ class PhaseSortOperator : public OperatorBase<PhaseSort> {
       throw Failure(ErrorCode::bad_data, "the projections have no attribute acquisition.views",
                     "set one View, with its time, for each projection (isocenter/recon/acquisition.hpp)");
     std::vector<View> views(given.begin(), given.end());
+    for (std::size_t n = 0; n < views.size(); ++n)
+      if (!std::isfinite(views[n].time_s))
+        throw Failure(ErrorCode::bad_data, "view " + std::to_string(n) + " has no time stamp (time_s is not a number)",
+                      "set time_s of every View in acquisition.views");
     const std::vector<double> starts = cycle_starts(input, views);
     for (View& v : views) v.phase = phase_in_cycles(v.time_s, starts);
 
@@ -56,6 +61,10 @@ class PhaseSortOperator : public OperatorBase<PhaseSort> {
                     "motion.signal has " + std::to_string(signal.size()) + " numbers for " +
                         std::to_string(views.size()) + " views",
                     "give one number for each view");
+    for (std::size_t n = 0; n < signal.size(); ++n)
+      if (!std::isfinite(signal[n]))
+        throw Failure(ErrorCode::bad_data, "motion.signal is not a number at view " + std::to_string(n),
+                      "give the signal's value at each view, or set source to period");
     for (std::size_t n = 1; n < views.size(); ++n)
       if (views[n].time_s < views[n - 1].time_s)
         throw Failure(ErrorCode::bad_data, "view " + std::to_string(n) + " was taken before the view in front of it",

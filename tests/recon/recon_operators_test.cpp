@@ -308,7 +308,16 @@ TEST(PhaseSortOperator, SaysWhatIsWrong) {
   EXPECT_THAT(message(p, {}), AllOf(HasSubstr("7 numbers"), HasSubstr("90 views")));
   p.set_numbers("motion.signal", std::vector<double>(90, 1.0));
   EXPECT_THAT(message(p, {}), HasSubstr("no full cycle"));
+  std::vector<double> broken(90, 1.0);
+  broken[31] = std::nan("");
+  p.set_numbers("motion.signal", broken);
+  EXPECT_THAT(message(p, {}), HasSubstr("not a number at view 31"));
+  p.set_numbers("motion.signal", std::vector<double>(90, 1.0));
   auto views = small_orbit.build();
+  views[7].time_s = std::nan("");
+  set_views(p, views);
+  EXPECT_THAT(message(p, {}), AllOf(HasSubstr("view 7"), HasSubstr("no time stamp")));
+  views = small_orbit.build();
   std::swap(views[4].time_s, views[5].time_s);
   set_views(p, views);
   EXPECT_THAT(message(p, {}), HasSubstr("view 5 was taken before"));
