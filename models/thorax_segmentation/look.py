@@ -67,7 +67,7 @@ def main():
     millilitres = SPACING_MM**3 / 1000.0
     for k, name in enumerate(LABELS):
         print(f"{name}: {(labels == k).sum() * millilitres:.0f} ml")
-    picture(hu, labels).save(arguments.picture)
+    picture(hu, labels).quantize(256).save(arguments.picture, optimize=True)
 
 
 if __name__ == "__main__":

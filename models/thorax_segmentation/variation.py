@@ -17,7 +17,7 @@ from network import FROM_PHANTOM, LABELS, SPACING_MM, normalise
 
 BACKGROUND, SOFT, LUNG, HEART, BONE = range(len(LABELS))
 SIZE = 64  # voxels along each edge of a patch
-# How often a patch is laid around a voxel of each label: small things as often as large ones, so that they are learnt.
+# How often a patch is laid around a voxel of each label.
 FOCUS = torch.tensor([0.1, 0.2, 0.2, 0.25, 0.25])
 
 
