@@ -1,77 +1,56 @@
-// isocenter inspect: what DICOM series a folder holds, and what is wrong with them. Built with the inside of the dicom
-// module; without it (ISOCENTER_COMMAND_DICOM is 0) the command says so.
-#include <iostream>
-#include <memory>
-
-#include "command.hpp"
-
-#if ISOCENTER_COMMAND_DICOM
+// isocenter inspect: what DICOM series a folder holds, and what is wrong with them.
 #include <unistd.h>
 
 #include <filesystem>
-#include <thread>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
 
-#include "dicom/inspect.hpp"
-#include "interrupt.hpp"
-#endif
+#include "command.hpp"
 
 namespace isocenter::command {
 namespace {
 
-#if ISOCENTER_COMMAND_DICOM
-
-/// Ranges of one, taken by as many threads as there are cores.
-void parallel_for(void*, std::int64_t count, std::int64_t, void (*body)(void*, std::int64_t, std::int64_t),
-                  void* data) {
-  std::atomic<std::int64_t> next{0};
-  const auto work = [&] {
-    for (std::int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) body(data, i, i + 1);
-  };
-  std::vector<std::thread> threads;
-  for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) threads.emplace_back(work);
-  work();
-  for (auto& t : threads) t.join();
+/// The fact `key` that the node of a prepared pipeline of one node gives.
+std::string fact(const Session& session, const char* key) {
+  return nlohmann::json::parse(session.report()).at("nodes").at(0).at("facts").at(key).get<std::string>();
 }
 
-/// One line on a terminal, redrawn; returns false once Ctrl-C was pressed.
-bool show_progress(std::int64_t done, std::int64_t total) {
-  static const bool terminal = isatty(STDERR_FILENO) != 0;
-  static std::mutex mutex;
-  if (terminal && (done % 16 == 0 || done == total)) {
-    const std::lock_guard lock(mutex);
-    std::cerr << "\r" << done << " of " << total << " files" << (done == total ? "\r\x1b[K" : "") << std::flush;
-  }
-  return !interrupt::requested();
+/// A series that can become a volume has a stack with a place in the patient that is no localiser.
+bool has_volume(const nlohmann::json& report) {
+  for (const auto& series : report.at("series"))
+    for (const auto& stack : series.at("stacks"))
+      if (stack.at("has_geometry") == true && stack.at("localiser") == false) return true;
+  return false;
 }
 
-ExitCode inspect(const std::string& path, bool json) {
+/// The dicom module does the work while dicom_inspect is planned; what it found are the node's facts.
+ExitCode inspect(const Globals& globals, const std::string& path, bool json) {
   if (!std::filesystem::exists(path))
     throw Exit(exit_input, "there is no '" + path + "'. Fix: give a folder with DICOM files, or one such file.");
-  interrupt::install();
-  isocenter_launcher launcher{};
-  launcher.struct_size = sizeof launcher;
-  launcher.parallel_for = parallel_for;
-  launcher.concurrency = static_cast<std::int32_t>(std::thread::hardware_concurrency());
-  const detail::dicom::Report report = detail::dicom::inspect(path, detail::dicom::Workers(launcher), show_progress);
-  std::cout << (json ? detail::dicom::to_json(report) : detail::dicom::to_lines(report));
-  int volumes = 0;
-  for (const auto& series : report.series) volumes += detail::dicom::volume_count(series);
-  return volumes > 0 ? exit_ok : exit_input;
+  const Context context = make_context(globals);
+  if (isocenter_operator_find(context.get(), "dicom_inspect") == nullptr)
+    throw Exit(exit_usage, "this installation has no dicom module. Fix: see 'isocenter modules' for the reason.");
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  if (terminal) std::cerr << "reading the headers of " << path << " ..." << std::flush;
+  Pipeline pipeline(context);
+  pipeline.add("inspect", "dicom_inspect");
+  pipeline.set("inspect", "path", path);
+  Session session;
+  try {
+    session = pipeline.prepare();
+  } catch (const Error& e) {
+    throw Exit(exit_code(e.code(), e.what(), {Origin::Phase::planning, true}), e.what());
+  }
+  if (terminal) std::cerr << "\r\x1b[K";
+  const std::string report = fact(session, "dicom.report");
+  std::cout << (json ? report : fact(session, "dicom.report.text"));
+  return has_volume(nlohmann::json::parse(report)) ? exit_ok : exit_input;
 }
-
-#else
-
-ExitCode inspect(const std::string&, bool) {
-  throw Exit(exit_usage,
-             "this build has no DICOM. Fix: build it with DCMTK installed (Debian: libdcmtk-dev) and "
-             "ISOCENTER_WITH_DICOM=ON.");
-}
-
-#endif
 
 }  // namespace
 
-void add_inspect(CLI::App& app, Action& action) {
+void add_inspect(CLI::App& app, const Globals& globals, Action& action) {
   struct Options {
     std::string path;
     bool json = false;
@@ -83,7 +62,7 @@ void add_inspect(CLI::App& app, Action& action) {
   sub->footer(
       "Examples:\n  isocenter inspect scan/\n  isocenter inspect scan/ --json\n\n"
       "Ends with 0 when at least one volume could be loaded, else with 3.");
-  sub->callback([o, &action] { action = [o] { return inspect(o->path, o->json); }; });
+  sub->callback([o, &globals, &action] { action = [o, &globals] { return inspect(globals, o->path, o->json); }; });
 }
 
 }  // namespace isocenter::command
