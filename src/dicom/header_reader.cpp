@@ -251,7 +251,11 @@ class HeaderReader {
     }
     const PixelFormat& f = image.format;
     std::string why;
-    if (f.bits_allocated != 8 && f.bits_allocated != 16 && f.bits_allocated != 32)
+    constexpr std::string_view segmentations = "1.2.840.10008.5.1.4.1.1.66.";  // .4 binary or fractional, .7 label map
+    if (image.sop_class_uid == std::string(segmentations) + "4" ||
+        image.sop_class_uid == std::string(segmentations) + "7")
+      why = text(attribute::sop_class_uid) + " = " + image.sop_class_uid + ": a segmentation";
+    else if (f.bits_allocated != 8 && f.bits_allocated != 16 && f.bits_allocated != 32)
       why = text(attribute::bits_allocated) + " = " + std::to_string(f.bits_allocated);
     else if (pixel_element_ == 0x0008 || pixel_element_ == 0x0009)
       why = text(attribute::float_pixel_data) + ": values as floating point";

@@ -23,5 +23,6 @@ std::string decode_jpeg2000(std::span<const std::uint8_t> codestream, const Jpeg
 
 /// Makes DCMTK decode JPEG 2000 (Lossless Only) and JPEG 2000 with it. Once for the process; see use_dcmtk.
 void register_jpeg2000_with_dcmtk();
+void deregister_jpeg2000();
 
 }  // namespace isocenter::detail::dicom

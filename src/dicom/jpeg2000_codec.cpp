@@ -142,12 +142,12 @@ class Jpeg2000Codec final : public DcmCodec {
   }
 };
 
+const Jpeg2000Codec the_codec;
+const NoParameters no_parameters;
+
 }  // namespace
 
-void register_jpeg2000_with_dcmtk() {
-  static const Jpeg2000Codec codec;
-  static const NoParameters parameters;
-  DcmCodecList::registerCodec(&codec, nullptr, &parameters);
-}
+void register_jpeg2000_with_dcmtk() { DcmCodecList::registerCodec(&the_codec, nullptr, &no_parameters); }
+void deregister_jpeg2000() { DcmCodecList::deregisterCodec(&the_codec); }
 
 }  // namespace isocenter::detail::dicom

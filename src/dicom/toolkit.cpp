@@ -16,14 +16,14 @@
 #include <dcmtk/oflog/spi/logevent.h>
 
 #include <isocenter/error.hpp>
-#include <mutex>
 
 #include "jpeg2000.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
 
-thread_local DcmtkLog* current_log = nullptr;
+// Static thread storage: eight bytes that a module loaded at run time may have without an allocation for each thread.
+__attribute__((tls_model("initial-exec"))) thread_local DcmtkLog* current_log = nullptr;
 
 }  // namespace
 
@@ -59,23 +59,45 @@ DcmtkLog::~DcmtkLog() {
   if (current_log == nullptr) dcmtk::log4cplus::getMDC().remove(DcmtkLogSink::mark);
 }
 
-void use_dcmtk() {
-  static std::once_flag once;
-  std::call_once(once, [] {
+namespace {
+
+/// What this module adds to DCMTK's global tables, taken away again at exit.
+class Registration {
+ public:
+  Registration() {
     OFLog::getLogger("dcmtk");  // DCMTK's own default configuration first, which is made once
-    auto dcmtk_logger = dcmtk::log4cplus::Logger::getInstance("dcmtk");
-    const bool first = dcmtk_logger.getAppender(DcmtkLogSink::mark).get() == nullptr;
-    const dcmtk::log4cplus::SharedAppenderPtr sink(new DcmtkLogSink(first));
-    sink->setName(DcmtkLogSink::mark);
-    dcmtk_logger.setAdditivity(false);
-    dcmtk_logger.addAppender(sink);
+    auto logger = dcmtk::log4cplus::Logger::getInstance("dcmtk");
+    const bool first = logger.getAppender(DcmtkLogSink::mark).get() == nullptr;
+    sink_ = dcmtk::log4cplus::SharedAppenderPtr(new DcmtkLogSink(first));
+    sink_->setName(DcmtkLogSink::mark);
+    logger.setAdditivity(false);
+    logger.addAppender(sink_);
     DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
     DcmRLEDecoderRegistration::registerCodecs(OFFalse);
     DJEncoderRegistration::registerCodecs(ECC_lossyYCbCr, EUC_never, OFTrue);
     DcmRLEEncoderRegistration::registerCodecs(OFFalse);
     register_jpeg2000_with_dcmtk();
-  });
+  }
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
+  ~Registration() {
+    deregister_jpeg2000();
+    DcmRLEEncoderRegistration::cleanup();
+    DJEncoderRegistration::cleanup();
+    DcmRLEDecoderRegistration::cleanup();
+    DJLSDecoderRegistration::cleanup();
+    DJDecoderRegistration::cleanup();
+  }
+
+ private:
+  dcmtk::log4cplus::SharedAppenderPtr sink_;
+};
+
+}  // namespace
+
+void use_dcmtk() {
+  static const Registration registration;
   if (!dcmDataDict.isDictionaryLoaded())
     throw Failure(
         ErrorCode::not_found, "DCMTK found no DICOM data dictionary (dicom.dic)",

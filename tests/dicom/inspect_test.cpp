@@ -110,6 +110,18 @@ TEST(DicomInspect, AnUnsupportedSyntaxIsNamedWithItsUid) {
   EXPECT_THAT(f.what, HasSubstr("TransferSyntaxUID (0002,0010)"));
 }
 
+TEST(DicomInspect, ASegmentationBesideItsSeriesIsNoSecondSeries) {
+  const ScratchFolder folder;
+  write_series(folder.path(), 3);
+  SyntheticSlice seg;
+  seg.series_uid = "1.2.3.77";
+  seg.set = {{0x00080016, "1.2.840.10008.5.1.4.1.1.66.4"}, {0x00080060, "SEG"}};
+  write_slice(folder / "seg.dcm", seg);
+  const Report report = inspect_here(folder.path());
+  EXPECT_THAT(the(report, FindingCode::unsupported_pixels).what, HasSubstr("a segmentation cannot become a volume"));
+  EXPECT_TRUE(found(report, FindingCode::several_series).empty());
+}
+
 TEST(DicomInspect, MissingSlicesAreNamedByPosition) {
   const ScratchFolder folder;
   write_series(folder.path(), 6);

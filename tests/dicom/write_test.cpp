@@ -293,6 +293,16 @@ TEST(DicomWrite, AFullDiskIsNamedAndLeavesNothingBehind) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST(DicomWrite, AFullDiskStopsALargeFrameToo) {
+  const ScratchFolder folder;
+  const std::vector<std::uint8_t> pixels(3 * 700 * 600, 7);  // beyond the buffer: written at once
+  SecondaryCapture capture({700, 600, 40, FrameCompression::none, 90});
+  capture.add(pixels, Workers());
+  const SmallDisk disk(64 << 10);
+  EXPECT_THROW(capture.write((folder / "sc.dcm").string(), {}, description()), Failure);
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
 TEST(DicomWrite, ASegmentationIsValid) {
   const ScratchFolder folder;
   write_oblique(folder / "in");
