@@ -1,103 +1,26 @@
 // What is written: whole, valid, and where it was. Interoperation with pydicom and highdicom is in tests/interop.
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dctk.h>
 #include <gmock/gmock.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
-#include <fstream>
 #include <isocenter/error.hpp>
 #include <set>
 
-#include "dicom/inspect.hpp"
-#include "dicom/load.hpp"
 #include "dicom/output_file.hpp"
 #include "dicom/segment_codes.hpp"
 #include "dicom/synthetic_series.hpp"
 #include "dicom/uid.hpp"
 #include "dicom/validate.hpp"
-#include "dicom/write_secondary_capture.hpp"
 #include "dicom/write_segmentation.hpp"
 #include "dicom/write_series.hpp"
+#include "dicom/written_objects.hpp"
 
 namespace {
 
-using namespace isocenter::detail::dicom;
 using namespace isocenter::testing;
 using isocenter::Failure;
 using isocenter::Geometry;
 using ::testing::HasSubstr;
-namespace fs = std::filesystem;
-
-/// A loaded series with what writers need of it.
-struct Source {
-  Report report;
-  LoadPlan plan;
-  std::vector<float> voxels;
-  SourceMetadata metadata;
-  VolumeToWrite volume;
-
-  explicit Source(const fs::path& path) : report(inspect(path.string(), Workers())), plan(plan_load(report, {})) {
-    const StackGeometry& g = plan.grid;
-    voxels.resize(static_cast<std::size_t>(g.nx) * static_cast<std::size_t>(g.ny) * static_cast<std::size_t>(g.nz));
-    load(plan, Workers(), voxels);
-    metadata = source_metadata(plan);
-    volume.voxels = voxels;
-    volume.nx = g.nx;
-    volume.ny = g.ny;
-    volume.nz = g.nz;
-    volume.unit = plan.unit;
-    volume.geometry = Geometry({g.dx_mm, g.dy_mm, g.dz_mm}, {g.origin.x, g.origin.y, g.origin.z});
-    const Vec3 axes[] = {g.row, g.column, g.normal};
-    for (int i = 0; i < 3; ++i) {
-      volume.geometry.direction[i] = axes[i].x;
-      volume.geometry.direction[3 + i] = axes[i].y;
-      volume.geometry.direction[6 + i] = axes[i].z;
-    }
-  }
-};
-
-OutputDescription description() {
-  OutputDescription d;
-  d.equipment.software_version = "1.0.0";
-  d.provenance = "[{\"operator\": \"test\"}]";
-  d.series_description = "Derived";
-  d.series_number = 1001;
-  d.derivation_description = "Smoothed";
-  d.derivation = {"113087", "DCM", "Smoothing"};
-  return d;
-}
-
-void write_oblique(const fs::path& folder, int count = 4) {
-  // Rotated about z, then tilted about the row: no axis of the patient is an axis of the volume.
-  const double a = 0.4, b = 0.3;
-  const std::array<double, 3> row{std::cos(a), std::sin(a), 0};
-  const std::array<double, 3> column{-std::sin(a) * std::cos(b), std::cos(a) * std::cos(b), std::sin(b)};
-  const std::array<double, 3> normal{row[1] * column[2] - row[2] * column[1], row[2] * column[0] - row[0] * column[2],
-                                     row[0] * column[1] - row[1] * column[0]};
-  fs::create_directories(folder);
-  for (int k = 0; k < count; ++k) {
-    SyntheticSlice s;
-    s.orientation = {row[0], row[1], row[2], column[0], column[1], column[2]};
-    for (std::size_t i = 0; i < 3; ++i) s.position[i] = 11 + 5 * static_cast<double>(i) + 3 * k * normal[i];
-    s.row_spacing = 0.8;
-    s.column_spacing = 0.6;
-    s.instance_number = k + 1;
-    s.set = {{0x00100010, "Oblique^Patient"}, {0x00100040, "F"}, {0x00081030, "A study"}};
-    write_slice(folder / ("o" + std::to_string(k)), s);
-  }
-}
-
-std::string value(const fs::path& file, const DcmTagKey& tag) {
-  DcmFileFormat format;
-  EXPECT_TRUE(format.loadFile(OFFilename(file.c_str())).good()) << file;
-  OFString text;
-  if (format.getDataset()->findAndGetOFStringArray(tag, text).bad())
-    format.getDataset()->findAndGetOFStringArray(tag, text, OFTrue);  // inside a sequence
-  return text.c_str();
-}
 
 SegmentationToWrite segmentation_of(const Source& source, const std::vector<std::uint8_t>& labels) {
   SegmentationToWrite s;
@@ -257,25 +180,6 @@ TEST(DicomWrite, AFolderThatIsNotEmptyIsRefusedAndLeftAlone) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder / "in"), {}), 2);
 }
 
-/// Files of this process cannot grow beyond a size while it lives: what a full disk does, without one.
-class SmallDisk {
- public:
-  explicit SmallDisk(rlim_t bytes) {
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit now{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &now);
-  }
-  ~SmallDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int) = nullptr;
-};
-
 TEST(DicomWrite, AFullDiskIsNamedAndLeavesNothingBehind) {
   const ScratchFolder folder;
   write_series(folder / "in", 3, 0, 2, {.rows = 200, .columns = 300});
@@ -291,16 +195,6 @@ TEST(DicomWrite, AFullDiskIsNamedAndLeavesNothingBehind) {
   }
   EXPECT_THAT(message, HasSubstr("cannot be written: File too large. Fix: free some space"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
-}
-
-TEST(DicomWrite, AFullDiskStopsALargeFrameToo) {
-  const ScratchFolder folder;
-  const std::vector<std::uint8_t> pixels(3 * 700 * 600, 7);  // beyond the buffer: written at once
-  SecondaryCapture capture({700, 600, 40, FrameCompression::none, 90});
-  capture.add(pixels, Workers());
-  const SmallDisk disk(64 << 10);
-  EXPECT_THROW(capture.write((folder / "sc.dcm").string(), {}, description()), Failure);
-  EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
 TEST(DicomWrite, ASegmentationIsValid) {
@@ -382,63 +276,6 @@ TEST(DicomWrite, CodesOfTheUserReplaceTheKnownOnes) {
   EXPECT_THROW(apply_segment_codes("heart and vessels = 1^SCT", segments), Failure);
   EXPECT_THROW(apply_segment_codes("liver = 1^SCT^a / 2^SCT^b", segments), Failure);
 }
-
-std::vector<std::uint8_t> gradient(int count, int height, int width) {
-  std::vector<std::uint8_t> pixels;
-  for (int n = 0; n < count; ++n)
-    for (int y = 0; y < height; ++y)
-      for (int x = 0; x < width; ++x) {
-        pixels.push_back(static_cast<std::uint8_t>(255 * x / width));
-        pixels.push_back(static_cast<std::uint8_t>(255 * y / height));
-        pixels.push_back(static_cast<std::uint8_t>(40 * n));
-      }
-  return pixels;
-}
-
-class SecondaryCaptureOf : public ::testing::TestWithParam<FrameCompression> {};
-
-TEST_P(SecondaryCaptureOf, ColourFramesIsValidAndDecodesToThem) {
-  const ScratchFolder folder;
-  write_oblique(folder / "in");
-  const Source source(folder / "in");
-  constexpr int count = 5, height = 37, width = 51;
-  const std::vector<std::uint8_t> pixels = gradient(count, height, width);
-  SecondaryCapture capture({width, height, 40, GetParam(), 95});
-  capture.add(std::span(pixels).first(2 * height * width * 3), Workers());
-  capture.add(std::span(pixels).subspan(2 * height * width * 3), Workers());
-  const fs::path file = folder / "sc.dcm";
-  capture.write(file.string(), source.metadata, description());
-  EXPECT_EQ(validation_errors(file), "");
-  EXPECT_EQ(value(file, DCM_NumberOfFrames), "5");
-  EXPECT_EQ(value(file, DCM_FrameTime), "40");
-  EXPECT_EQ(value(file, DCM_StudyInstanceUID), "1.2.3");
-
-  DcmFileFormat format;
-  ASSERT_TRUE(format.loadFile(OFFilename(file.c_str())).good());
-  ASSERT_TRUE(format.getDataset()->chooseRepresentation(EXS_LittleEndianExplicit, nullptr).good());
-  const Uint8* bytes = nullptr;
-  unsigned long n = 0;
-  ASSERT_TRUE(format.getDataset()->findAndGetUint8Array(DCM_PixelData, bytes, &n).good());
-  ASSERT_GE(n, pixels.size());
-  double worst = 0, sum = 0;
-  for (std::size_t i = 0; i < pixels.size(); ++i) {
-    const double d = std::abs(static_cast<double>(bytes[i]) - pixels[i]);
-    worst = std::max(worst, d);
-    sum += d;
-  }
-  if (GetParam() == FrameCompression::jpeg_baseline) {
-    EXPECT_LT(sum / static_cast<double>(pixels.size()), 2.0);
-    EXPECT_EQ(value(file, DCM_LossyImageCompression), "01");
-    EXPECT_EQ(value(file, DCM_LossyImageCompressionMethod), "ISO_10918_1");
-  } else {
-    EXPECT_EQ(worst, 0);
-    EXPECT_EQ(value(file, DCM_LossyImageCompression), "00");
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Compressions, SecondaryCaptureOf,
-                         ::testing::Values(FrameCompression::none, FrameCompression::rle,
-                                           FrameCompression::jpeg_baseline));
 
 TEST(DicomWrite, UidsAreNewAndWithinSixtyFourCharacters) {
   std::set<std::string> seen;
