@@ -175,7 +175,7 @@ class HeaderReader {
 
   /// SeriesDescription in UTF-8, whatever character set the file is in.
   static std::string utf8_description(DcmItem& dataset) {
-    const std::string raw = text_value(dataset, attribute::series_description);
+    std::string raw = text_value(dataset, attribute::series_description);
     const bool ascii = std::all_of(raw.begin(), raw.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     if (ascii && raw.find('\x1B') == std::string::npos) return raw;
     DcmDataset one;

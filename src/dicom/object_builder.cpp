@@ -153,7 +153,7 @@ void ItemWriter::u32s(const DcmTagKey& tag, const std::vector<unsigned>& values)
   auto element = std::make_unique<DcmUnsignedLong>(tag);
   check(element->putUint32Array(words.data(), static_cast<unsigned long>(words.size())), tag);
   check(item_.insert(element.get(), OFTrue), tag);
-  element.release();
+  static_cast<void>(element.release());  // the item owns it now
 }
 
 void ItemWriter::decimals(const DcmTagKey& tag, const std::vector<double>& values) const {

@@ -116,6 +116,7 @@ class StackBuilder {
         "the series holds images of " + std::to_string(parts.size()) + " frames of reference",
         "choose one of its stacks with the parameter stack", &attribute::frame_of_reference_uid);
     std::vector<std::vector<Slice>> groups;
+    groups.reserve(parts.size());
     for (auto& [uid, part] : parts) groups.push_back(std::move(part));
     return groups;
   }
@@ -178,6 +179,7 @@ class StackBuilder {
     }
     for (std::size_t r = 0; r < count; ++r) {
       std::vector<Slice> repetition;
+      repetition.reserve(planes.size());
       for (const auto& plane : planes) repetition.push_back(plane[r]);
       stacks.push_back(stack(std::move(repetition),
                              join(label, "repetition " + std::to_string(r + 1) + " of " + std::to_string(count) +
