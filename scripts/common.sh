@@ -73,9 +73,21 @@ build_preset() {
   cmake --build "build/$preset" --parallel "$parallel" ${1:+--target "$@"}
 }
 
-# Other people's Python readers, for the interoperability tests: build/python-tools, made once. Sets test_python to its
-# python3, or to nothing when PyPI cannot be reached.
+# Other people's Python readers, for the interoperability tests: build/python-tools, made once. Sets python_settings to
+# what CMake is told of them; to an empty ISOCENTER_TEST_PYTHON when PyPI cannot be reached.
 python_tools() {
+  python_environment
+  python_settings=("-DISOCENTER_TEST_PYTHON=$test_python")
+  [[ -n "$test_python" ]] || return 0
+  local packages
+  packages="$("$test_python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')"
+  python_settings+=("-DISOCENTER_ONNX_NODE_TESTS=$packages/onnx/backend/test/data/node")
+  # cuDNN Frontend is headers alone; where there is no cuDNN, networks on CUDA stay off and configure says so.
+  if [[ -f "$packages/include/cudnn_frontend.h" ]]; then
+    python_settings+=("-DISOCENTER_CUDNN_FRONTEND_INCLUDE=$packages/include")
+  fi
+}
+python_environment() {
   local venv=build/python-tools wanted=scripts/python-tools.txt python=/usr/bin/python3
   [[ -x "$python" ]] || python="$(command -v python3 || true)"
   test_python="$root/$venv/bin/python3"
@@ -87,7 +99,8 @@ python_tools() {
   note "Python readers: installing $(grep -c '==' "$wanted") packages into build/python-tools"
   rm -rf "$venv"
   if "$python" -m venv "$venv" >build/python-tools.log 2>&1 &&
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input -r "$wanted" >>build/python-tools.log 2>&1; then
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input --no-deps -r "$wanted" \
+      >>build/python-tools.log 2>&1; then
     cp "$wanted" "$venv/made-from.txt"
   else
     rm -rf "$venv"

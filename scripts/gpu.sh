@@ -30,7 +30,8 @@ say "1/3 Building for $arch"
 scripts/install-deps.sh build embedded infer test
 build=build/gpu
 mkdir -p build
-cmake --preset cuda -B "$build" "-DCMAKE_CUDA_COMPILER=$nvcc" "-DISOCENTER_CUDA_ARCHITECTURES=$arch" \
+python_tools
+cmake --preset cuda -B "$build" "${python_settings[@]}" "-DCMAKE_CUDA_COMPILER=$nvcc" "-DISOCENTER_CUDA_ARCHITECTURES=$arch" \
   -DISOCENTER_WITH_DICOM=OFF -DISOCENTER_WITH_IO=OFF -DISOCENTER_WITH_APPS=OFF -DISOCENTER_TEST_ROOT=. \
   -DISOCENTER_TEST_MODULE_DIR=lib/isocenter >build/gpu-configure.log 2>&1 ||
   { cat build/gpu-configure.log >&2 && fail "configuring failed; what CMake said stands above"; }
@@ -44,18 +45,21 @@ for program in "$build"/bin/*_tests "$build"/bin/*_bench "$build"/examples/04_* 
   [[ ! -x "$program" ]] || cp "$program" "$bundle/bin/"
 done
 cp -P "$build"/lib/libisocenter.so* "$bundle/lib/"
-cp "$build"/lib/isocenter/*.so "$bundle/lib/isocenter/"
-# Everything that ldd names, less the C library and the driver, which belong to the machine.
+cp -r "$build"/lib/isocenter/. "$bundle/lib/isocenter/"
+mapfile -t modules < <(find "$bundle/lib/isocenter" -name '*.so')
+# Everything that ldd names, less the C library and the driver, which belong to the machine; and the parts of cuDNN, which
+# it loads by itself.
 LD_LIBRARY_PATH="$root/$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
-  ldd "$bundle"/bin/* "$bundle"/lib/isocenter/*.so 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
+  ldd "$bundle"/bin/* "${modules[@]}" 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
   while read -r library; do
     case "$(basename "$library")" in
       libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | ld-linux* | libcuda.so.* | libnvidia* | libisocenter*) ;;
+      libcudnn.so.*) if $cuda_libs; then cp -L "${library%/*}"/libcudnn*.so."${library##*.so.}" "$bundle/lib/cuda/"; fi ;;
       libcu* | libnv*) if $cuda_libs; then cp -L "$library" "$bundle/lib/cuda/"; fi ;;
       *) cp -L "$library" "$bundle/lib/" ;;
     esac
   done
-strip --strip-unneeded "$bundle"/bin/* "$bundle"/lib/isocenter/*.so "$bundle"/lib/libisocenter.so.*.* 2>/dev/null || true
+strip --strip-unneeded "$bundle"/bin/* "${modules[@]}" "$bundle"/lib/libisocenter.so.*.* 2>/dev/null || true
 for room in core phantom recon denoise render infer; do
   if [[ -d "tests/$room/data" ]]; then
     mkdir -p "$bundle/tests/$room"

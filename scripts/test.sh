@@ -24,7 +24,7 @@ if [[ "$preset" == embedded ]]; then
 else
   scripts/install-deps.sh
   python_tools
-  options=("-DISOCENTER_TEST_PYTHON=$test_python")
+  options=("${python_settings[@]}")
 fi
 
 say "2/4 Configuring preset '$preset'"
