@@ -22,7 +22,12 @@ struct Job {
   FdkStack stack{};
   std::vector<FdkMatrix> matrices;
 
-  Job(const CircularOrbit& o, const VoxelGrid& g, bool rows_downwards = false) : views(o.build()), grid(g) {
+  Job(const CircularOrbit& o, const VoxelGrid& g, bool rows_downwards = false, const Vector3& shift_mm = {})
+      : views(o.build()), grid(g) {
+    for (View& v : views) {
+      v.source_mm = plus(v.source_mm, shift_mm);
+      v.detector_origin_mm = plus(v.detector_origin_mm, shift_mm);
+    }
     if (rows_downwards)
       for (View& v : views) {
         for (std::size_t k = 0; k < 3; ++k) {
@@ -101,15 +106,19 @@ TEST(FdkReference, IsFeldkampsSumForEveryVoxel) {
   o.detector_offset_u_mm = 7;
   o.detector_offset_v_mm = -3;
   o.first_angle_rad = 0.3;
-  const Job job(o, grid_of(13, 11, 9, {8, 7, 9}, {4, -6, 3}));  // reaches over the detector on all sides
-  const std::vector<float> volume = job.reference();
-  std::size_t i = 0;
-  for (int z = 0; z < 9; ++z)
-    for (int y = 0; y < 11; ++y)
-      for (int x = 0; x < 13; ++x, ++i) {
-        const Vector3 p = {job.grid.origin_mm[0] + 8 * x, job.grid.origin_mm[1] + 7 * y, job.grid.origin_mm[2] + 9 * z};
-        ASSERT_NEAR(volume[i], by_hand(job, p), 3e-4) << x << ' ' << y << ' ' << z;
-      }
+  for (const Vector3& shift : {Vector3{}, Vector3{90, -60, 20}}) {
+    const Vector3 centre = plus(shift, {4, -6, 3});
+    const Job job(o, grid_of(13, 11, 9, {8, 7, 9}, centre), false, shift);  // reaches over the detector on all sides
+    const std::vector<float> volume = job.reference();
+    std::size_t i = 0;
+    for (int z = 0; z < 9; ++z)
+      for (int y = 0; y < 11; ++y)
+        for (int x = 0; x < 13; ++x, ++i) {
+          const Vector3& origin = job.grid.origin_mm;
+          ASSERT_NEAR(volume[i], by_hand(job, {origin[0] + 8 * x, origin[1] + 7 * y, origin[2] + 9 * z}), 3e-4)
+              << x << ' ' << y << ' ' << z << " of an orbit around x = " << shift[0];
+        }
+  }
 }
 
 struct Shape {
@@ -156,6 +165,8 @@ INSTANTIATE_TEST_SUITE_P(
               {5, -7, 4},
               false},
         Shape{"coarse rows", 30, 7, 20, 8, 40, 0, 0, 17, 18, 67, {5, 5, 2}, {}, false},
+        Shape{"rows just coarse enough for two registers", 40, 90, 12, 6, 2.8, 0, 0, 19, 21, 51, {3, 3, 3}, {}, false},
+        Shape{"rows just too fine for two registers", 40, 90, 12, 6, 2.1, 0, 0, 19, 21, 51, {3, 3, 3}, {}, false},
         Shape{"rows finer than voxels", 40, 200, 12, 6, 1, 0, 0, 19, 21, 27, {4, 4, 5}, {}, false},
         Shape{"rows much finer than voxels", 24, 500, 8, 9, 0.3, 0, 0, 9, 9, 21, {9, 9, 6}, {}, false},
         Shape{"rows downwards", 50, 60, 15, 4, 4, 0, 2, 35, 34, 50, {3, 3, 2.8}, {}, true},

@@ -65,7 +65,8 @@ inline Image reconstruct(const Scan& scan, const detail::FdkRequest& request, co
   const detail::FdkPlan& p = engine.plan();
   engine.use({p.order.data(), p.weights.data(), p.matrices.data(), engine.twiddles().data(), engine.response().data()});
   const Scratch scratch(engine.scratch_bytes());
-  Image image{p.grid, std::vector<float>(static_cast<std::size_t>(p.frames() * p.grid.nx * p.grid.ny * p.grid.nz))};
+  Image image{p.grid,
+              std::vector<float>(static_cast<std::size_t>(p.frames() * p.grid.nx * p.grid.ny * p.grid.nz), -7e30F)};
   engine.run(launcher, scan.projections.data(), image.voxels.data(), initial, scratch.get(), nullptr, nullptr);
   return image;
 }
