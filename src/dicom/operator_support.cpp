@@ -1,8 +1,41 @@
 #include "operator_support.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace isocenter::detail::dicom {
+
+namespace {
+
+/// JSON in ASCII: characters beyond it as \u escapes (RFC 8259 section 7), so that provenance stands beside any
+/// SpecificCharacterSet.
+std::string ascii_json(const std::string& utf8) {
+  std::string text;
+  const auto escape = [&](unsigned unit) {
+    char code[8];
+    std::snprintf(code, sizeof code, "\\u%04x", unit);
+    text += code;
+  };
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(utf8[i]);
+    if (lead < 0x80) {
+      text += utf8[i];
+      continue;
+    }
+    const std::size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    unsigned point = lead & (0x3FU >> more);
+    for (std::size_t k = 1; k <= more && i + 1 < utf8.size(); ++k)
+      point = point << 6U | (static_cast<unsigned char>(utf8[++i]) & 0x3FU);
+    if (point >= 0x10000) {
+      escape(0xD800U + ((point - 0x10000U) >> 10U));
+      point = 0xDC00U + ((point - 0x10000U) & 0x3FFU);
+    }
+    escape(point);
+  }
+  return text;
+}
+
+}  // namespace
 
 TensorView dense_tensor(const Payload& payload, const char* name) {
   const TensorView t = payload.tensor(name);
@@ -95,7 +128,7 @@ OutputDescription describe_output(const SinkTexts& t, DicomDerivation derivation
   const auto or_default = [](const std::string& text, const char* other) { return text.empty() ? other : text; };
   d.equipment = {or_default(t.manufacturer, "Isocenter"), or_default(t.model_name, "Isocenter SDK"),
                  or_default(t.device_serial_number, "1"), isocenter_version()};
-  d.provenance = input.text("provenance");
+  d.provenance = ascii_json(input.text("provenance"));
   d.series_description = t.series_description;
   d.series_number = static_cast<int>(t.series_number);
   d.derivation = derivation_code(derivation);

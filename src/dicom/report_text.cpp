@@ -1,5 +1,6 @@
 // A report as JSON and as lines for people.
 #include <cstdio>
+#include <map>
 #include <string_view>
 
 #include "inspect.hpp"
@@ -72,6 +73,24 @@ std::string stack_json(const Stack& s, std::size_t index) {
   return text + "}";
 }
 
+/// Findings about files and the folder: the first few of each kind, and how many more there are.
+std::string lines_of_files(const Report& report) {
+  constexpr int shown = 5;
+  std::map<std::pair<Severity, FindingCode>, int> seen;
+  std::string text;
+  for (const Finding& f : report.findings) {
+    const bool of_series = !f.series_uid.empty() && f.file.empty();
+    if (of_series || ++seen[{f.severity, f.code}] > shown) continue;
+    text += (text.empty() ? "\n" : "") + std::string(name(f.severity)) + " " + name(f.code) + ": " +
+            (f.file.empty() ? "" : "'" + clean(f.file) + "': ") + clean(f.what) + ". Fix: " + clean(f.fix) + ".\n";
+  }
+  for (const auto& [kind, count] : seen)
+    if (count > shown)
+      text +=
+          std::string(name(kind.first)) + " " + name(kind.second) + ": " + std::to_string(count - shown) + " more.\n";
+  return text;
+}
+
 }  // namespace
 
 std::string to_json(const Report& report) {
@@ -122,15 +141,7 @@ std::string to_lines(const Report& report) {
                 (f.stack > 0 ? " (stack " + std::to_string(f.stack) + ")" : "") + ": " + clean(f.what) +
                 ". Fix: " + clean(f.fix) + ".\n";
   }
-  bool first = true;
-  for (const Finding& f : report.findings) {
-    const bool of_series = !f.series_uid.empty() && f.file.empty();
-    if (of_series) continue;
-    if (first) text += "\n";
-    first = false;
-    text += std::string(name(f.severity)) + " " + name(f.code) + ": " +
-            (f.file.empty() ? "" : "'" + clean(f.file) + "': ") + clean(f.what) + ". Fix: " + clean(f.fix) + ".\n";
-  }
+  text += lines_of_files(report);
   return text;
 }
 

@@ -417,6 +417,15 @@ TEST(DicomInspect, MalformedFilesOfOthersAreFindings) {
   }
 }
 
+TEST(DicomInspect, ManyOtherFilesAreCountedInTheLinesAndListedInTheJson) {
+  const ScratchFolder folder;
+  write_series(folder.path(), 2);
+  for (int i = 0; i < 30; ++i) std::ofstream(folder / ("note" + std::to_string(i) + ".txt")) << "words, not pixels";
+  const Report report = inspect_here(folder.path());
+  EXPECT_THAT(to_lines(report), HasSubstr("note not_dicom: 25 more."));
+  EXPECT_THAT(to_json(report), HasSubstr("note29.txt"));
+}
+
 TEST(DicomInspect, JsonAndLinesNameEveryFinding) {
   const ScratchFolder folder;
   SyntheticSlice s;

@@ -226,6 +226,26 @@ TEST(DicomLoad, ResultsDoNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(load_here(folder.path())->voxels, load_here(folder.path(), {}, four_threads())->voxels);
 }
 
+TEST(DicomLoad, EveryLosslessSyntaxGivesTheSameValues) {
+  for (const int bits : {8, 12, 16}) {
+    std::vector<float> native;
+    for (const char* syntax :
+         {"1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99",
+          "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"}) {
+      const ScratchFolder folder;
+      SyntheticSlice s{.rows = 17, .columns = 23, .bits_stored = bits};
+      for (int i = 0; i < 17 * 23; ++i)
+        s.pixels.push_back(
+            static_cast<std::uint16_t>((i * 2654435761U >> 7U) & ((1U << static_cast<unsigned>(bits)) - 1)));
+      s.transfer_syntax = syntax;
+      write_slice(folder / "s", s);
+      const std::vector<float> values = load_here(folder.path())->voxels;
+      if (native.empty()) native = values;
+      EXPECT_EQ(values, native) << syntax << ", " << bits << " bits";
+    }
+  }
+}
+
 TEST(DicomLoad, AnEnhancedMultiFrameObjectIsOneVolume) {
   const auto v = load_here(data / "modalities" / "emr_xa10_siemens.dcm", {.stack = 1});
   EXPECT_EQ(v->plan.grid.nx, 64);

@@ -154,6 +154,27 @@ TEST(DicomOperators, AVolumeGoesOutAndComesBackWithItsPatient) {
   EXPECT_NE(again.text("dicom.SeriesInstanceUID"), v.text("dicom.SeriesInstanceUID"));
 }
 
+TEST(DicomOperators, ProvenanceBeyondAsciiLeavesTheCharacterSetAlone) {
+  const ScratchFolder folder;
+  SyntheticSlice s;
+  s.set = {{0x00080005, "ISO_IR 100"}, {0x00100010, "M\xFCller"}};
+  const fs::path in = folder /
+                      "Gr\xC3\xB6\xC3\x9F"
+                      "e";  // in the provenance by the source's path
+  write_series(in, 2, 0, 2, s);
+  ic::Pipeline pipeline(context());
+  const auto source = pipeline.add<ic::DicomSeriesSource>("study", {.path = in.string()});
+  const auto sink = pipeline.add<ic::DicomSeriesSink>("sink", {.path = (folder / "out").string()});
+  pipeline.connect(source.output, sink.input);
+  pipeline.prepare().run();
+  std::ifstream file(folder / "out" / "IM00001.dcm", std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_THAT(bytes, HasSubstr("ISO_IR 100"));
+  EXPECT_THAT(bytes, HasSubstr("M\xFCller"));
+  EXPECT_THAT(bytes, HasSubstr("Gr\\u00f6\\u00dfe"));
+  EXPECT_EQ(validation_errors(folder / "out" / "IM00001.dcm"), "");
+}
+
 TEST(DicomOperators, ASegmentationOfTheChestIsValid) {
   const ScratchFolder folder;
   const ic::Volume v = load_series({.path = chest.string()});

@@ -6,6 +6,7 @@
 #include <isocenter/error.hpp>
 #include <set>
 
+#include "dicom/object_builder.hpp"
 #include "dicom/output_file.hpp"
 #include "dicom/segment_codes.hpp"
 #include "dicom/synthetic_series.hpp"
@@ -80,6 +81,18 @@ TEST(DicomWrite, ADerivedSeriesKeepsPatientAndStudyAndNamesItsSource) {
   EXPECT_EQ(value(file, DCM_ReferencedSOPInstanceUID), source.metadata.slices[1].sop_instance_uid);
   EXPECT_EQ(value(file, DCM_DerivationDescription), "Smoothed");
   EXPECT_EQ(value(file, DCM_ContributionDescription), "[{\"operator\": \"test\"}]");
+}
+
+TEST(DicomWrite, PlanesBetweenSourceSlicesNameBothAndTiltedOnesAll) {
+  SourceMetadata source;
+  source.normal = {0, 0, 1};
+  source.spacing_mm = 4;
+  for (int k = 0; k < 5; ++k) source.slices.push_back({"1.2." + std::to_string(k), 0, {7, 8, 4.0 * k}});
+  EXPECT_THAT(slices_near(source, {0, 0, 8}, {0, 0, 1}, 2), ::testing::ElementsAre(2));
+  EXPECT_THAT(slices_near(source, {0, 0, 10}, {0, 0, 1}, 2), ::testing::ElementsAre(2, 3));
+  EXPECT_THAT(slices_near(source, {0, 0, 10}, {0, 0, -1}, 2), ::testing::ElementsAre(2, 3));
+  EXPECT_THAT(slices_near(source, {0, 0, 30}, {0, 0, 1}, 2), ::testing::IsEmpty());
+  EXPECT_THAT(slices_near(source, {0, 0, 8}, {0, 1, 0}, 2), ::testing::SizeIs(5));
 }
 
 TEST(DicomWrite, EveryBodyPartGivesAValidLaterality) {
