@@ -18,7 +18,7 @@ struct Known {
   const char* meaning;
 };
 
-/// SNOMED CT concepts as PS3.16 uses them; names in lower case, words separated by spaces.
+/// SNOMED CT concepts, as PS3.16 uses them where it does; names in lower case, words separated by spaces.
 const Known known[] = {
     {"lung", anatomical_structure, "39607008", "Lung"},
     {"heart", anatomical_structure, "80891009", "Heart"},
@@ -33,7 +33,8 @@ const Known known[] = {
     {"trachea", anatomical_structure, "44567001", "Trachea"},
     {"airway", anatomical_structure, "89187006", "Airway structure"},
     {"bronchus", anatomical_structure, "955009", "Bronchus"},
-    {"lung and airways", anatomical_structure, "20139000", "Respiratory system"},
+    {"lung and airways", anatomical_structure, "20139000", "Structure of respiratory system"},
+    {"lung and airways", anatomical_structure, "20139000", "Structure of respiratory system"},
     {"heart and vessels", anatomical_structure, "113257007", "Cardiovascular system"},
     {"aorta", anatomical_structure, "15825003", "Aorta"},
     {"vessel", anatomical_structure, "59820001", "Blood Vessel"},
