@@ -246,6 +246,26 @@ TEST(DicomLoad, EveryLosslessSyntaxGivesTheSameValues) {
   }
 }
 
+TEST(DicomLoad, AnEightBitCodestreamMayStandForSixteenAllocatedBits) {
+  const ScratchFolder folder;
+  SyntheticSlice s{.rows = 9, .columns = 11, .bits_allocated = 8, .bits_stored = 8, .slope = 1, .intercept = 0};
+  for (int i = 0; i < 99; ++i) s.pixels.push_back(static_cast<std::uint16_t>(i * 37 % 256));
+  s.transfer_syntax = "1.2.840.10008.1.2.4.70";
+  s.set_after_compression = {{0x00280100, "16"}};
+  write_slice(folder / "s", s);
+  const auto v = load_here(folder.path());
+  for (std::size_t i = 0; i < 99; ++i) EXPECT_EQ(v->voxels[i], s.pixels[i]);
+}
+
+TEST(DicomLoad, ACodestreamOfAnotherSizeIsRefused) {
+  const ScratchFolder folder;
+  SyntheticSlice s{.rows = 9, .columns = 11};
+  s.transfer_syntax = "1.2.840.10008.1.2.4.70";
+  s.set_after_compression = {{0x00280011, "12"}};
+  write_slice(folder / "s", s);
+  EXPECT_THAT(refusal(folder.path()), HasSubstr("the codestream is 11 x 9 x 1, Columns x Rows is 12 x 9"));
+}
+
 TEST(DicomLoad, AnEnhancedMultiFrameObjectIsOneVolume) {
   const auto v = load_here(data / "modalities" / "emr_xa10_siemens.dcm", {.stack = 1});
   EXPECT_EQ(v->plan.grid.nx, 64);

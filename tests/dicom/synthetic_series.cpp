@@ -70,24 +70,32 @@ std::string write_slice(const std::filesystem::path& file, const SyntheticSlice&
   word(DCM_SamplesPerPixel, 1);
   word(DCM_Rows, s.rows);
   word(DCM_Columns, s.columns);
-  word(DCM_BitsAllocated, 16);
+  word(DCM_BitsAllocated, s.bits_allocated);
   word(DCM_BitsStored, s.bits_stored);
   word(DCM_HighBit, s.bits_stored - 1);
   word(DCM_PixelRepresentation, s.is_signed ? 1 : 0);
   std::vector<Uint16> pixels;
   for (int y = 0; y < s.rows; ++y)
     for (int x = 0; x < s.columns; ++x) pixels.push_back(static_cast<Uint16>(stored_value(s, x, y)));
-  check(d.putAndInsertUint16Array(DCM_PixelData, pixels.data(), static_cast<unsigned long>(pixels.size())));
+  const std::vector<Uint8> bytes(pixels.begin(), pixels.end());
+  if (s.bits_allocated == 8)
+    check(d.putAndInsertUint8Array(DCM_PixelData, bytes.data(), static_cast<unsigned long>(bytes.size())));
+  else
+    check(d.putAndInsertUint16Array(DCM_PixelData, pixels.data(), static_cast<unsigned long>(pixels.size())));
   for (const std::uint32_t t : s.remove) d.findAndDeleteElement(tag(t));
-  for (const auto& [t, value] : s.set) {
-    DcmTag named(tag(t));
-    if (named.getEVR() == EVR_US)
-      check(d.putAndInsertUint16(named, static_cast<Uint16>(std::stoi(value))));
-    else
-      check(d.putAndInsertString(named, value.c_str()));
-  }
+  const auto set = [&](const std::vector<TagText>& values) {
+    for (const auto& [t, value] : values) {
+      DcmTag named(tag(t));
+      if (named.getEVR() == EVR_US)
+        check(d.putAndInsertUint16(named, static_cast<Uint16>(std::stoi(value))));
+      else
+        check(d.putAndInsertString(named, value.c_str()));
+    }
+  };
+  set(s.set);
   const DcmXfer syntax(s.transfer_syntax.c_str());
   check(d.chooseRepresentation(syntax.getXfer(), nullptr));
+  set(s.set_after_compression);
   check(format.saveFile(OFFilename(file.c_str()), syntax.getXfer()));
   return uid;
 }

@@ -22,10 +22,12 @@ struct SyntheticSlice {
   std::string modality = "CT";
   int instance_number = 1;
   bool is_signed = false;
+  int bits_allocated = 16;
   int bits_stored = 12;
   double slope = 1, intercept = -1024;
   std::vector<std::uint16_t> pixels;  ///< empty: (7 x + 13 y + 31 instance_number) mod 2048
   std::vector<TagText> set;           ///< added or replaced last
+  std::vector<TagText> set_after_compression;
   std::vector<std::uint32_t> remove;
   std::string transfer_syntax = "1.2.840.10008.1.2.1";
 };
