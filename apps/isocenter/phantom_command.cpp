@@ -132,8 +132,11 @@ class PhantomRun {
       static_cast<PhantomRun*>(user)->progress_->report(node, item, fraction);
     };
     o.progress_user = this;
-    Session session = pipeline.prepare(o);
-    return session;
+    try {
+      return pipeline.prepare(o);
+    } catch (const Error& e) {
+      throw Exit(exit_code(e.code(), e.what(), {Origin::Phase::planning}), e.what());
+    }
   }
 
   template <class F>
