@@ -193,6 +193,16 @@ TEST(DicomWrite, AFolderThatIsNotEmptyIsRefusedAndLeftAlone) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder / "in"), {}), 2);
 }
 
+TEST(DicomWrite, AStoppedSeriesLeavesNothingBehind) {
+  const ScratchFolder folder;
+  write_series(folder / "in", 5);
+  const Source source(folder / "in");
+  const auto stop = [](std::int64_t done, std::int64_t) { return done < 2; };
+  EXPECT_THROW(write_series((folder / "out").string(), source.volume, source.metadata, description(), Workers(), stop),
+               isocenter::Error);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
+}
+
 TEST(DicomWrite, AFullDiskIsNamedAndLeavesNothingBehind) {
   const ScratchFolder folder;
   write_series(folder / "in", 3, 0, 2, {.rows = 200, .columns = 300});
