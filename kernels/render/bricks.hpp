@@ -58,13 +58,14 @@ struct BrickContentKernel {
   int nx, ny, nz;
   bool still_labels;  ///< one frame of labels for all time frames
   TransferFunction transfer;
+  float slack;  ///< a value's entry in the table may be this far from it
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes, int bx, int by, int bz) const {
     using Float = typename Lanes::Float;
     const int bricks_x = bricks_along(nx), bricks_y = bricks_along(ny);
     const std::int64_t at = (static_cast<std::int64_t>(bz) * bricks_y + by) * bricks_x + bx;
-    const Float most = transfer.largest_extinction(load(Lanes{}, low + at), load(Lanes{}, high + at));
+    const Float most = transfer.largest_extinction(load(Lanes{}, low + at) - slack, load(Lanes{}, high + at) + slack);
     Float shows = select(most > 0.0F, most * 0.0F, most * 0.0F + kEmptyBrick);
     if (labels != nullptr) shows = select(labelled(Lanes{}, bx, by, bz) > 0.0F, shows * 0.0F - 1.0F, shows);
     store(content + at, shows);

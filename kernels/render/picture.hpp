@@ -4,13 +4,6 @@
 
 #include "core/lane_math.hpp"
 
-// A lambda over lanes is inlined as ISOCENTER_HD functions are.
-#if defined(__CUDACC__)
-#define ISOCENTER_LANE_LAMBDA
-#else
-#define ISOCENTER_LANE_LAMBDA __attribute__((always_inline))
-#endif
-
 namespace isocenter::detail {
 
 /// Logical and of two lane conditions.

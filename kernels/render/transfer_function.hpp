@@ -5,7 +5,7 @@
 namespace isocenter::detail {
 
 /// What a value looks like: extinction in 1/mm and colour (linear light), linear between points, constant beyond the
-/// first and the last. Evaluated exactly, so zero stretches are exactly zero.
+/// first and the last. This form answers what a range of values shows; samples look it up in TransferTable.
 struct TransferFunction {
   static constexpr int max_points = 24;
   struct Point {
@@ -29,10 +29,6 @@ struct TransferFunction {
   ISOCENTER_HD Float extinction(Float v) const {
     return channel(0, v);
   }
-  template <class Float>
-  ISOCENTER_HD Rgb<Float> colour(Float v) const {
-    return {channel(1, v), channel(2, v), channel(3, v)};
-  }
   /// The largest extinction of any value in [low, high].
   template <class Float>
   ISOCENTER_HD Float largest_extinction(Float low, Float high) const {
@@ -42,6 +38,22 @@ struct TransferFunction {
       most = select(both(at > low, at < high), max(most, Float{} + points[i].channel[0]), most);
     }
     return most;
+  }
+};
+
+/// A transfer function at equal steps between its first and last point, in device memory: the nearest step's colour and
+/// extinction stand for a value.
+struct TransferTable {
+  static constexpr int entries = 4096;
+  const float* table;  ///< for each entry: red, green, blue (linear), extinction in 1/mm
+  float first;         ///< value of entry 0
+  float per_value;     ///< entries per value
+
+  /// Where a value's entry starts; NaN goes to the first.
+  template <class Float>
+  ISOCENTER_HD auto at(Float v) const {
+    const Float place = min(max((v - first) * per_value, Float{}), Float{} + static_cast<float>(entries - 1));
+    return to_int(place + 0.5F) * 4;
   }
 };
 

@@ -30,7 +30,7 @@ struct VolumeRenderKernel {
   Sampler volume;
   const std::uint8_t* labels;  ///< of the same grid, or null
   const float* label_table;    ///< for each of 256 labels: red, green, blue (linear), extinction in 1/mm
-  TransferFunction transfer;
+  TransferTable transfer;
   BrickGrid bricks;  ///< distance null: every sample is taken
   Camera camera;
   Shading shading;
@@ -72,16 +72,17 @@ struct VolumeRenderKernel {
     }
 
     const float down = static_cast<float>(y) / static_cast<float>(height);
-    const Rgb<Float> seen{light.r + through * mix(0, down), light.g + through * mix(1, down),
-                          light.b + through * mix(2, down)};
+    const Rgb<Float> seen{light.r + through * background(0, down), light.g + through * background(1, down),
+                          light.b + through * background(2, down)};
     store_rgb(pixels + (static_cast<std::int64_t>(y) * width + x) * 3,
               Rgb<Float>{srgb_encode(seen.r), srgb_encode(seen.g), srgb_encode(seen.b)});
   }
 
  private:
-  ISOCENTER_HD float mix(int channel, float down) const {
+  ISOCENTER_HD float background(int channel, float down) const {
     return background_top[channel] + down * (background_bottom[channel] - background_top[channel]);
   }
+  ISOCENTER_HD bool lit() const { return shading.diffuse > 0.0F || shading.specular > 0.0F; }
 
   /// What the sample's brick shows, and how many samples on the next one is that may show something.
   template <class Float, class Int>
@@ -106,17 +107,20 @@ struct VolumeRenderKernel {
   template <class Lanes, class Float, class Condition>
   ISOCENTER_HD void add_sample(Lanes lanes, const Ray<Float>& ray, Condition shows, Float content, Float x, Float y,
                                Float z, Float dt, Rgb<Float>& light, Float& through) const {
-    const Float zero = Float{};
-    const Float v = volume.trilinear(lanes, x, y, z);
-    Float tau = select(shows, transfer.extinction(v), zero);
-    Rgb<Float> colour{zero, zero, zero};
-    if (any(tau > 0.0F)) {
-      const Gradient<Float> g = gradient(
-          x, y, z, [&](Float a, Float b, Float c) ISOCENTER_LANE_LAMBDA { return volume.trilinear(lanes, a, b, c); });
-      if (boundary_gain > 0.0F) tau = tau * min(g.length * boundary_gain, zero + 1.0F);
-      colour = shade(ray, g, transfer.colour(v), shading.flat_gradient);
+    const auto cell = volume.cell(x, y, z);
+    Float looks[4];
+    gather_four(lanes, transfer.table, transfer.at(volume.value(lanes, cell)), looks);
+    Float tau = select(shows, looks[3], Float{});
+    Rgb<Float> colour{looks[0], looks[1], looks[2]};
+    if ((boundary_gain > 0.0F || lit()) && any(tau > 0.0F)) {
+      Gradient<Float> g;
+      volume.central_differences(lanes, cell, g.x, g.y, g.z);
+      scale(g);
+      if (boundary_gain > 0.0F) tau = tau * min(g.length * boundary_gain, Float{} + 1.0F);
+      if (lit()) colour = shade(ray, g, colour, shading.flat_gradient);
     }
-    if (any(both(shows, content < 0.0F))) add_labels(lanes, ray, both(shows, content < 0.0F), x, y, z, tau, colour);
+    const auto labelled = both(shows, content < 0.0F);
+    if (any(labelled)) add_labels(ray, labelled, x, y, z, tau, colour);
     const Float passed = exp_negative(tau * dt);
     const Float weight = through * (1.0F - passed);
     light.r += weight * colour.r;
@@ -130,15 +134,13 @@ struct VolumeRenderKernel {
     Float x, y, z;  ///< value per mm, voxel-aligned
     Float length;
   };
-  /// Central differences over two voxels.
-  template <class Float, class Field>
-  ISOCENTER_HD Gradient<Float> gradient(Float x, Float y, Float z, const Field& field) const {
-    Gradient<Float> g;
-    g.x = (field(x + 1.0F, y, z) - field(x - 1.0F, y, z)) * (0.5F * inverse_spacing[0]);
-    g.y = (field(x, y + 1.0F, z) - field(x, y - 1.0F, z)) * (0.5F * inverse_spacing[1]);
-    g.z = (field(x, y, z + 1.0F) - field(x, y, z - 1.0F)) * (0.5F * inverse_spacing[2]);
+  /// From values per voxel to values per mm.
+  template <class Float>
+  ISOCENTER_HD void scale(Gradient<Float>& g) const {
+    g.x = g.x * inverse_spacing[0];
+    g.y = g.y * inverse_spacing[1];
+    g.z = g.z * inverse_spacing[2];
     g.length = square_root(g.x * g.x + g.y * g.y + g.z * g.z);
-    return g;
   }
 
   template <class Float>
@@ -150,68 +152,67 @@ struct VolumeRenderKernel {
     const Float unit = 1.0F / max(g.length, Float{} + 1e-12F);
     const Float towards_light = (g.x * shading.light[0] + g.y * shading.light[1] + g.z * shading.light[2]) * unit;
     const Float towards_half = (g.x * hx + g.y * hy + g.z * hz) * unit * half;
-    const Float lit = max(towards_light, 0.0F - towards_light);
+    const Float lambert = max(towards_light, 0.0F - towards_light);
     const Float mirrored = max(towards_half, 0.0F - towards_half);
     const Float highlight = mirrored / (shading.shininess - shading.shininess * mirrored + mirrored);
     const Float surface = g.length / (g.length + flat_gradient + 1e-12F);
     const float flat = shading.ambient + 0.5F * shading.diffuse;
-    const Float body = flat + surface * (shading.ambient + shading.diffuse * lit - flat);
+    const Float body = flat + surface * (shading.ambient + shading.diffuse * lambert - flat);
     const Float gloss = surface * shading.specular * highlight;
     return {colour.r * body + gloss, colour.g * body + gloss, colour.b * body + gloss};
   }
 
-  /// The share of the eight voxels around a place that carry `label`, weighted as trilinear interpolation does.
-  template <class Float, class Int>
-  ISOCENTER_HD Float label_share(Int label, Float x, Float y, Float z) const {
-    Float share = Float{};
-    each_corner(x, y, z, [&](Int index, Float weight) ISOCENTER_LANE_LAMBDA {
-      share += select(gather_byte(labels, index) == label, weight, weight * 0.0F);
-    });
-    return share;
-  }
-  template <class Float, class Visit>
-  ISOCENTER_HD void each_corner(Float x, Float y, Float z, const Visit& visit) const {
-    x = clamp(x, 0.0F, static_cast<float>(volume.nx - 1));
-    y = clamp(y, 0.0F, static_cast<float>(volume.ny - 1));
-    z = clamp(z, 0.0F, static_cast<float>(volume.nz - 1));
-    const auto i = clamp(to_int(x), 0, max(volume.nx - 2, 0));
-    const auto j = clamp(to_int(y), 0, max(volume.ny - 2, 0));
-    const auto k = clamp(to_int(z), 0, max(volume.nz - 2, 0));
-    const Float fx = x - to_float(i), fy = y - to_float(j), fz = z - to_float(k);
-    const auto at = (k * volume.ny + j) * volume.nx + i;
-    for (int corner = 0; corner < 8; ++corner) {
-      const Float wx = (corner & 1) != 0 ? fx : 1.0F - fx;
-      const Float wy = (corner & 2) != 0 ? fy : 1.0F - fy;
-      const Float wz = (corner & 4) != 0 ? fz : 1.0F - fz;
-      const int offset = ((corner & 1) != 0 ? volume.step_x() : 0) + ((corner & 2) != 0 ? volume.step_y() : 0) +
-                         ((corner & 4) != 0 ? volume.step_z() : 0);
-      visit(at + offset, wx * wy * wz);
-    }
-  }
-
-  template <class Lanes, class Float, class Condition>
-  ISOCENTER_HD void add_labels(Lanes, const Ray<Float>& ray, Condition shows, Float x, Float y, Float z, Float& tau,
+  /// Adds the label around a place to its extinction and colour.
+  template <class Float, class Condition>
+  ISOCENTER_HD void add_labels(const Ray<Float>& ray, Condition shows, Float x, Float y, Float z, Float& tau,
                                Rgb<Float>& colour) const {
-    using Int = typename Lanes::Int;
-    Int label = {};
-    each_corner(x, y, z,
-                [&](Int index, Float) ISOCENTER_LANE_LAMBDA { label = max(label, gather_byte(labels, index)); });
+    const auto label = largest_label(x, y, z);
     const Float strongest = gather(label_table, label * 4 + 3);
     if (!any(both(shows, strongest > 0.0F))) return;
     const Float share = label_share(label, x, y, z);
     const Float edge = clamp((share - 0.25F) * 2.0F, 0.0F, 1.0F);  // a surface at one half
-    const Float own = select(shows, strongest * edge * edge * (3.0F - 2.0F * edge), share * 0.0F);
+    const Float own = select(shows, strongest * edge * edge * (3.0F - 2.0F * edge), Float{});
     if (!any(own > 0.0F)) return;
     const Rgb<Float> paint{gather(label_table, label * 4), gather(label_table, label * 4 + 1),
                            gather(label_table, label * 4 + 2)};
-    const Gradient<Float> g =
-        gradient(x, y, z, [&](Float a, Float b, Float c) ISOCENTER_LANE_LAMBDA { return label_share(label, a, b, c); });
-    const Rgb<Float> lit = shade(ray, g, paint, 0.02F);
-    const Float both_tau = max(tau + own, Float{} + 1e-12F);
-    colour.r = (colour.r * tau + lit.r * own) / both_tau;
-    colour.g = (colour.g * tau + lit.g * own) / both_tau;
-    colour.b = (colour.b * tau + lit.b * own) / both_tau;
+    Gradient<Float> g;
+    g.x = 0.5F * (label_share(label, x + 1.0F, y, z) - label_share(label, x - 1.0F, y, z));
+    g.y = 0.5F * (label_share(label, x, y + 1.0F, z) - label_share(label, x, y - 1.0F, z));
+    g.z = 0.5F * (label_share(label, x, y, z + 1.0F) - label_share(label, x, y, z - 1.0F));
+    scale(g);
+    const Rgb<Float> shaded = shade(ray, g, paint, 0.02F);
+    const Float sum = max(tau + own, Float{} + 1e-12F);
+    colour.r = (colour.r * tau + shaded.r * own) / sum;
+    colour.g = (colour.g * tau + shaded.g * own) / sum;
+    colour.b = (colour.b * tau + shaded.b * own) / sum;
     tau = tau + own;
+  }
+  /// The largest of the eight labels around a place.
+  template <class Float>
+  ISOCENTER_HD auto largest_label(Float x, Float y, Float z) const {
+    const auto c = volume.cell(x, y, z);
+    auto most = gather_byte(labels, c.index);
+    for (int corner = 1; corner < 8; ++corner) {
+      const int offset = ((corner & 1) != 0 ? volume.step_x() : 0) + ((corner & 2) != 0 ? volume.step_y() : 0) +
+                         ((corner & 4) != 0 ? volume.step_z() : 0);
+      most = max(most, gather_byte(labels + offset, c.index));
+    }
+    return most;
+  }
+  /// The share of the eight voxels around a place that carry `label`, weighted as trilinear interpolation does.
+  template <class Float, class Int>
+  ISOCENTER_HD Float label_share(Int label, Float x, Float y, Float z) const {
+    const auto c = volume.cell(x, y, z);
+    const int sy = volume.step_y(), sz = volume.step_z();
+    return c.mix_yz(label_row(label, c.index, c.fx), label_row(label, c.index + sy, c.fx),
+                    label_row(label, c.index + sz, c.fx), label_row(label, c.index + (sy + sz), c.fx));
+  }
+  template <class Float, class Int>
+  ISOCENTER_HD Float label_row(Int label, Int index, Float fx) const {
+    const Float one = Float{} + 1.0F;
+    const Float a = select(gather_byte(labels, index) == label, one, Float{});
+    const Float b = select(gather_byte(labels + volume.step_x(), index) == label, one, Float{});
+    return a + fx * (b - a);
   }
 };
 

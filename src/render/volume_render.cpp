@@ -27,6 +27,8 @@ class VolumeRenderOperator : public OperatorBase<VolumeRender> {
     shots_ = orbit(view, shape_);
     plan.declare_host_memory(shots_.size() * sizeof(Shot));
     set_kernel(view);
+    const std::vector<float> entries = transfer_entries(transfer_, kernel_.transfer);
+    kernel_.transfer.table = plan.upload<float>(entries, "transfer function");
     describe_frames(plan.output("output"), plan.input("input"), view.frames, view.height, view.width,
                     params.frames_per_second);
 
@@ -69,12 +71,13 @@ class VolumeRenderOperator : public OperatorBase<VolumeRender> {
     if (!params.transfer_points.empty()) {
       style = TransferStyle{};
       style.points = points_of(params.transfer_points);
+      style.boundary = params.surface_gradient;
       // A surface is where a fiftieth of the points' range is passed within 1 mm.
       style.flat_gradient = static_cast<float>(0.02 * (style.points.back().value - style.points.front().value));
     }
     const double* spacing = shape_.geometry.spacing_mm;
     kernel_.volume = {nullptr, shape_.nx, shape_.ny, shape_.nz};
-    kernel_.transfer = transfer_function(style.points, params.opacity_scale);
+    transfer_ = transfer_function(style.points, params.opacity_scale);
     kernel_.bricks = empty_brick_grid(shape_);
     kernel_.shading = {style.ambient, style.diffuse, style.specular, style.shininess, style.flat_gradient, {0, 0, 1}};
     if (!params.shading) kernel_.shading = {1, 0, 0, 1, 0, {0, 0, 1}};
@@ -118,10 +121,11 @@ class VolumeRenderOperator : public OperatorBase<VolumeRender> {
     float* content = high + brick_array_floats(shape_);
     float* distance = content + brick_array_floats(shape_);
     find_brick_ranges(launcher, shape_, voxels, low, high);
+    const float slack = kernel_.transfer.per_value > 0 ? 1.0F / kernel_.transfer.per_value : 0.0F;
     const bool still_labels = labels_ && label_shape_.nt < shape_.nt;
     launch_over_bricks(launcher, shape_,
                        BrickContentKernel{low, high, labels, kernel_.label_table, content, shape_.nx, shape_.ny,
-                                          shape_.nz, still_labels, kernel_.transfer});
+                                          shape_.nz, still_labels, transfer_, slack});
     find_brick_distances(launcher, shape_, content, distance);
     distance_ = distance;
   }
@@ -129,6 +133,7 @@ class VolumeRenderOperator : public OperatorBase<VolumeRender> {
   GridShape shape_, label_shape_;
   bool labels_ = false, use_bricks_ = true;
   VolumeRenderKernel kernel_{};
+  TransferFunction transfer_{};
   const float* distance_ = nullptr;
   std::vector<Shot> shots_;
 };

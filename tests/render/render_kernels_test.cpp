@@ -65,7 +65,7 @@ TEST(TransferFunctions, AreStraightLinesBetweenTheirPoints) {
   EXPECT_NEAR(f.extinction(150.0F), peak * 0.75, 1e-6);
   EXPECT_EQ(f.extinction(300.0F), 0.0F);
   EXPECT_EQ(f.extinction(1e9F), 0.0F);
-  EXPECT_NEAR(f.colour(200.0F).g, 0.5, 1e-6);
+  EXPECT_NEAR(f.channel(2, 200.0F), 0.5, 1e-6);
   EXPECT_NEAR(f.largest_extinction(0.0F, 250.0F), peak, 1e-6);
   EXPECT_NEAR(f.largest_extinction(-50.0F, 0.0F), peak / 2, 1e-6);
   EXPECT_EQ(f.largest_extinction(-900.0F, -100.0F), 0.0F);
@@ -89,8 +89,9 @@ TEST(Bricks, HoldTheRangeOfTheirSamplesAndTheDistanceToWhatShows) {
   std::vector<float> low(static_cast<std::size_t>(bricks)), high = low, content = low, distance = low;
   launch(serial(), BrickRangeKernel{v.data(), low.data(), high.data(), nx, ny, nz}, bx, by, bz);
   const TransferFunction f = transfer_function({{10, 0, 1, 1, 1}, {40, 0.5, 1, 1, 1}}, 1);
-  launch(serial(), BrickContentKernel{low.data(), high.data(), nullptr, nullptr, content.data(), nx, ny, nz, false, f},
-         bx, by, bz);
+  launch(serial(),
+         BrickContentKernel{low.data(), high.data(), nullptr, nullptr, content.data(), nx, ny, nz, false, f, 0}, bx, by,
+         bz);
   launch(serial(), BrickDistanceKernel{content.data(), distance.data(), bx, by, bz, 0}, bx, by, bz);
   launch(serial(), BrickDistanceKernel{distance.data(), content.data(), bx, by, bz, 1}, bx, by, bz);
   launch(serial(), BrickDistanceKernel{content.data(), distance.data(), bx, by, bz, 2}, bx, by, bz);
@@ -115,7 +116,8 @@ TEST(Frames, HaveTheSameBitsFromPacksAndFromSingleRays) {
   const Shot shot = orbit(view, shape)[0];
   VolumeRenderKernel k{};
   k.volume = {voxels.data(), nx, ny, nz};
-  k.transfer = transfer_function({{8, 0, 0.9, 0.5, 0.3}, {50, 0.6, 1, 1, 0.8}}, 1);
+  const auto table = transfer_entries(transfer_function({{8, 0, 0.9, 0.5, 0.3}, {50, 0.6, 1, 1, 0.8}}, 1), k.transfer);
+  k.transfer.table = table.data();
   k.camera = shot.camera;
   k.shading = {0.2F, 0.7F, 0.3F, 20, 1, {shot.light[0], shot.light[1], shot.light[2]}};
   for (float& s : k.inverse_spacing) s = 1;

@@ -32,8 +32,9 @@ struct VolumeRender {
       "Levoy 1988, Max 1995. Presets give opacity and colour for values in HU (ct_) or in units of the volume's own "
       "(mr: 0 to 1000); transfer_points replaces them. Output colours are sRGB.";
   struct Params {
-    TransferPreset preset = TransferPreset::ct_bone;
+    TransferPreset preset = TransferPreset::ct_chest;
     std::vector<double> transfer_points = {};
+    double surface_gradient = 0;
     double opacity_scale = 1.0;
     std::int64_t width = 640;
     std::int64_t height = 640;
@@ -47,7 +48,7 @@ struct VolumeRender {
     double elevation_deg = 0;
     std::vector<double> axis = {0, 0, 1};
     double time_cycles = 1;
-    double samples_per_voxel = 1.0;
+    double samples_per_voxel = 1.5;
     bool shading = true;
     std::vector<double> background = {0.05, 0.06, 0.08, 0.0, 0.0, 0.0};
     double label_opacity = 0.6;
@@ -61,6 +62,9 @@ struct VolumeRender {
                   &Params::transfer_points, "transfer_points", Unit::none, -1e6, 1e6,
                   "Instead of a preset: value, opacity of 1 mm (0 to 1), red, green, blue (0 to 1, sRGB), for 1 to 24 "
                   "points with increasing values; straight lines between them."),
+              param(&Params::surface_gradient, "surface_gradient", Unit::none, 0, 1e6,
+                    "With transfer_points: the change of value per mm at which a sample has its full opacity, so that "
+                    "surfaces stand out of what they enclose; 0: opacity depends on the value alone."),
               param(&Params::opacity_scale, "opacity_scale", Unit::none, 0.001, 1000, "Makes all denser or thinner."),
           },
           view_parameters<Params>(),
