@@ -34,6 +34,7 @@ const Known known[] = {
     {"airway", anatomical_structure, "89187006", "Airway structure"},
     {"bronchus", anatomical_structure, "955009", "Bronchus"},
     {"lung and airways", anatomical_structure, "20139000", "Structure of respiratory system"},
+    {"heart and vessels", anatomical_structure, "113257007", "Cardiovascular system"},
     {"aorta", anatomical_structure, "15825003", "Aorta"},
     {"vessel", anatomical_structure, "59820001", "Blood Vessel"},
     {"esophagus", anatomical_structure, "32849002", "Esophagus"},
