@@ -1,17 +1,19 @@
-// Included once for each instruction set, after ISOCENTER_SIMD (a target attribute), `variant_name`, `width`, `Vec` and the functions on
-// it are defined; see fdk_avx512.cpp and fdk_avx2.cpp. Everything here is in that file's anonymous namespace.
+// Included once for each instruction set, after ISOCENTER_SIMD (a target attribute), `variant_name`, `width`, `Vec` and
+// the functions on it are defined; see fdk_avx512.cpp and fdk_avx2.cpp. Everything here is in that file's anonymous
+// namespace.
 //
-// The idea: with the detector's columns along z, a voxel column (x, y) meets one detector column u of each view, with one
-// weight. So the two neighbouring detector columns are blended once, weight included, into a line; then z is walked, where
-// the detector's row is v0 + z dv: one linear interpolation in that line for each voxel, out of two registers. The voxel
-// columns of a tile stay in the second-level cache over all views, the lines of a block of views in the first-level one.
+// The idea: with the detector's columns along z, a voxel column (x, y) meets one detector column u of each view, with
+// one weight. So the two neighbouring detector columns are blended once, weight included, into a line; then z is
+// walked, where the detector's row is v0 + z dv: one linear interpolation in that line for each voxel, out of two
+// registers. The voxel columns of a tile stay in the second-level cache over all views, the lines of a block of views
+// in the first-level one.
 
 constexpr int tile_x = 16, tile_y = 8;
 constexpr int views_at_once = 12;  // their lines fill two thirds of the first-level cache
 constexpr int view_block = 16;     // the length of arrays over views: whole registers
 constexpr int z_block_max = 256;
 constexpr int column_stride = z_block_max + 16;  // in a tile; not a power of two, so that neighbours share no cache set
-constexpr int line_length = 576;  // floats: z_block_max * 1.7 + reach, rounded up
+constexpr int line_length = 576;                 // floats: z_block_max * 1.7 + reach, rounded up
 
 struct Scratch {
   alignas(64) float tile[tile_x * tile_y * column_stride];
@@ -74,7 +76,8 @@ ISOCENTER_SIMD inline void locate(const Block& b, const FdkStack& stack, int cou
     c->weight1[k] = weight * fu;
     c->row[k] = v[n];
     c->step[k] = dv[n];
-    // Two rows of margin below: one that start_group adds when dv is negative, one for rounding. Then whole cache lines.
+    // Two rows of margin below: one that start_group adds when dv is negative, one for rounding. Then whole cache
+    // lines.
     c->first[k] = (floor_to_int(low < -30.0F ? -30.0F : low) - 2) & ~15;
     c->last[k] = floor_to_int(high > rows ? rows : high) + reach;
   }
