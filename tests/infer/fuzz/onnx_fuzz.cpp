@@ -1,9 +1,8 @@
 // Any bytes as an ONNX file: read, lowered for a small input, made smaller and laid out in memory. What is wrong with
 // them has to come back as an Error, in bounded memory and time.
-#include <isocenter/error.hpp>
-
 #include <cstddef>
 #include <cstdint>
+#include <isocenter/error.hpp>
 #include <span>
 
 #include "infer/lower.hpp"
