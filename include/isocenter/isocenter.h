@@ -38,9 +38,9 @@ enum {
   ISOCENTER_DEVICE_LOST = 6,      /* the device failed; the session does not go on */
   ISOCENTER_UNSUPPORTED = 7,      /* valid, but not by this build or device */
   ISOCENTER_CANCELLED = 8,
-  ISOCENTER_IO_ERROR = 9,         /* a file, folder, disk or connection */
-  ISOCENTER_END_OF_STREAM = 10,   /* no more items; not an error */
-  ISOCENTER_TIMEOUT = 11,         /* nothing came within the time asked for; not an error */
+  ISOCENTER_IO_ERROR = 9,       /* a file, folder, disk or connection */
+  ISOCENTER_END_OF_STREAM = 10, /* no more items; not an error */
+  ISOCENTER_TIMEOUT = 11,       /* nothing came within the time asked for; not an error */
   ISOCENTER_INTERNAL = 12
 };
 
@@ -54,7 +54,8 @@ typedef struct isocenter_error {
 
 typedef struct isocenter_context isocenter_context;
 
-/* Host memory. Both functions are thread-safe; allocate returns NULL when there is none. Alignment is a power of two. */
+/* Host memory. Both functions are thread-safe; allocate returns NULL when there is none. Alignment is a power of two.
+ */
 typedef struct isocenter_allocator {
   uint32_t struct_size;
   void* user;
@@ -63,7 +64,8 @@ typedef struct isocenter_allocator {
 } isocenter_allocator;
 
 /* The threads that CPU work is spread over. parallel_for calls body over disjoint ranges that cover [0, count), each
- * of at least min(grain, count) but for the last, and returns when all are done; it may be called from several threads. */
+ * of at least min(grain, count) but for the last, and returns when all are done; it may be called from several threads.
+ */
 typedef struct isocenter_threads {
   uint32_t struct_size;
   void* user;
@@ -77,9 +79,9 @@ enum { ISOCENTER_LOG_DEBUG = 0, ISOCENTER_LOG_INFO = 1, ISOCENTER_LOG_WARNING = 
 typedef struct isocenter_context_options {
   uint32_t struct_size;
   uint32_t flags;
-  const isocenter_allocator* allocator; /* NULL: the system's */
-  const isocenter_threads* threads;     /* NULL: oneTBB with thread_count threads */
-  int32_t thread_count;                 /* 0: one for each core that this process may use */
+  const isocenter_allocator* allocator;                        /* NULL: the system's */
+  const isocenter_threads* threads;                            /* NULL: oneTBB with thread_count threads */
+  int32_t thread_count;                                        /* 0: one for each core that this process may use */
   void (*log)(void* user, int32_t level, const char* message); /* NULL: silence */
   void* log_user;
   const char* module_path; /* folder of run-time modules; NULL: "isocenter" beside this library */
@@ -213,15 +215,14 @@ ISOCENTER_API isocenter_status isocenter_payload_set_geometry(isocenter_payload*
 ISOCENTER_API void isocenter_payload_geometry(const isocenter_payload* payload, isocenter_geometry* geometry);
 /* Attributes: a flat list of key -> text or key -> float64 numbers. Well-known keys: "unit" ("HU", "1/mm", "SUV"),
  * "provenance" (JSON). NULL text or count 0 removes the key. */
-ISOCENTER_API isocenter_status isocenter_payload_set_text(isocenter_payload* payload, const char* key,
-                                                          const char* text, isocenter_error* error);
+ISOCENTER_API isocenter_status isocenter_payload_set_text(isocenter_payload* payload, const char* key, const char* text,
+                                                          isocenter_error* error);
 ISOCENTER_API isocenter_status isocenter_payload_set_numbers(isocenter_payload* payload, const char* key,
                                                              const double* numbers, size_t count,
                                                              isocenter_error* error);
 /* NULL when there is no such text; valid until the attribute changes or the payload goes. */
 ISOCENTER_API const char* isocenter_payload_text(const isocenter_payload* payload, const char* key);
-ISOCENTER_API const double* isocenter_payload_numbers(const isocenter_payload* payload, const char* key,
-                                                      size_t* count);
+ISOCENTER_API const double* isocenter_payload_numbers(const isocenter_payload* payload, const char* key, size_t* count);
 ISOCENTER_API uint32_t isocenter_payload_attribute_count(const isocenter_payload* payload);
 ISOCENTER_API const char* isocenter_payload_attribute_key(const isocenter_payload* payload, uint32_t index);
 ISOCENTER_API void isocenter_payload_set_position(isocenter_payload* payload, int64_t sequence, double time_s);
@@ -234,8 +235,8 @@ enum {
   ISOCENTER_PARAMETER_INTEGER = 2, /* int64 in [minimum, maximum] */
   ISOCENTER_PARAMETER_BOOL = 3,    /* true or false */
   ISOCENTER_PARAMETER_TEXT = 4,
-  ISOCENTER_PARAMETER_CHOICE = 5,  /* one of choices */
-  ISOCENTER_PARAMETER_NUMBERS = 6  /* a list of float64, each in [minimum, maximum] */
+  ISOCENTER_PARAMETER_CHOICE = 5, /* one of choices */
+  ISOCENTER_PARAMETER_NUMBERS = 6 /* a list of float64, each in [minimum, maximum] */
 };
 enum { ISOCENTER_PARAMETER_REQUIRED = 1, ISOCENTER_PARAMETER_PATH = 2 };
 
@@ -245,7 +246,7 @@ typedef struct isocenter_parameter {
   int32_t type;
   uint32_t choice_count;
   const char* name;
-  const char* unit; /* "mm", "HU", "deg", ... or "" */
+  const char* unit;          /* "mm", "HU", "deg", ... or "" */
   const char* default_value; /* as it would be written in a file */
   double minimum;
   double maximum;
@@ -280,8 +281,8 @@ enum { ISOCENTER_OPERATOR_HOST_ONLY = 1 /* always runs on "cpu", whatever the se
 typedef struct isocenter_operator_type {
   uint32_t struct_size;
   uint32_t flags;
-  const char* name;    /* lower_snake_case */
-  const char* module;  /* "recon", or the maker's own */
+  const char* name;   /* lower_snake_case */
+  const char* module; /* "recon", or the maker's own */
   const char* version;
   const char* summary; /* one line */
   const char* help;    /* method, source, cost, errors */
@@ -302,8 +303,7 @@ typedef struct isocenter_operator_type {
 
 /* The structure and what it points to must live as long as the context. */
 ISOCENTER_API isocenter_status isocenter_register_operator(isocenter_context* context,
-                                                           const isocenter_operator_type* type,
-                                                           isocenter_error* error);
+                                                           const isocenter_operator_type* type, isocenter_error* error);
 ISOCENTER_API uint32_t isocenter_operator_count(const isocenter_context* context);
 /* In the order of module, then name. */
 ISOCENTER_API const isocenter_operator_type* isocenter_operator_at(const isocenter_context* context, uint32_t index);
@@ -382,8 +382,7 @@ ISOCENTER_API isocenter_status isocenter_pipeline_add(isocenter_pipeline* pipeli
                                                       const char* operator_name, isocenter_error* error);
 /* `value` as in a file: "1.5", "true", "hann", "0, 1.5, 3". Checked here: name, type, range. */
 ISOCENTER_API isocenter_status isocenter_pipeline_set(isocenter_pipeline* pipeline, const char* node,
-                                                      const char* parameter, const char* value,
-                                                      isocenter_error* error);
+                                                      const char* parameter, const char* value, isocenter_error* error);
 /* A device for this node alone instead of the session's. */
 ISOCENTER_API isocenter_status isocenter_pipeline_set_device(isocenter_pipeline* pipeline, const char* node,
                                                              const char* device, isocenter_error* error);
@@ -391,9 +390,9 @@ ISOCENTER_API isocenter_status isocenter_pipeline_connect(isocenter_pipeline* pi
                                                           const char* from_port, const char* to_node,
                                                           const char* to_port, isocenter_error* error);
 enum {
-  ISOCENTER_EDGE_BLOCK = 0,      /* a full queue makes the producer wait (the default) */
+  ISOCENTER_EDGE_BLOCK = 0,       /* a full queue makes the producer wait (the default) */
   ISOCENTER_EDGE_DROP_OLDEST = 1, /* a full queue loses its oldest item */
-  ISOCENTER_EDGE_LATEST = 2      /* the consumer sees only the newest item */
+  ISOCENTER_EDGE_LATEST = 2       /* the consumer sees only the newest item */
 };
 /* The policy and capacity (at least 1) of the queue that ends in an input port. */
 ISOCENTER_API isocenter_status isocenter_pipeline_set_edge(isocenter_pipeline* pipeline, const char* to_node,
@@ -495,8 +494,8 @@ typedef struct isocenter_device_type {
   const char* (*error_text)(void* user, int error);
   int (*make_current)(void* user); /* called in every thread before it plans or runs on the device; may be NULL */
 } isocenter_device_type;
-ISOCENTER_API isocenter_status isocenter_register_device(isocenter_context* context,
-                                                         const isocenter_device_type* type, isocenter_error* error);
+ISOCENTER_API isocenter_status isocenter_register_device(isocenter_context* context, const isocenter_device_type* type,
+                                                         isocenter_error* error);
 /* For a module's own record of why a device is not there: reported by find_device. */
 ISOCENTER_API void isocenter_report_missing_device(isocenter_context* context, const char* type, const char* reason);
 
