@@ -56,7 +56,7 @@ attempt() {
 }
 
 # The tests that run on a device carry its name, "cuda_0".
-on_gpu='*cuda*:*Cuda*:*CUDA*'
+on_gpu='*cuda*:*Cuda*:*CUDA*:*Cudnn*'
 
 has_gpu_tests() { "$1" --gtest_list_tests --gtest_filter="$on_gpu" 2>/dev/null | grep -q '^  '; }
 
