@@ -128,16 +128,28 @@ struct BrickDistanceKernel {
   }
 };
 
+/// mm until a ray at voxel coordinate p leaves the bricks within `around` bricks of brick b along one axis.
+template <class Float, class Int>
+ISOCENTER_HD Float until_out(Float p, Float direction, Int b, int bricks, Float around) {
+  const Float low = (to_float(b) - around) * static_cast<float>(kBrick);
+  const Float high = (to_float(b) + around + 1.0F) * static_cast<float>(kBrick);
+  const Float to_low = select(low <= 0.0F, Float{} - 1e6F, low);
+  const Float to_high = select(high >= static_cast<float>(bricks * kBrick), Float{} + 1e6F, high);
+  const Float edge = select(direction > 0.0F, to_high, to_low);
+  const Float speed = select(direction > 0.0F, max(direction, Float{} + 1e-9F), min(direction, Float{} - 1e-9F));
+  return (edge - p) / speed;
+}
+
 /// The bricks of one frame as a ray sees them.
 struct BrickGrid {
   const float* distance;
   int bricks_x, bricks_y, bricks_z;
 
-  /// The brick of a sample at clamped voxel coordinates.
   template <class Int>
   struct At {
     Int x, y, z, index;
   };
+  /// The brick of a sample at clamped voxel coordinates.
   template <class Float>
   ISOCENTER_HD auto at(Float x, Float y, Float z) const {
     const auto bx = clamp(to_int(x * (1.0F / kBrick)), 0, bricks_x - 1);
@@ -146,18 +158,15 @@ struct BrickGrid {
     using Int = decltype(to_int(x));
     return At<Int>{bx, by, bz, (bz * bricks_y + by) * bricks_x + bx};
   }
+  /// How many samples of a ray, this one at (x, y, z) and the next ones, lie within `around` bricks of its brick: at
+  /// least this one, and not those that rounding could put outside (a hundredth of a sample).
+  template <class Int, class Float>
+  ISOCENTER_HD Int samples_inside(const At<Int>& b, Float x, Float y, Float z, Float dx, Float dy, Float dz,
+                                  Float around, Float per_mm) const {
+    const Float out = min(min(until_out(x, dx, b.x, bricks_x, around), until_out(y, dy, b.y, bricks_y, around)),
+                          until_out(z, dz, b.z, bricks_z, around));
+    return to_int(clamp(out * per_mm - 0.01F, 0.0F, 1e6F)) + 1;
+  }
 };
-
-/// mm until a ray at voxel coordinate p leaves the bricks within `around` bricks of brick b along one axis.
-template <class Float, class Int>
-ISOCENTER_HD Float until_out(Float p, Float direction, Int b, int bricks, Float around) {
-  const Float low = (to_float(b) - around) * static_cast<float>(kBrick);
-  const Float high = (to_float(b) + around + 1.0F) * static_cast<float>(kBrick);
-  const Float to_low = select(low <= 0.0F, low * 0.0F - 1e6F, low);
-  const Float to_high = select(high >= static_cast<float>(bricks * kBrick), high * 0.0F + 1e6F, high);
-  const Float edge = select(direction > 0.0F, to_high, to_low);
-  const Float speed = select(direction > 0.0F, max(direction, Float{} + 1e-9F), min(direction, Float{} - 1e-9F));
-  return (edge - p) / speed;
-}
 
 }  // namespace isocenter::detail

@@ -14,6 +14,7 @@ enum class ProjectionMode { maximum, minimum, mean };
 /// the result are passed over; the picture is the same bit for bit.
 struct IntensityProjectionKernel {
   static constexpr const char* name = "render/intensity_projection";
+  static constexpr int kAllSamples = 1 << 24;  ///< more than a ray has
   Sampler volume;
   BrickGrid bound;
   Camera camera;
@@ -39,17 +40,22 @@ struct IntensityProjectionKernel {
     auto n = count * 0;
     auto alive = n < count;
     while (any(alive)) {
-      const Float t = first + to_float(n) * dt;
-      const Float sx = ray.ox + t * ray.dx, sy = ray.oy + t * ray.dy, sz = ray.oz + t * ray.dz;
-      auto jump = n * 0 + 1;
-      auto counts = alive;
-      if (bound.distance != nullptr) counts = both(alive, may_change(ray, sx, sy, sz, per_step, sign, best, jump));
-      if (any(counts)) {
-        const Float v = volume.trilinear(lanes, sx, sy, sz);
-        best = select(counts, max(v * sign, best), best);  // in this order NaN loses
-        if (mode == ProjectionMode::mean) sum += select(counts, v, Float{});
+      auto same = n * 0 + kAllSamples;
+      auto may_change = alive;
+      if (bound.distance != nullptr) {
+        const Float largest = brick_bound(ray, first + to_float(n) * dt, per_step, same) * sign;
+        may_change = both(alive, largest > best);
       }
-      n = n + jump;
+      const int run = any(may_change) ? smallest(select(may_change, same, n * 0 + kAllSamples)) : 0;
+      for (int i = 0; i < run; ++i) {
+        const auto taken = both(may_change, n + i < count);
+        if (!any(taken)) break;
+        const Float t = first + to_float(n + i) * dt;
+        const Float v = volume.trilinear(lanes, ray.ox + t * ray.dx, ray.oy + t * ray.dy, ray.oz + t * ray.dz);
+        best = select(taken, max(v * sign, best), best);  // in this order NaN loses
+        if (mode == ProjectionMode::mean) sum += select(taken, v, Float{});
+      }
+      n = n + select(may_change, n * 0 + run, same);
       alive = n < count;
     }
     const Float value = mode == ProjectionMode::mean ? sum / max(to_float(count), Float{} + 1.0F) : best * sign;
@@ -58,21 +64,15 @@ struct IntensityProjectionKernel {
   }
 
  private:
-  /// Whether the sample's brick can change the result; where not, `jump` leads to the first sample behind it.
+  /// The bound of the brick at t, and how many samples from there on are in it.
   template <class Float, class Int>
-  ISOCENTER_HD auto may_change(const Ray<Float>& ray, Float sx, Float sy, Float sz, Float per_step, float sign,
-                               Float best, Int& jump) const {
+  ISOCENTER_HD Float brick_bound(const Ray<Float>& ray, Float t, Float per_step, Int& same) const {
+    const Float sx = ray.ox + t * ray.dx, sy = ray.oy + t * ray.dy, sz = ray.oz + t * ray.dz;
     const auto brick =
         bound.at(clamp(sx, 0.0F, static_cast<float>(volume.nx - 1)), clamp(sy, 0.0F, static_cast<float>(volume.ny - 1)),
                  clamp(sz, 0.0F, static_cast<float>(volume.nz - 1)));
-    const auto may = gather(bound.distance, brick.index) * sign > best;
-    const Float here = Float{};
-    const Float out = min(
-        min(until_out(sx, ray.dx, brick.x, bound.bricks_x, here), until_out(sy, ray.dy, brick.y, bound.bricks_y, here)),
-        until_out(sz, ray.dz, brick.z, bound.bricks_z, here));
-    const auto far = to_int(clamp(out * per_step - 0.01F, 0.0F, 1e6F)) + 1;  // early, as in VolumeRenderKernel
-    jump = select(may, jump, far);
-    return may;
+    same = bound.samples_inside(brick, sx, sy, sz, ray.dx, ray.dy, ray.dz, Float{}, per_step);
+    return gather(bound.distance, brick.index);
   }
 };
 

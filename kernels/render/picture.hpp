@@ -14,11 +14,18 @@ ISOCENTER_HD void store_byte(std::uint8_t* p, int stride, int v) {
   *p = static_cast<std::uint8_t>(v);
 }
 ISOCENTER_HD int gather_byte(const std::uint8_t* p, int i) { return p[i]; }
+/// The smallest number of all lanes.
+ISOCENTER_HD int smallest(int v) { return v; }
 #if !defined(__CUDACC__)
 ISOCENTER_HD int8 both(int8 a, int8 b) { return a & b; }
 ISOCENTER_HD int8 either(int8 a, int8 b) { return a | b; }
 ISOCENTER_HD void store_byte(std::uint8_t* p, int stride, int8 v) {
   for (int k = 0; k < 8; ++k) p[k * stride] = static_cast<std::uint8_t>(v[k]);
+}
+ISOCENTER_HD int smallest(int8 v) {
+  int least = v[0];
+  for (int k = 1; k < 8; ++k) least = v[k] < least ? v[k] : least;
+  return least;
 }
 ISOCENTER_HD int8 gather_byte(const std::uint8_t* p, int8 i) {
   int8 r;

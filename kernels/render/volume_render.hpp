@@ -27,6 +27,7 @@ struct Shading {
 /// that may show something: the picture is the same bit for bit.
 struct VolumeRenderKernel {
   static constexpr const char* name = "render/volume_render";
+  static constexpr int kAllSamples = 1 << 24;  ///< more than a ray has
   Sampler volume;
   const std::uint8_t* labels;  ///< of the same grid, or null
   const float* label_table;    ///< for each of 256 labels: red, green, blue (linear), extinction in 1/mm
@@ -56,18 +57,19 @@ struct VolumeRenderKernel {
     auto n = count * 0;
     auto alive = n < count;
     while (any(alive)) {
-      const Float t = first + to_float(n) * dt;
-      const Float sx = ray.ox + t * ray.dx, sy = ray.oy + t * ray.dy, sz = ray.oz + t * ray.dz;
-      auto jump = n * 0 + 1;
-      Float content = Float{};
-      if (bricks.distance != nullptr) {
-        content = brick_content(ray, sx, sy, sz, per_step, jump);
-      } else if (labels != nullptr) {
-        content = content - 1.0F;
-      }
+      // How many samples from here on have the same content, and how many of them all rays that show something share.
+      auto same = n * 0 + kAllSamples;
+      Float content = labels != nullptr ? Float{} - 1.0F : Float{};
+      if (bricks.distance != nullptr) content = brick_content(ray, first + to_float(n) * dt, per_step, same);
       const auto shows = both(alive, content <= 0.0F);
-      if (any(shows)) add_sample(lanes, ray, shows, content, sx, sy, sz, dt, light, through);
-      n = n + jump;
+      const int run = any(shows) ? smallest(select(shows, same, n * 0 + kAllSamples)) : 0;
+      for (int i = 0; i < run; ++i) {
+        const auto taken = both(shows, both(n + i<count, through> stop));
+        if (!any(taken)) break;
+        const Float t = first + to_float(n + i) * dt;
+        add_sample(lanes, ray, taken, content, t, dt, light, through);
+      }
+      n = n + select(shows, n * 0 + run, same);
       alive = both(n<count, through> stop);
     }
 
@@ -84,29 +86,22 @@ struct VolumeRenderKernel {
   }
   ISOCENTER_HD bool lit() const { return shading.diffuse > 0.0F || shading.specular > 0.0F; }
 
-  /// What the sample's brick shows, and how many samples on the next one is that may show something.
+  /// What the brick at t shows, and how many samples from there on are in it, or in the empty bricks around it.
   template <class Float, class Int>
-  ISOCENTER_HD Float brick_content(const Ray<Float>& ray, Float sx, Float sy, Float sz, Float per_step,
-                                   Int& jump) const {
+  ISOCENTER_HD Float brick_content(const Ray<Float>& ray, Float t, Float per_step, Int& same) const {
+    const Float sx = ray.ox + t * ray.dx, sy = ray.oy + t * ray.dy, sz = ray.oz + t * ray.dz;
     const auto brick = bricks.at(clamp(sx, 0.0F, static_cast<float>(volume.nx - 1)),
                                  clamp(sy, 0.0F, static_cast<float>(volume.ny - 1)),
                                  clamp(sz, 0.0F, static_cast<float>(volume.nz - 1)));
     const Float content = gather(bricks.distance, brick.index);
-    if (any(content > 0.0F)) {
-      const Float around = content - 1.0F;
-      const Float out = min(min(until_out(sx, ray.dx, brick.x, bricks.bricks_x, around),
-                                until_out(sy, ray.dy, brick.y, bricks.bricks_y, around)),
-                            until_out(sz, ray.dz, brick.z, bricks.bricks_z, around));
-      // A hundredth of a sample early, so that rounding never jumps into the next brick.
-      const auto far = to_int(clamp(out * per_step - 0.01F, 0.0F, 1e6F)) + 1;
-      jump = select(content > 0.0F, far, jump);
-    }
+    same = bricks.samples_inside(brick, sx, sy, sz, ray.dx, ray.dy, ray.dz, max(content - 1.0F, Float{}), per_step);
     return content;
   }
 
   template <class Lanes, class Float, class Condition>
-  ISOCENTER_HD void add_sample(Lanes lanes, const Ray<Float>& ray, Condition shows, Float content, Float x, Float y,
-                               Float z, Float dt, Rgb<Float>& light, Float& through) const {
+  ISOCENTER_HD void add_sample(Lanes lanes, const Ray<Float>& ray, Condition shows, Float content, Float t, Float dt,
+                               Rgb<Float>& light, Float& through) const {
+    const Float x = ray.ox + t * ray.dx, y = ray.oy + t * ray.dy, z = ray.oz + t * ray.dz;
     const auto cell = volume.cell(x, y, z);
     Float looks[4];
     gather_four(lanes, transfer.table, transfer.at(volume.value(lanes, cell)), looks);
