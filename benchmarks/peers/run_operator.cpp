@@ -25,8 +25,8 @@ int run(int argc, char** argv) {
   const std::int64_t nx = std::stol(argv[3]), ny = std::stol(argv[4]), nz = std::stol(argv[5]);
   const ic::Geometry geometry =
       ic::Geometry::centred(nx, ny, nz, {std::stod(argv[6]), std::stod(argv[7]), std::stod(argv[8])});
-  const ic::Volume volume = ic::Volume::own(read_floats(argv[2], static_cast<std::size_t>(nx * ny * nz)), nx, ny, nz,
-                                            geometry, "HU");
+  const ic::Volume volume =
+      ic::Volume::own(read_floats(argv[2], static_cast<std::size_t>(nx * ny * nz)), nx, ny, nz, geometry, "HU");
   int repeats = 1;
   const ic::Context context;
   ic::Pipeline pipeline(context);

@@ -8,16 +8,12 @@
 #include "render/render_test_data.hpp"
 #include "render/transfer_presets.hpp"
 #include "render/tuned_frames.hpp"
+#include "test_launcher.hpp"
 
 namespace isocenter::detail {
 namespace {
 
-Launcher serial() {
-  Launcher launcher;
-  launcher.parallel_for = [](void*, std::int64_t n, std::int64_t, void (*body)(void*, std::int64_t, std::int64_t),
-                             void* data) { body(data, 0, n); };
-  return launcher;
-}
+using isocenter::testing::launcher_with;
 
 TEST(LaneMath, IsAsCloseToTheStandardLibraryAsItSays) {
   for (double x = 0; x < 80; x += 0.0137) {
@@ -87,14 +83,14 @@ TEST(Bricks, HoldTheRangeOfTheirSamplesAndTheDistanceToWhatShows) {
   v[(10 * ny + 20) * nx + 24] = 50;  // voxel 24 is the last of brick 2 and the first of brick 3 along x
   const int bx = bricks_along(nx), by = bricks_along(ny), bz = bricks_along(nz), bricks = bx * by * bz;
   std::vector<float> low(static_cast<std::size_t>(bricks)), high = low, content = low, distance = low;
-  launch(serial(), BrickRangeKernel{v.data(), low.data(), high.data(), nx, ny, nz}, bx, by, bz);
+  launch(launcher_with(1), BrickRangeKernel{v.data(), low.data(), high.data(), nx, ny, nz}, bx, by, bz);
   const TransferFunction f = transfer_function({{10, 0, 1, 1, 1}, {40, 0.5, 1, 1, 1}}, 1);
-  launch(serial(),
+  launch(launcher_with(1),
          BrickContentKernel{low.data(), high.data(), nullptr, nullptr, content.data(), nx, ny, nz, false, f, 0}, bx, by,
          bz);
-  launch(serial(), BrickDistanceKernel{content.data(), distance.data(), bx, by, bz, 0}, bx, by, bz);
-  launch(serial(), BrickDistanceKernel{distance.data(), content.data(), bx, by, bz, 1}, bx, by, bz);
-  launch(serial(), BrickDistanceKernel{content.data(), distance.data(), bx, by, bz, 2}, bx, by, bz);
+  launch(launcher_with(1), BrickDistanceKernel{content.data(), distance.data(), bx, by, bz, 0}, bx, by, bz);
+  launch(launcher_with(1), BrickDistanceKernel{distance.data(), content.data(), bx, by, bz, 1}, bx, by, bz);
+  launch(launcher_with(1), BrickDistanceKernel{content.data(), distance.data(), bx, by, bz, 2}, bx, by, bz);
   for (int k = 0; k < bz; ++k)
     for (int j = 0; j < by; ++j)
       for (int i = 0; i < bx; ++i) {
@@ -128,7 +124,7 @@ TEST(Frames, HaveTheSameBitsFromPacksAndFromSingleRays) {
   k.height = 31;
   std::vector<std::uint8_t> packs(45 * 31 * 3), singles = packs;
   k.pixels = packs.data();
-  launch_frame(serial(), k);
+  launch_frame(launcher_with(1), k);
   k.pixels = singles.data();
   for (int y = 0; y < 31; ++y)
     for (int x = 0; x < 45; ++x) k(Scalar{}, x, y, 0);

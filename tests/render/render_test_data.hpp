@@ -8,6 +8,8 @@
 #include <random>
 #include <vector>
 
+#include "plain_threads.hpp"
+
 namespace isocenter::testing {
 
 /// A way to store the same patient volume: voxel axis a runs along patient axis order[a], backwards where flip[a].
@@ -158,6 +160,7 @@ inline Context context_with(int threads, bool reference) {
   isocenter_context_options options{};
   options.struct_size = sizeof options;
   options.thread_count = threads;
+  options.threads = threads_under_test();
   options.flags = ISOCENTER_CONTEXT_NO_MODULES;
   const Context made(options);
   ::unsetenv("ISOCENTER_KERNELS");
