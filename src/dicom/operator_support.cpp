@@ -13,7 +13,7 @@ std::string ascii_json(const std::string& utf8) {
   std::string text;
   const auto escape = [&](unsigned unit) {
     char code[8];
-    std::snprintf(code, sizeof code, "\\u%04x", unit);
+    std::snprintf(code, sizeof code, "\\u%04x", unit & 0xFFFFU);
     text += code;
   };
   for (std::size_t i = 0; i < utf8.size(); ++i) {
