@@ -73,7 +73,7 @@ say "Installing ${#missing[@]} packages: ${missing[*]}"
 # A release of the distribution may lack one; what needs it is then off, and configure says so.
 offered=()
 for name in "${missing[@]}"; do
-  if apt-cache policy "$name" | grep -q '^  Candidate: [0-9]'; then
+  if [[ "$(apt-cache policy "$name")" =~ Candidate:\ [0-9] ]]; then
     offered+=("$name")
   else
     note "this distribution has no package '$name'; what needs it is left out"
