@@ -53,8 +53,9 @@ configure_preset() {
       settings=(-DISOCENTER_WITH_CUDA=OFF)
     fi
   fi
-  # Warnings are errors where we choose the compiler; elsewhere a newer one may know new warnings.
-  if [[ "${CI:-}" == true ]]; then settings+=(-DISOCENTER_WERROR=ON); fi
+  # Warnings are errors where we choose the compiler; elsewhere a newer one may know new warnings. With a sanitizer's
+  # instrumentation GCC warns of what it does not say otherwise, and often wrongly.
+  if [[ "${CI:-}" == true && "$preset" != *san ]]; then settings+=(-DISOCENTER_WERROR=ON); fi
   local log="build/$preset-configure.log"
   mkdir -p build
   if ! cmake --preset "$preset" "${settings[@]}" "$@" >"$log" 2>&1; then

@@ -107,7 +107,7 @@ void write_series(const std::filesystem::path& folder, int count, double first, 
     SyntheticSlice s = like;
     s.position[2] = first + i * step;
     s.instance_number = count - i;
-    char name[16];
+    char name[24];
     std::snprintf(name, sizeof name, "s%03d.dcm", i);
     write_slice(folder / name, s);
   }

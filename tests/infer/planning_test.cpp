@@ -42,9 +42,9 @@ void* counted(std::size_t bytes, const void* caller) {
 }  // namespace
 
 // For the whole program: new[] and the nothrow forms come through these.
-void* operator new(std::size_t bytes) { return counted(bytes, __builtin_return_address(0)); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+__attribute__((noinline)) void* operator new(std::size_t bytes) { return counted(bytes, __builtin_return_address(0)); }
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace isocenter::infer::test {
 namespace {
