@@ -10,10 +10,6 @@ namespace {
 
 constexpr int tile = 16;  // elements on a side; the solids that a tile's rays can meet are found once for all of them
 
-Vector3 cross(const Vector3& a, const Vector3& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
-
 struct Ray {
   Vector3 origin, direction;
   double length;

@@ -8,14 +8,6 @@ namespace isocenter::detail {
 
 namespace {
 std::size_t at(int row, int column) { return static_cast<std::size_t>(3 * row + column); }
-double length(const Vector3& v) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
-Vector3 unit(const Vector3& v) {
-  const double n = length(v);
-  return {v[0] / n, v[1] / n, v[2] / n};
-}
-Vector3 cross(const Vector3& a, const Vector3& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
 }  // namespace
 
 Matrix3 turn_around(int axis, double angle_rad) {

@@ -25,7 +25,7 @@ class PhaseSortOperator : public OperatorBase<PhaseSort> {
     for (View& v : views) v.phase = phase_in_cycles(v.time_s, starts);
 
     PayloadRef output = plan.output("output");
-    set_views(output, views, beam_of(input));
+    set_views(output, views, beam_of(input), detector_of(input));
     const auto phases = static_cast<double>(params.phases);
     const double period = (starts.back() - starts.front()) / static_cast<double>(starts.size() - 1);
     output.set_numbers("acquisition.phases", {&phases, 1});
