@@ -1,0 +1,68 @@
+#pragma once
+// Is this an acquisition at all, and one that the method holds for? Every recon operator begins its plan with
+//
+//   const Acquisition scan = read_acquisition(plan.input("input"));
+//   check_acquisition(scan, {.least_views = 3, .method = "FDK", .flat_detector = true});
+//   ...                                                     // choose the grid from the scan and the parameters
+//   for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
+//
+// or, in one call where the grid is known already, check_acquisition(plan, "input", needs, &grid).
+#include <cstdint>
+#include <isocenter/operator.hpp>
+#include <isocenter/recon/acquisition.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace isocenter::detail {
+
+/// The acquisition of a Projections payload. `views` is valid as long as the payload's attribute.
+struct Acquisition {
+  std::span<const View> views;
+  Beam beam = Beam::cone;
+  DetectorShape detector = DetectorShape::flat;
+  int rows = 1, columns = 1;
+};
+
+/// What a method needs beyond what holds for every acquisition.
+struct AcquisitionNeeds {
+  std::size_t least_views = 2;
+  const char* method = "this node";  ///< for messages: "FDK", "SIRT"
+  bool cone_beam = false;            ///< refuses a parallel beam
+  bool parallel_beam = false;        ///< refuses a cone beam
+  bool flat_detector = false;        ///< refuses a curved one
+  bool orthogonal_steps = false;     ///< columns and rows at right angles to 1e-4 rad (a curved detector's always are)
+  double largest_gap_rad = 0;        ///< between neighbouring view directions; 0: any
+  bool full_turn = false;            ///< the gap between the last and the first direction counts too
+};
+
+/// A volume's voxels.
+struct VolumeGrid {
+  std::int64_t nx = 1, ny = 1, nz = 1;
+  Geometry geometry;
+};
+
+struct AcquisitionWarning {
+  std::string what, fix;
+};
+
+/// Reads the attributes and the shape of the tensor "views". Throws Failure (bad_data) when there are no views, their
+/// number is not that of the projections, the projections are not float32, or beam or detector have an unknown name.
+Acquisition read_acquisition(const Payload& projections);
+
+/// Throws Failure, in one sentence that names the first bad view: numbers that are not finite; steps of 0; columns
+/// parallel to rows, or (where needed) not at right angles; a ray direction that is no unit vector; a source in the
+/// detector's plane; a curved detector that is not a cylinder around the focal spot, or of 180 degrees and more;
+/// detectors that are mirrored in some views and not in others; distances below 1 mm or above 1e5 mm, which are another
+/// unit than mm; fewer views than needed; a gap between view directions.
+void check_acquisition(const Acquisition& scan, const AcquisitionNeeds& needs);
+
+/// Throws Failure when a source lies in the volume, when the volume's centre lies behind a source as seen from its
+/// detector, or when no view sees any of the volume. Warns with the fraction when no view sees a part of it.
+std::vector<AcquisitionWarning> check_volume(const Acquisition& scan, const VolumeGrid& grid);
+
+/// All of it for an operator's plan; the warnings go to the plan. The grid may be null.
+Acquisition check_acquisition(PlanContext& plan, const char* port, const AcquisitionNeeds& needs,
+                              const VolumeGrid* grid = nullptr);
+
+}  // namespace isocenter::detail
