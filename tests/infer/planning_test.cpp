@@ -26,7 +26,7 @@ bool from_onednn(const void* caller) {
   return dladdr(caller, &info) != 0 && info.dli_fname != nullptr && std::strstr(info.dli_fname, "dnnl") != nullptr;
 }
 
-void* counted(std::size_t bytes, const void* caller) {
+void* counted(std::size_t bytes, const void* caller) noexcept {
   if (counting) {
     if (from_onednn(caller)) {
       ++library_allocations;
@@ -35,14 +35,19 @@ void* counted(std::size_t bytes, const void* caller) {
       ++own_allocations;
     }
   }
-  if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) return p;
-  throw std::bad_alloc();
+  return std::malloc(bytes == 0 ? 1 : bytes);
 }
 
 }  // namespace
 
-// For the whole program: new[] and the nothrow forms come through these.
-__attribute__((noinline)) void* operator new(std::size_t bytes) { return counted(bytes, __builtin_return_address(0)); }
+// For the whole program: new[] comes through these.
+__attribute__((noinline)) void* operator new(std::size_t bytes) {
+  if (void* p = counted(bytes, __builtin_return_address(0))) return p;
+  throw std::bad_alloc();
+}
+__attribute__((noinline)) void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return counted(bytes, __builtin_return_address(0));
+}
 __attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
 __attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
