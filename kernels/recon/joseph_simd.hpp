@@ -1,0 +1,21 @@
+#pragma once
+// Joseph's projectors on the CPU for scans whose lines of rays keep to one plane that holds the volume's fast axis (any
+// orbit around an axis of the volume with detector columns along it): what the rays of a line share is computed once.
+#include <cstdint>
+
+#include "core/launch.hpp"
+#include "recon/joseph.hpp"
+
+namespace isocenter::detail {
+
+/// Bytes of scratch, 64-byte aligned; 0 when this processor has no tuned variant.
+std::uint64_t joseph_simd_scratch(const JosephPlane* planes, int fast, const LineStack& stack, int concurrency);
+
+/// The same as JosephForward, ‖difference‖ / ‖result‖ < 1e-5, because positions are rounded otherwise. Same bits for
+/// any number of threads. False, with nothing done, when this processor has no tuned variant.
+bool joseph_forward_simd(const Launcher& launcher, const JosephForward& job, int fast, void* scratch);
+
+/// The same as JosephAdjoint for all axes, on a volume of zeros, and so for its bits.
+bool joseph_adjoint_simd(const Launcher& launcher, const JosephAdjoint& job, int fast, void* scratch);
+
+}  // namespace isocenter::detail

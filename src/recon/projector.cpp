@@ -1,0 +1,110 @@
+#include "recon/projector.hpp"
+
+#include <algorithm>
+
+#include "recon/joseph_simd.hpp"
+#include "recon/vector_kernels.hpp"
+
+namespace isocenter::detail {
+
+std::uint64_t Projector::scratch_bytes(const Launcher& launcher) const {
+  return launcher.on_cpu() && plan_.aligned
+             ? joseph_simd_scratch(plan_.plane, plan_.volume.fast, plan_.stack, launcher.concurrency)
+             : 0;
+}
+
+void Projector::require_kernels(const PlanContext& plan) {
+  plan.require_kernel<JosephForward>();
+  plan.require_kernel<JosephAdjoint>();
+  plan.require_kernel<ProjectorCopy>();
+  plan.require_kernel<FillFloats>();
+}
+
+JosephScan Projector::scan(const std::int32_t* order, int count) const {
+  return {lines_, order, count, plan_.runs, plan_.stack, {plan_.plane[0], plan_.plane[1], plan_.plane[2]}};
+}
+
+void Projector::forward(const Launcher& launcher, const float* volume, const std::int32_t* order, int count, float* out,
+                        void* scratch) const {
+  const JosephForward job{scan(order, count), volume, out};
+  if (launcher.on_cpu() && plan_.aligned && !launcher.reference_only &&
+      joseph_forward_simd(launcher, job, plan_.volume.fast, scratch))
+    return;
+  launch(launcher, job, plan_.stack.stride, plan_.stack.lines, count);
+}
+
+void Projector::back(const Launcher& launcher, const float* in, const std::int32_t* order, int count, float* volume,
+                     void* scratch) const {
+  JosephAdjoint job{scan(order, count), in, volume, 0};
+  fill(launcher, volume, plan_.volume.floats, 0.0F);
+  if (launcher.on_cpu() && plan_.aligned && !launcher.reference_only &&
+      joseph_adjoint_simd(launcher, job, plan_.volume.fast, scratch))
+    return;
+  for (job.axis = 0; job.axis < 3; ++job.axis)
+    launch(launcher, job, plan_.plane[job.axis].nc, plan_.plane[job.axis].na, 1);
+}
+
+void Projector::take_volume(const Launcher& launcher, const float* zyx, float* volume, ValueMap map) const {
+  const ProjectorVolume& v = plan_.volume;
+  const std::int64_t stride[3] = {1, v.n[0], static_cast<std::int64_t>(v.n[0]) * v.n[1]};
+  fill(launcher, volume, v.floats, 0.0F);
+  const ProjectorCopy copy{zyx,
+                           volume,
+                           stride[v.slow],
+                           v.stride[v.slow],
+                           static_cast<std::int32_t>(stride[v.fast]),
+                           static_cast<std::int32_t>(stride[v.middle]),
+                           v.stride[v.middle],
+                           v.n[v.fast],
+                           map.scale,
+                           map.shift};
+  launch(launcher, copy, v.padded, v.n[v.middle], v.n[v.slow]);
+}
+
+void Projector::give_volume(const Launcher& launcher, const float* volume, float* zyx, ValueMap map) const {
+  const ProjectorVolume& v = plan_.volume;
+  const ProjectorCopy copy{volume,
+                           zyx,
+                           v.stride[2],
+                           static_cast<std::int64_t>(v.n[0]) * v.n[1],
+                           static_cast<std::int32_t>(v.stride[0]),
+                           static_cast<std::int32_t>(v.stride[1]),
+                           v.n[0],
+                           v.n[0],
+                           map.scale,
+                           map.shift};
+  launch(launcher, copy, v.n[0], v.n[1], v.n[2]);
+}
+
+void Projector::take_views(const Launcher& launcher, const float* nvu, float* views, int count) const {
+  const ProjectorPlan& p = plan_;
+  const std::int64_t view = static_cast<std::int64_t>(p.rows) * p.columns;
+  const ProjectorCopy copy{nvu,
+                           views,
+                           view,
+                           p.stack.view_stride(),
+                           p.along_rows ? 1 : p.columns,
+                           p.along_rows ? p.columns : 1,
+                           p.stack.stride,
+                           p.stack.elements,
+                           1.0F,
+                           0.0F};
+  launch(launcher, copy, p.stack.stride, p.stack.lines, count);
+}
+
+void Projector::give_views(const Launcher& launcher, const float* views, float* nvu, int count) const {
+  const ProjectorPlan& p = plan_;
+  const ProjectorCopy copy{views,
+                           nvu,
+                           p.stack.view_stride(),
+                           static_cast<std::int64_t>(p.rows) * p.columns,
+                           p.along_rows ? 1 : p.stack.stride,
+                           p.along_rows ? p.stack.stride : 1,
+                           p.columns,
+                           p.columns,
+                           1.0F,
+                           0.0F};
+  launch(launcher, copy, p.columns, p.rows, count);
+}
+
+}  // namespace isocenter::detail
