@@ -107,10 +107,23 @@ struct RingReader {
 #endif
 };
 
-ISOCENTER_HD void store_label(std::uint8_t* to, int label) { *to = static_cast<std::uint8_t>(label); }
+/// Where voxel (0, 0, 0) of the network's axes lies in the output, and how far its neighbours along x, y, z are: the
+/// output may have its axes in another order, or backwards.
+struct VoxelSteps {
+  std::int64_t first, x, y, z;
+
+  ISOCENTER_HD std::int64_t at(int px, int py, int pz) const { return first + px * x + py * y + pz * z; }
+};
+
+ISOCENTER_HD void store_at(float* to, std::int64_t, float v) { *to = v; }
+ISOCENTER_HD void store_at(std::uint8_t* to, std::int64_t, int label) { *to = static_cast<std::uint8_t>(label); }
 #if !defined(__CUDACC__)
-ISOCENTER_HD void store_label(std::uint8_t* to, int8 label) {
-  for (int k = 0; k < 8; ++k) to[k] = static_cast<std::uint8_t>(label[k]);
+ISOCENTER_HD void store_at(float* to, std::int64_t step, float8 v) {
+  if (step == 1) return store(to, v);
+  for (int k = 0; k < 8; ++k) to[k * step] = v[k];
+}
+ISOCENTER_HD void store_at(std::uint8_t* to, std::int64_t step, int8 label) {
+  for (int k = 0; k < 8; ++k) to[k * step] = static_cast<std::uint8_t>(label[k]);
 }
 #endif
 
@@ -120,7 +133,8 @@ struct ReadLabelsKernel {
   static constexpr const char* name = "infer/read_labels";
   RingReader scores;
   std::uint8_t* out;
-  int channels, first, nx, ny;
+  VoxelSteps steps;
+  int channels, first;
   float threshold;
 
   template <class Lanes>
@@ -133,7 +147,7 @@ struct ReadLabelsKernel {
       label = select(s > best, label * 0 + c, label);
       best = select(s > best, s, best);
     }
-    store_label(out + (static_cast<std::int64_t>(first + z) * ny + y) * nx + x, label);
+    store_at(out + steps.at(x, y, first + z), steps.x, label);
   }
 };
 
@@ -142,15 +156,16 @@ struct ReadScoresKernel {
   static constexpr const char* name = "infer/read_scores";
   RingReader scores;
   float* out;
-  int first, count, nx, ny, nz;
+  VoxelSteps steps;
+  std::int64_t channel_step;
+  int first, count;
   const float *a, *b;  ///< what the intensities were scaled with: out = (score - b) / a; null: the score as it is
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
     const int channel = z / count, slice = first + z % count;
     const auto s = scores.score(lanes, channel, x, y, slice);
-    store(out + ((static_cast<std::int64_t>(channel) * nz + slice) * ny + y) * nx + x,
-          a != nullptr ? (s - *b) / *a : s);
+    store_at(out + channel * channel_step + steps.at(x, y, slice), steps.x, a != nullptr ? (s - *b) / *a : s);
   }
 };
 

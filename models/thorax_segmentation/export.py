@@ -23,6 +23,7 @@ METADATA = {
     "isocenter.class_colours": " ".join(f"{c:g}" for colour in COLOURS for c in colour),
     "isocenter.spacing_mm": " ".join([f"{SPACING_MM:g}"] * 3),
     "isocenter.window": " ".join([str(WINDOW_VOXELS)] * 3),
+    "isocenter.axes": "LPS",
     "isocenter.intensity": f"clip {WINDOW_HU[0]:g} {WINDOW_HU[1]:g} scale 0 1",
     "isocenter.intended_use": "Demonstration only: trained on analytic phantoms, not a medical device, not for diagnosis.",
 }

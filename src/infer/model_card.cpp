@@ -4,6 +4,8 @@
 #include <isocenter/error.hpp>
 #include <sstream>
 
+#include "infer/orientation.hpp"
+
 namespace isocenter::infer {
 namespace {
 
@@ -94,6 +96,11 @@ ModelCard read_model_card(const std::map<std::string, std::string>& metadata, co
   card.spacing_mm = reader.triple("isocenter.spacing_mm", 0.01, 100);
   if (const auto w = reader.triple("isocenter.window", 1, 4096))
     card.window = std::array<int, 3>{static_cast<int>((*w)[0]), static_cast<int>((*w)[1]), static_cast<int>((*w)[2])};
+  if (const std::string* axes = reader.text("isocenter.axes")) {
+    if (*axes != "any" && !are_axes(*axes))
+      reader.refuse("isocenter.axes", "'any', or one each of L R, P A and S I is allowed, LPS for example");
+    card.axes = *axes;
+  }
   if (const std::string* intensity = reader.text("isocenter.intensity"))
     card.intensity = parse_intensity(*intensity, reader.where("isocenter.intensity"));
   return card;

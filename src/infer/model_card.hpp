@@ -21,6 +21,7 @@ struct ModelCard {
   std::vector<double> class_colours;                ///< three sRGB numbers in [0, 1] for each label
   std::optional<std::array<double, 3>> spacing_mm;  ///< x, y, z: what the network was trained at
   std::optional<std::array<int, 3>> window;         ///< x, y, z in voxels
+  std::string axes;                                 ///< "LPS" and its like, "any", or "" where nothing is stated
   std::optional<Intensity> intensity;
 };
 

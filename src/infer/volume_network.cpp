@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/launcher.hpp"
+#include "infer/copy.hpp"
 #include "infer/cuda_engine.hpp"
 #include "infer/lower.hpp"
 #include "infer/moments.hpp"
@@ -20,6 +21,8 @@ namespace kernels = isocenter::detail;
 
 constexpr double same_spacing = 0.02;  // spacings that differ by less are taken as equal
 constexpr const char* axis_names = "xyz";
+constexpr double warned_angle_deg = 15;   // beyond what patients lie askew
+constexpr double refused_angle_deg = 40;  // near 45 degrees two axes fit equally well
 
 std::int64_t padded(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
 std::int64_t floats(std::int64_t count) { return padded(count * static_cast<std::int64_t>(sizeof(float))); }
@@ -59,7 +62,6 @@ bool check_input(const OnnxModel& model) {
 }  // namespace
 
 void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, const VolumeNetworkOptions& options) {
-  shape_ = shape;
   std::string hash;
   model_ = read_onnx(options.model, &hash);
   card_ = read_model_card(model_.metadata, model_.source);
@@ -67,7 +69,8 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
                                          : parse_intensity(options.intensity, "intensity");
   flat_ = check_input(model_);
   on_cpu_ = plan.on_cpu();
-  plan_grid(plan, options);
+  plan_orientation(plan, shape);
+  plan_grid(options);
   plan_executor(plan);
   plan_tables(plan, options.overlap);
   plan_scratch();
@@ -78,10 +81,42 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   model_ = {};  // the weights are in the executor now
 }
 
-void VolumeNetwork::plan_grid(PlanContext& plan, const VolumeNetworkOptions& options) {
+/// The volume's axes in the order and sense that the network was trained on; labels and scores go back the same way.
+void VolumeNetwork::plan_orientation(PlanContext& plan, const kernels::GridShape& shape) {
+  const std::string axes = !card_.axes.empty() ? card_.axes : card_.spacing_mm && !flat_ ? "LPS" : "any";
+  orientation_ = axes == "any" ? Orientation{} : orient(shape.geometry, axes);
+  const std::string found = "input 'input' has axes that are " + text(std::round(orientation_.angle_deg)) +
+                            " degrees off the patient's (LPS), and " + model_.source + " takes volumes along " + axes;
+  if (orientation_.angle_deg > refused_angle_deg)
+    throw Failure(ErrorCode::bad_data, found + ", with at most " + text(refused_angle_deg) + " degrees between",
+                  "resample the volume along the patient's axes first (multi_planar_reformat)");
+  if (orientation_.angle_deg > warned_angle_deg)
+    plan.warn(found, "look at the result, or resample the volume along the patient's axes first");
+  shape_ = oriented(shape, orientation_);
+
+  const std::array<std::int64_t, 3> size{shape.nx, shape.ny, shape.nz};
+  const std::array<std::int64_t, 3> stride{1, size[0], size[0] * size[1]};
+  std::array<std::int64_t*, 3> steps{&steps_.x, &steps_.y, &steps_.z};
+  steps_.first = 0;
+  for (std::size_t k = 0; k < 3; ++k) {
+    const auto from = static_cast<std::size_t>(orientation_.axis[k]);
+    *steps[k] = orientation_.flipped[k] ? -stride[from] : stride[from];
+    if (orientation_.flipped[k]) steps_.first += (size[from] - 1) * stride[from];
+  }
+  if (orientation_.as_it_comes()) return;
+  if (stride[2] > INT32_MAX / 8)
+    throw Failure(ErrorCode::unsupported,
+                  "input 'input' has slices of " + std::to_string(stride[2]) + " voxels, and " + model_.source +
+                      " needs its axes in another order, which goes for slices of up to " +
+                      std::to_string(INT32_MAX / 8),
+                  "resample or crop the volume first");
+  plan.require_kernel<kernels::CopyKernel>();
+  plan.fact("axes", nearest_axes(shape.geometry) + " taken as " + axes);
+}
+
+void VolumeNetwork::plan_grid(const VolumeNetworkOptions& options) {
   choose_window(options);
   const std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
-  const double* direction = shape_.geometry.direction;
   for (std::size_t k = 0; k < 3; ++k) {
     const double spacing = shape_.geometry.spacing_mm[k];
     if (!(spacing > 0))
@@ -98,10 +133,6 @@ void VolumeNetwork::plan_grid(PlanContext& plan, const VolumeNetworkOptions& opt
           ErrorCode::invalid_argument,
           "at the model's spacing the volume has " + std::to_string(network_[k]) + " voxels along " + axis_names[k],
           "check the spacing of the volume and of the model");
-    if (card_.spacing_mm && direction[4 * k] < 0.5)
-      plan.warn(std::string("the volume's ") + axis_names[k] +
-                    " axis does not run along the patient's (LPS), and networks are trained on one orientation",
-                "look at the result, or reorient the volume first");
   }
 }
 
@@ -203,6 +234,7 @@ void VolumeNetwork::plan_scratch() {
     scratch_bytes_ += bytes;
     return at;
   };
+  if (!orientation_.as_it_comes()) oriented_at_ = reserve(floats(shape_.frame_voxels()));
   ring_at_ = reserve(floats(static_cast<std::int64_t>(channels_) * ring_[0] * ring_[1] * ring_[2]));
   if (resampled_[2]) resampled_at_[2] = reserve(floats(nx * ny * network_[2]));
   if (resampled_[1]) resampled_at_[1] = reserve(floats(nx * network_[1] * network_[2]));
@@ -234,6 +266,23 @@ void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) cons
 const kernels::Launcher& VolumeNetwork::launcher(const RunContext& run) {
   if (!on_cpu_) launcher_ = kernels::launcher_of(run);
   return launcher_;
+}
+
+/// The volume with its axes in the network's order.
+const float* VolumeNetwork::reorient(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
+  if (orientation_.as_it_comes()) return in;
+  kernels::CopyKernel kernel{};
+  kernel.in = in + steps_.first;
+  kernel.out = at(scratch, oriented_at_);
+  kernel.in_x = static_cast<int>(steps_.x);
+  kernel.in_y = steps_.y;
+  kernel.out_y = shape_.nx;
+  for (int& extent : kernel.extent_z) extent = 1;
+  kernel.extent_z[0] = shape_.nz;
+  kernel.in_z[0] = steps_.z;
+  kernel.out_z[0] = static_cast<std::int64_t>(shape_.nx) * shape_.ny;
+  kernels::launch(l, kernel, shape_.nx, shape_.ny, shape_.nz);
+  return kernel.out;
 }
 
 /// Along z, y, then x, so that each pass moves rows that are as long as possible.
@@ -295,7 +344,8 @@ void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const f
                               Read read) {
   const kernels::Launcher& l = launcher(run);
   if (bound_ != scratch) executor_->bind(bound_ = scratch);
-  const float* volume = resamples() ? resample(l, scratch, in) : in;
+  const float* volume = reorient(l, scratch, in);
+  if (resamples()) volume = resample(l, scratch, volume);
   if (intensity_.kind == Intensity::Kind::z_score) measure(l, scratch, volume);
 
   kernels::ExtractWindowKernel extract{};
@@ -349,7 +399,7 @@ void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const f
 
 void VolumeNetwork::run_labels(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out,
                                float threshold, int frame, int frames) {
-  kernels::ReadLabelsKernel kernel{reader(scratch), out, channels_, 0, shape_.nx, shape_.ny, threshold};
+  kernels::ReadLabelsKernel kernel{reader(scratch), out, steps_, channels_, 0, threshold};
   run_frame(run, scratch, in, frame, frames, [&](int first, int count) {
     kernel.first = first;
     kernels::launch(launcher_, kernel, shape_.nx, shape_.ny, count);
@@ -360,7 +410,7 @@ void VolumeNetwork::run_scores(const RunContext& run, std::byte* scratch, const 
                                bool undo_intensity, int frame, int frames) {
   const float* scale = undo_intensity ? factors(scratch) : nullptr;
   kernels::ReadScoresKernel kernel{
-      reader(scratch), out, 0, 0, shape_.nx, shape_.ny, shape_.nz, scale, scale == nullptr ? nullptr : scale + 1};
+      reader(scratch), out, steps_, shape_.frame_voxels(), 0, 0, scale, scale == nullptr ? nullptr : scale + 1};
   run_frame(run, scratch, in, frame, frames, [&](int first, int count) {
     kernel.first = first;
     kernel.count = count;

@@ -1,6 +1,6 @@
 #pragma once
-// A network over a volume: resampling to its spacing, windows, blending, reading back. The part that segment_volume and
-// network_inference share; it runs on every device that has the kernels.
+// A network over a volume: turning its axes to the network's, resampling to its spacing, windows, blending, reading
+// back. The part that segment_volume and network_inference share; it runs on every device that has the kernels.
 #include <array>
 #include <isocenter/operator.hpp>
 #include <memory>
@@ -10,6 +10,7 @@
 #include "infer/executor.hpp"
 #include "infer/model_card.hpp"
 #include "infer/onnx_model.hpp"
+#include "infer/orientation.hpp"
 #include "infer/sliding_window.hpp"
 
 namespace isocenter::infer {
@@ -42,7 +43,8 @@ class VolumeNetwork {
  private:
   using Extents = std::array<int, 3>;  // x, y, z
 
-  void plan_grid(PlanContext& plan, const VolumeNetworkOptions& options);
+  void plan_orientation(PlanContext& plan, const isocenter::detail::GridShape& shape);
+  void plan_grid(const VolumeNetworkOptions& options);
   void choose_window(const VolumeNetworkOptions& options);
   void plan_executor(PlanContext& plan);
   void plan_tables(PlanContext& plan, double overlap);
@@ -53,13 +55,16 @@ class VolumeNetwork {
   /// Runs all windows; read(first, count) is called for slices of the volume as soon as they are final.
   template <class Read>
   void run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames, Read read);
+  const float* reorient(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
   const float* resample(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
   void measure(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
   isocenter::detail::RingReader reader(std::byte* scratch) const;
   float* at(std::byte* scratch, std::int64_t offset) const { return reinterpret_cast<float*>(scratch + offset); }
   const float* factors(std::byte* scratch) const;
 
-  isocenter::detail::GridShape shape_;
+  isocenter::detail::GridShape shape_;  ///< of the volume, its axes in the network's order
+  Orientation orientation_;
+  isocenter::detail::VoxelSteps steps_{};  ///< from the network's axes to the volume's memory
   OnnxModel model_;
   ModelCard card_;
   Intensity intensity_;
@@ -85,7 +90,7 @@ class VolumeNetwork {
   const float* constants_ = nullptr;  ///< a, b of the intensity scale; 1 and 0 for the moments
 
   // In the scratch memory, bytes.
-  std::int64_t scratch_bytes_ = 0, ring_at_ = 0, moments_at_ = 0, factors_at_ = 0;
+  std::int64_t scratch_bytes_ = 0, oriented_at_ = 0, ring_at_ = 0, moments_at_ = 0, factors_at_ = 0;
   std::array<std::int64_t, 3> resampled_at_{};  ///< after the passes along z, y and x
 };
 

@@ -189,6 +189,9 @@ TEST(ModelCard, ValuesThatMakeNoSenseAreRefusedByKey) {
   EXPECT_THAT(refusal("isocenter.window", "1 2 x"), HasSubstr("three numbers"));
   EXPECT_THAT(refusal("isocenter.class_colours", "0 0 2"), HasSubstr("[0, 1]"));
   EXPECT_THAT(refusal("isocenter.intensity", "clip 5 1 scale 0 1"), HasSubstr("LOW < HIGH"));
+  EXPECT_THAT(refusal("isocenter.axes", "LRS"), HasSubstr("'isocenter.axes' is 'LRS', and 'any', or one each of L R"));
+  EXPECT_THAT(refusal("isocenter.axes", "LP"), HasSubstr("is allowed"));
+  EXPECT_EQ(refusal("isocenter.axes", "SAL"), "no error");
   EXPECT_THAT(refusal("isocenter.intensity", "clip 1 5 scale 0 1 2"), HasSubstr("is allowed"));
 }
 

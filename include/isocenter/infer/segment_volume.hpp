@@ -5,9 +5,11 @@ namespace isocenter::inline v1 {
 
 /// Labels every voxel with a trained network from an ONNX file.
 ///
-/// The volume is brought to the spacing that the network was trained at (where the model states one), its intensities
-/// to the scale that it was trained on; the network runs in overlapping windows whose scores are blended with Gaussian
-/// weights; the scores are interpolated back to the volume's grid, where the class with the highest one wins.
+/// The volume's axes are turned to the ones that the network was trained on (a coronal series is segmented as an axial
+/// one is; the labels lie on the volume's own grid); it is brought to the spacing that the network was trained at
+/// (where the model states one), its intensities to the scale that it was trained on; the network runs in overlapping
+/// windows whose scores are blended with Gaussian weights; the scores are interpolated back to the volume's grid, where
+/// the class with the highest one wins.
 ///
 /// | port   | payload      | shape         | unit                                        |
 /// |--------|--------------|---------------|---------------------------------------------|
@@ -16,10 +18,10 @@ namespace isocenter::inline v1 {
 ///
 /// The network has one input (1, 1, z, y, x) or, slice by slice, (1, 1, y, x), and gives scores (1, classes, ...) on
 /// the same grid: with one class, label 1 stands where the score is above `threshold`. Class names, colours, spacing,
-/// window and intensity scale come from the model's metadata_props (docs/infer/models.md); parameters that are set here
-/// count more. Memory: the network's arena, and one window's depth of scores over the volume's (network's) rows and
-/// columns; it does not grow with the number of slices.
-/// Errors: everything that is wrong with the model file, its operators and its shapes, before anything runs.
+/// axes, window and intensity scale come from the model's metadata_props (docs/infer/models.md); parameters that are
+/// set here count more. Memory: the network's arena, and one window's depth of scores over the volume's (network's)
+/// rows and columns; it does not grow with the number of slices, but for one frame of float32 where the axes are
+/// turned. Errors: everything that is wrong with the model file, its operators and its shapes, before anything runs.
 struct SegmentVolume {
   static constexpr const char* name = "segment_volume";
   static constexpr const char* module = "infer";
@@ -39,7 +41,7 @@ struct SegmentVolume {
       return std::tuple{
           param(&Params::model, "model", "The ONNX file.", required | path),
           param(&Params::window, "window", Unit::px, 1, 4096,
-                "x, y, z of the network's input; empty: the model's own."),
+                "x, y, z of the network's input, along the network's axes; empty: the model's own."),
           param(&Params::overlap, "overlap", Unit::none, 0, 0.9, "Part of a window that its neighbour covers too."),
           param(&Params::intensity, "intensity",
                 "none, z_score, or clip LOW HIGH scale FROM TO; empty: what the model states, else none."),
