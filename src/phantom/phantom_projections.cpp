@@ -1,41 +1,39 @@
 #include <isocenter/phantom/phantom_projections.hpp>
-#include <isocenter/recon/acquisition.hpp>
+#include <isocenter/recon/orbits.hpp>
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
 #include "phantom/chosen_phantom.hpp"
 #include "phantom/raw_data.hpp"
+#include "recon/acquisition_check.hpp"
+#include "recon/geometry_file.hpp"
 
 namespace isocenter::detail {
 
 class PhantomProjectionsOperator : public OperatorBase<PhantomProjections> {
  public:
   void plan(PlanContext& plan) override {
-    if (params.source_to_detector_mm <= params.source_to_isocenter_mm && params.beam != PhantomBeam::parallel)
-      throw Failure(ErrorCode::invalid_argument,
-                    "source_to_detector_mm = " + to_parameter_text(params.source_to_detector_mm) +
-                        " is not above source_to_isocenter_mm = " + to_parameter_text(params.source_to_isocenter_mm) +
-                        ", so the detector is not behind the patient",
-                    "give a larger source_to_detector_mm");
     if (params.beam == PhantomBeam::fan && params.rows != 1)
       throw Failure(ErrorCode::invalid_argument, "rows = " + std::to_string(params.rows) + ", and a fan has one row",
                     "set rows to 1, or beam to cone");
     solids_ = reserved_solids();
     make_phantom(params, 0, params.time_s, &solids_);
-    if (params.beam != PhantomBeam::parallel && reach_from_axis_mm(solids_) >= params.source_to_isocenter_mm)
-      throw Failure(ErrorCode::invalid_argument,
-                    "source_to_isocenter_mm = " + to_parameter_text(params.source_to_isocenter_mm) +
-                        " puts the source inside the phantom, which reaches " +
-                        std::to_string(static_cast<int>(reach_from_axis_mm(solids_))) + " mm from the axis",
-                    "move the source away or make the phantom smaller");
-
-    const CircularOrbit orbit = orbit_of_params();
-    beam_ = orbit.beam;
-    views_ = orbit.build();
+    beam_ = params.beam == PhantomBeam::parallel ? Beam::parallel : Beam::cone;
+    detector_ = params.detector == PhantomDetector::curved ? DetectorShape::curved : DetectorShape::flat;
+    if (params.geometry_file.empty()) {
+      check_orbit();
+      views_ = build_orbit();
+    } else {
+      read_file(plan);
+    }
+    misalign();
+    const auto count = static_cast<std::int64_t>(views_.size());
+    check_acquisition({views_, beam_, detector_, static_cast<int>(params.rows), static_cast<int>(params.columns)},
+                      {.least_views = 1, .method = PhantomProjections::name});
     for (View& v : views_) v.time_s += params.time_s;
     PayloadRef output = plan.output("output");
-    output.set_tensor("views", tensor(DType::float32, "nvu", {params.views, params.rows, params.columns}));
-    set_views(output, views_, beam_);
+    output.set_tensor("views", tensor(DType::float32, "nvu", {count, params.rows, params.columns}));
+    set_views(output, views_, beam_, detector_);
     output.set_numbers("mu_water_per_mm", {&params.mu_water_per_mm, 1});
     output.set_text("unit", "1");
     if (params.phantom == PhantomKind::moving_thorax) {
@@ -58,7 +56,7 @@ class PhantomProjectionsOperator : public OperatorBase<PhantomProjections> {
       run.check_cancelled();
       if (n == 0 || moves) make_phantom(params, run.sequence(), views_[n].time_s, &solids_);
       float* view = data + static_cast<std::int64_t>(n) * elements;
-      project(threads, solids_, views_[n], beam_, rows, columns, params.mu_water_per_mm, view);
+      project(threads, solids_, views_[n], beam_, rows, columns, params.mu_water_per_mm, view, detector_);
       if (params.photons > 0.0)
         add_photon_noise(
             threads, {view, static_cast<std::size_t>(elements)}, params.photons,
@@ -69,7 +67,98 @@ class PhantomProjectionsOperator : public OperatorBase<PhantomProjections> {
   }
 
  private:
-  CircularOrbit orbit_of_params() const {
+  void check_orbit() const {
+    const auto refuse = [](const std::string& what, const char* fix) {
+      throw Failure(ErrorCode::invalid_argument, what, fix);
+    };
+    const bool parallel = beam_ == Beam::parallel, curved = detector_ == DetectorShape::curved;
+    const bool tomosynthesis =
+        params.orbit == PhantomOrbit::tomosynthesis_arc || params.orbit == PhantomOrbit::tomosynthesis_line;
+    const std::string orbit =
+        std::string("orbit = ") + PhantomProjections::Params::orbits[static_cast<std::size_t>(params.orbit)];
+    if (!parallel && params.source_to_detector_mm <= params.source_to_isocenter_mm)
+      refuse("source_to_detector_mm = " + to_parameter_text(params.source_to_detector_mm) +
+                 " is not above source_to_isocenter_mm = " + to_parameter_text(params.source_to_isocenter_mm) +
+                 ", so the detector is not behind the patient",
+             "give a larger source_to_detector_mm");
+    if (!parallel && reach_from_axis_mm(solids_) >= params.source_to_isocenter_mm)
+      refuse("source_to_isocenter_mm = " + to_parameter_text(params.source_to_isocenter_mm) +
+                 " puts the source inside the phantom, which reaches " +
+                 std::to_string(static_cast<int>(reach_from_axis_mm(solids_))) + " mm from the axis",
+             "move the source away or make the phantom smaller");
+    if (curved && (parallel || tomosynthesis))
+      refuse("detector = curved with " + (parallel ? "beam = parallel" : orbit) +
+                 ", and a curved detector lies around a focal spot that turns with it",
+             "set detector to flat");
+    if (tomosynthesis && parallel) refuse(orbit + " with beam = parallel has no source to move", "set beam to cone");
+    if (params.orbit == PhantomOrbit::tomosynthesis_arc && std::fabs(params.arc_deg) >= 180.0)
+      refuse("arc_deg = " + to_parameter_text(params.arc_deg) + " takes the source of " + orbit +
+                 " behind its resting detector",
+             "set arc_deg below 180, 15 to 60 are usual");
+  }
+
+  std::vector<View> build_orbit() const {
+    const CircularOrbit circle = circle_of_params();
+    const RestingDetector resting{circle.columns,
+                                  circle.rows,
+                                  circle.column_step_mm,
+                                  circle.row_step_mm,
+                                  circle.source_to_detector_mm - circle.source_to_isocenter_mm,
+                                  circle.detector_offset_u_mm,
+                                  circle.detector_offset_v_mm};
+    switch (params.orbit) {
+      case PhantomOrbit::circle:
+        return circle.build();
+      case PhantomOrbit::short_scan:
+        return short_scan(circle).build();
+      case PhantomOrbit::helix:
+        return HelicalOrbit{circle, params.pitch}.build();
+      case PhantomOrbit::tomosynthesis_arc:
+        return TomosynthesisArc{.views = circle.views,
+                                .detector = resting,
+                                .source_to_isocenter_mm = circle.source_to_isocenter_mm,
+                                .arc_rad = circle.arc_rad,
+                                .seconds = circle.seconds}
+            .build();
+      case PhantomOrbit::tomosynthesis_line:
+        return TomosynthesisLine{.views = circle.views,
+                                 .detector = resting,
+                                 .source_to_isocenter_mm = circle.source_to_isocenter_mm,
+                                 .travel_mm = params.travel_mm,
+                                 .detector_travel_mm = params.detector_travel_mm,
+                                 .seconds = circle.seconds}
+            .build();
+    }
+    return {};
+  }
+
+  void read_file(PlanContext& plan) {
+    const double u =
+        params.detector_offset_u_mm - 0.5 * static_cast<double>(params.columns - 1) * params.column_step_mm;
+    const double v = params.detector_offset_v_mm - 0.5 * static_cast<double>(params.rows - 1) * params.row_step_mm;
+    ScanGeometry scan = read_geometry_file(params.geometry_file, {{u, v, params.column_step_mm, params.row_step_mm}});
+    for (const std::string& name : scan.ignored)
+      plan.warn("'" + params.geometry_file + "' has " + name + ", which is not applied", "crop the projections");
+    plan.fact("geometry_file", params.geometry_file);
+    plan.fact("geometry_format", scan.format);
+    views_ = std::move(scan.views);
+    beam_ = scan.beam;
+    detector_ = scan.detector;
+  }
+
+  void misalign() {
+    if (params.misalignment_mm == 0.0 && params.misalignment_deg == 0.0) return;
+    const bool flat = detector_ == DetectorShape::flat;
+    const double turn = params.misalignment_deg * std::numbers::pi / 180.0;
+    views_ = misaligned(std::move(views_), beam_, static_cast<int>(params.columns), static_cast<int>(params.rows),
+                        {.shift_mm = params.misalignment_mm,
+                         .turn_rad = turn,
+                         .detector_shift_mm = flat ? params.misalignment_mm : 0.0,
+                         .detector_turn_rad = flat ? turn : 0.0,
+                         .seed = static_cast<std::uint64_t>(params.noise_seed)});
+  }
+
+  CircularOrbit circle_of_params() const {
     constexpr double radian = std::numbers::pi / 180.0;
     CircularOrbit o;
     o.views = static_cast<int>(params.views);
@@ -84,12 +173,14 @@ class PhantomProjectionsOperator : public OperatorBase<PhantomProjections> {
     o.seconds = params.seconds;
     o.detector_offset_u_mm = params.detector_offset_u_mm;
     o.detector_offset_v_mm = params.detector_offset_v_mm;
-    o.beam = params.beam == PhantomBeam::parallel ? Beam::parallel : Beam::cone;
+    o.beam = beam_;
+    o.detector = detector_;
     return o;
   }
 
   std::vector<View> views_;
   Beam beam_ = Beam::cone;
+  DetectorShape detector_ = DetectorShape::flat;
   Solids solids_;
 };
 

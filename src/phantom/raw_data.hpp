@@ -23,7 +23,7 @@ void rasterise(const Launcher& threads, const Solids& solids, const Grid& grid, 
 /// Exact line integrals, scale * ∫ value dl, from the source to the centre of every detector element (parallel beam:
 /// over the whole line), in double inside. `rows` × `columns` floats, row after row.
 void project(const Launcher& threads, const Solids& solids, const View& view, Beam beam, int rows, int columns,
-             double scale, float* out);
+             double scale, float* out, DetectorShape detector = DetectorShape::flat);
 
 /// Replaces line integrals p by -ln(max(n, 1) / photons), n from a Poisson distribution of mean photons · exp(-p). The
 /// draw for element i uses (seed, first_index + i) and nothing else.
