@@ -59,7 +59,7 @@ std::vector<isocenter_module_info> modules(const Context& context) {
   std::vector<isocenter_module_info> all(isocenter_context_module_count(context.get()));
   for (std::uint32_t i = 0; i < all.size(); ++i) {
     all[i].struct_size = sizeof all[i];
-    isocenter_context_module(context.get(), i, &all[i]);
+    detail::call([&](auto* e) { return isocenter_context_module(context.get(), i, &all[i], e); });
   }
   return all;
 }

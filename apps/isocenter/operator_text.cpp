@@ -2,7 +2,6 @@
 
 #include <array>
 #include <charconv>
-#include <span>
 #include <sstream>
 #include <vector>
 
@@ -13,14 +12,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::span<const isocenter_parameter> parameters(const isocenter_operator_type& type) {
-  return {type.parameters, type.parameter_count};
+std::vector<isocenter_parameter> parameters(const isocenter_operator_type& type) {
+  std::vector<isocenter_parameter> all;
+  for (std::uint32_t i = 0; i < type.parameter_count; ++i) all.push_back(*isocenter_operator_parameter(&type, i));
+  return all;
 }
 
 std::vector<isocenter_port> ports(const isocenter_operator_type& type, bool output) {
   std::vector<isocenter_port> all;
   for (std::uint32_t i = 0; i < type.port_count; ++i)
-    if ((type.ports[i].is_output != 0) == output) all.push_back(type.ports[i]);
+    if (const auto* p = isocenter_operator_port(&type, i); (p->is_output != 0) == output) all.push_back(*p);
   return all;
 }
 

@@ -119,7 +119,7 @@ class PhantomRun {
     const auto* type = isocenter_operator_find(context_.get(), "phantom_projections");
     std::string text;
     for (std::uint32_t i = 0; i < type->parameter_count; ++i)
-      if (parameter == type->parameters[i].name) text = type->parameters[i].default_value;
+      if (const auto* p = isocenter_operator_parameter(type, i); parameter == p->name) text = p->default_value;
     for (const auto& setting : options_.settings)
       if (setting.rfind(parameter + "=", 0) == 0) text = setting.substr(parameter.size() + 1);
     return std::stod(text);

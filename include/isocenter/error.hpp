@@ -1,10 +1,9 @@
 #pragma once
 // Errors of the C++ face: exceptions, or Result<T> from the try_ calls for the frame loop and for -fno-exceptions.
-#include <isocenter/isocenter.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <isocenter/struct_size.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -74,11 +73,13 @@ std::string read_text(F&& f) {
 }
 
 inline isocenter_status write_error(isocenter_error* error, ErrorCode code, const char* message) noexcept {
+  const auto status = static_cast<isocenter_status>(code);
   if (error != nullptr) {
-    error->code = static_cast<isocenter_status>(code);
-    std::snprintf(error->message, sizeof error->message, "%s", message);
+    isocenter_error written{sizeof written, status, {}};
+    std::snprintf(written.message, sizeof written.message, "%s", message);
+    copy_out(written, error);
   }
-  return static_cast<isocenter_status>(code);
+  return status;
 }
 
 #if defined(__cpp_exceptions)

@@ -4,7 +4,11 @@
  * - Handles are opaque and reference counted: create and retain add one, release takes one away, release(NULL) is fine.
  * - A function that can fail returns isocenter_status and, when `error` is not NULL, writes one sentence there that
  *   names what is wrong, where, with which value, and ends with "Fix: ...".
- * - Structures start with struct_size, which the caller sets to sizeof; fields are only ever added at the end.
+ * - Structures start with struct_size, which the caller sets to sizeof before every call; fields are only ever added at
+ *   the end. What a caller has from an older version is read with zeros for what it lacks, and written no further than
+ *   it reaches; in what a caller has from a newer version, the fields that this library does not know must be zero, and
+ *   come back zero. A struct_size below the structure's first version, or above 65536, is ISOCENTER_INVALID_ARGUMENT,
+ *   and nothing is written; an isocenter_error like that gets no message.
  * - Text is UTF-8. Functions that give text copy it as snprintf does: they return the length without the final zero.
  * - Operators, ports, parameters and devices go by name, so that a new one adds no symbol here.
  * - A context, a pipeline and a payload are used by one thread at a time; a session's push, pull, cancel and report may
@@ -109,7 +113,7 @@ typedef struct isocenter_module_info {
 } isocenter_module_info;
 ISOCENTER_API uint32_t isocenter_context_module_count(const isocenter_context* context);
 ISOCENTER_API isocenter_status isocenter_context_module(const isocenter_context* context, uint32_t index,
-                                                        isocenter_module_info* info);
+                                                        isocenter_module_info* info, isocenter_error* error);
 
 typedef struct isocenter_device_info {
   uint32_t struct_size;
@@ -121,7 +125,7 @@ typedef struct isocenter_device_info {
 } isocenter_device_info;
 ISOCENTER_API uint32_t isocenter_context_device_count(const isocenter_context* context);
 ISOCENTER_API isocenter_status isocenter_context_device(const isocenter_context* context, uint32_t index,
-                                                        isocenter_device_info* info);
+                                                        isocenter_device_info* info, isocenter_error* error);
 /* Resolves "cpu", "cuda:0" or "best". A named device that is not there is an error with the reason; "best" takes the
  * first GPU, else the CPU, and `why` says what was chosen and why not the rest. */
 ISOCENTER_API isocenter_status isocenter_context_find_device(const isocenter_context* context, const char* name,
@@ -212,7 +216,8 @@ ISOCENTER_API const char* isocenter_payload_device(const isocenter_payload* payl
 ISOCENTER_API isocenter_status isocenter_payload_set_geometry(isocenter_payload* payload,
                                                               const isocenter_geometry* geometry,
                                                               isocenter_error* error);
-ISOCENTER_API void isocenter_payload_geometry(const isocenter_payload* payload, isocenter_geometry* geometry);
+ISOCENTER_API isocenter_status isocenter_payload_geometry(const isocenter_payload* payload,
+                                                          isocenter_geometry* geometry, isocenter_error* error);
 /* Attributes: a flat list of key -> text or key -> float64 numbers. Well-known keys: "unit" ("HU", "1/mm", "SUV"),
  * "provenance" (JSON). NULL text or count 0 removes the key. */
 ISOCENTER_API isocenter_status isocenter_payload_set_text(isocenter_payload* payload, const char* key, const char* text,
@@ -301,7 +306,9 @@ typedef struct isocenter_operator_type {
   void (*destroy)(void* instance);
 } isocenter_operator_type;
 
-/* The structure and what it points to must live as long as the context. */
+/* The structure and its parameters and ports are copied; the texts, choices and `user` that they point to must live as
+ * long as the context. Elements of `parameters` and of `ports` lie as far apart as the first one's struct_size says,
+ * and all have the same; parameters[i] is element i only for a caller with that very sizeof. */
 ISOCENTER_API isocenter_status isocenter_register_operator(isocenter_context* context,
                                                            const isocenter_operator_type* type, isocenter_error* error);
 ISOCENTER_API uint32_t isocenter_operator_count(const isocenter_context* context);
@@ -309,11 +316,17 @@ ISOCENTER_API uint32_t isocenter_operator_count(const isocenter_context* context
 ISOCENTER_API const isocenter_operator_type* isocenter_operator_at(const isocenter_context* context, uint32_t index);
 ISOCENTER_API const isocenter_operator_type* isocenter_operator_find(const isocenter_context* context,
                                                                      const char* name);
+/* Element `index` of what these two give, whatever the length of the library's structure; NULL behind the last. Fields
+ * that lie beyond the element's struct_size are not there. */
+ISOCENTER_API const isocenter_parameter* isocenter_operator_parameter(const isocenter_operator_type* type,
+                                                                      uint32_t index);
+ISOCENTER_API const isocenter_port* isocenter_operator_port(const isocenter_operator_type* type, uint32_t index);
 
 /* Planning: what an operator may ask and must state. */
 ISOCENTER_API isocenter_context* isocenter_plan_context(isocenter_plan* plan);
 ISOCENTER_API const char* isocenter_plan_node(const isocenter_plan* plan);
-ISOCENTER_API void isocenter_plan_device(const isocenter_plan* plan, isocenter_device_info* info);
+ISOCENTER_API isocenter_status isocenter_plan_device(const isocenter_plan* plan, isocenter_device_info* info,
+                                                     isocenter_error* error);
 /* NULL when an optional port is not connected. */
 ISOCENTER_API const isocenter_payload* isocenter_plan_input(const isocenter_plan* plan, const char* port);
 /* The description to fill. It exists also when nobody listens. */
@@ -355,14 +368,17 @@ typedef struct isocenter_launcher {
   void* device;
   void* stream; /* cudaStream_t on CUDA, NULL on the CPU */
   int32_t concurrency;
+  uint32_t reserved; /* 0 */
 } isocenter_launcher;
-ISOCENTER_API void isocenter_plan_launcher(const isocenter_plan* plan, isocenter_launcher* launcher);
+ISOCENTER_API isocenter_status isocenter_plan_launcher(const isocenter_plan* plan, isocenter_launcher* launcher,
+                                                       isocenter_error* error);
 
 /* Running: nothing here allocates. */
 ISOCENTER_API const isocenter_payload* isocenter_run_input(const isocenter_run* run, const char* port);
 ISOCENTER_API isocenter_payload* isocenter_run_output(const isocenter_run* run, const char* port);
 ISOCENTER_API void* isocenter_run_scratch(const isocenter_run* run);
-ISOCENTER_API void isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher);
+ISOCENTER_API isocenter_status isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher,
+                                                      isocenter_error* error);
 ISOCENTER_API int32_t isocenter_run_cancelled(const isocenter_run* run);
 ISOCENTER_API void isocenter_run_progress(const isocenter_run* run, double fraction);
 ISOCENTER_API void isocenter_run_metric(const isocenter_run* run, const char* name, const double* numbers,
@@ -455,7 +471,8 @@ typedef struct isocenter_item_error {
   char message[2040];
 } isocenter_item_error;
 /* Takes the oldest item error; ISOCENTER_END_OF_STREAM when there is none. The newest 256 are kept. */
-ISOCENTER_API isocenter_status isocenter_session_next_error(isocenter_session* session, isocenter_item_error* item);
+ISOCENTER_API isocenter_status isocenter_session_next_error(isocenter_session* session, isocenter_item_error* item,
+                                                            isocenter_error* error);
 
 /* JSON. Footprint: bytes for each node and device. Report: that, and what ran, times, metrics, facts, warnings. Trace:
  * the Trace Event Format that common viewers open. */

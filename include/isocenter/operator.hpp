@@ -52,14 +52,14 @@ class PlanContext {
   isocenter_device_info device() const {
     isocenter_device_info info{};
     info.struct_size = sizeof info;
-    isocenter_plan_device(plan_, &info);
+    detail::call([&](auto* e) { return isocenter_plan_device(plan_, &info, e); });
     return info;
   }
   bool on_cpu() const { return std::strcmp(device().type, "cpu") == 0; }
   isocenter_launcher launcher() const {
     isocenter_launcher l{};
     l.struct_size = sizeof l;
-    isocenter_plan_launcher(plan_, &l);
+    detail::call([&](auto* e) { return isocenter_plan_launcher(plan_, &l, e); });
     return l;
   }
   /// Bytes on the node's device during a run, 256-byte aligned; RunContext::scratch gives them.
@@ -119,7 +119,7 @@ class RunContext {
   isocenter_launcher launcher() const {
     isocenter_launcher l{};
     l.struct_size = sizeof l;
-    isocenter_run_launcher(run_, &l);
+    detail::call([&](auto* e) { return isocenter_run_launcher(run_, &l, e); });
     return l;
   }
   /// The device's queue: a cudaStream_t on CUDA, null on the CPU.

@@ -161,7 +161,7 @@ class Payload {
   }
   Geometry geometry() const {
     Geometry g;
-    isocenter_payload_geometry(handle_, &g);
+    detail::call([&](auto* e) { return isocenter_payload_geometry(handle_, &g, e); });
     return g;
   }
   void set_geometry(const Geometry& g) {

@@ -35,7 +35,7 @@ class Context {
     std::vector<isocenter_device_info> all(isocenter_context_device_count(handle_));
     for (std::uint32_t i = 0; i < all.size(); ++i) {
       all[i].struct_size = sizeof all[i];
-      isocenter_context_device(handle_, i, &all[i]);
+      detail::call([&](auto* e) { return isocenter_context_device(handle_, i, &all[i], e); });
     }
     return all;
   }
@@ -142,7 +142,7 @@ class Session {
   std::optional<isocenter_item_error> next_error() {
     isocenter_item_error item{};
     item.struct_size = sizeof item;
-    if (isocenter_session_next_error(handle_, &item) != ISOCENTER_OK) return std::nullopt;
+    if (isocenter_session_next_error(handle_, &item, nullptr) != ISOCENTER_OK) return std::nullopt;
     return item;
   }
 

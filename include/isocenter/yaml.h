@@ -38,7 +38,8 @@ typedef struct isocenter_yaml_info {
   const char* name;
   const char* description;
 } isocenter_yaml_info;
-ISOCENTER_API void isocenter_yaml_describe(const isocenter_yaml_file* file, isocenter_yaml_info* info);
+ISOCENTER_API isocenter_status isocenter_yaml_describe(const isocenter_yaml_file* file, isocenter_yaml_info* info,
+                                                       isocenter_error* error);
 
 typedef struct isocenter_yaml_node_info {
   uint32_t struct_size;
@@ -49,7 +50,7 @@ typedef struct isocenter_yaml_node_info {
 } isocenter_yaml_node_info;
 /* In the order of the file. */
 ISOCENTER_API isocenter_status isocenter_yaml_node(const isocenter_yaml_file* file, uint32_t index,
-                                                   isocenter_yaml_node_info* info);
+                                                   isocenter_yaml_node_info* info, isocenter_error* error);
 ISOCENTER_API isocenter_status isocenter_yaml_input(const isocenter_yaml_file* file, uint32_t index, const char** name);
 ISOCENTER_API isocenter_status isocenter_yaml_output(const isocenter_yaml_file* file, uint32_t index,
                                                      const char** name);

@@ -51,7 +51,7 @@ class PipelineFile {
     std::vector<isocenter_yaml_node_info> all(info().node_count);
     for (std::uint32_t i = 0; i < all.size(); ++i) {
       all[i].struct_size = sizeof all[i];
-      isocenter_yaml_node(handle_, i, &all[i]);
+      detail::call([&](auto* e) { return isocenter_yaml_node(handle_, i, &all[i], e); });
     }
     return all;
   }
@@ -86,7 +86,7 @@ class PipelineFile {
   isocenter_yaml_info info() const {
     isocenter_yaml_info i{};
     i.struct_size = sizeof i;
-    isocenter_yaml_describe(handle_, &i);
+    detail::call([&](auto* e) { return isocenter_yaml_describe(handle_, &i, e); });
     return i;
   }
   template <class F>

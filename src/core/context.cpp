@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "core/structs.hpp"
 #include "core/text.hpp"
 
 using isocenter::ErrorCode;
@@ -154,7 +155,7 @@ void context_parallel_for(void* context, std::int64_t count, std::int64_t grain,
 isocenter_context::isocenter_context(const isocenter_context_options& options) {
   using namespace isocenter::detail;
   allocator = options.allocator != nullptr
-                  ? *options.allocator
+                  ? take_struct(options.allocator, "isocenter_context_options.allocator")
                   : isocenter_allocator{sizeof(isocenter_allocator), nullptr, system_allocate, system_release};
   log = options.log;
   log_user = options.log_user;
@@ -168,7 +169,7 @@ isocenter_context::isocenter_context(const isocenter_context_options& options) {
                   "thread_count = " + std::to_string(options.thread_count) + " is negative",
                   "give 0 for all cores or the number of threads");
   if (options.threads != nullptr) {
-    threads = *options.threads;
+    threads = take_struct(options.threads, "isocenter_context_options.threads");
   } else {
     arena_ = std::make_unique<Arena>(options.thread_count);
     threads.struct_size = sizeof threads;
@@ -255,25 +256,57 @@ const isocenter_operator_type* isocenter_context::find_operator(const std::strin
   return nullptr;
 }
 
-void isocenter_context::register_operator(const isocenter_operator_type* type) {
-  if (type == nullptr || type->name == nullptr || type->create == nullptr || type->plan == nullptr ||
+namespace {
+
+/// Copies an array whose elements may be of another version's length: the first one's struct_size is the stride.
+template <class T>
+std::vector<T> take_array(const T* first, std::uint32_t count, const std::string& where) {
+  std::vector<T> all;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(first);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::string which = where + "[" + std::to_string(i) + "]";
+    const T* element =
+        first == nullptr ? nullptr : reinterpret_cast<const T*>(bytes + std::size_t{i} * first->struct_size);
+    all.push_back(isocenter::detail::take_struct(element, which));
+    if (element->struct_size != first->struct_size)
+      throw Failure(ErrorCode::invalid_argument,
+                    which + ": struct_size = " + std::to_string(element->struct_size) + ", and that of the first is " +
+                        std::to_string(first->struct_size),
+                    "set struct_size of every element to the same sizeof");
+  }
+  return all;
+}
+
+}  // namespace
+
+void isocenter_context::register_operator(const isocenter_operator_type* given) {
+  isocenter::detail::OperatorEntry entry;
+  entry.type = isocenter::detail::take_struct(given, "isocenter_register_operator");
+  const isocenter_operator_type* type = &entry.type;
+  if (type->name == nullptr || type->module == nullptr || type->create == nullptr || type->plan == nullptr ||
       type->run == nullptr || type->destroy == nullptr)
     throw Failure(ErrorCode::invalid_argument, "an operator type lacks a name or a function",
-                  "fill name, create, plan, run and destroy");
+                  "fill name, module, create, plan, run and destroy");
   if (find_operator(type->name) != nullptr)
     throw Failure(ErrorCode::invalid_argument, std::string("operator '") + type->name + "' is registered already",
                   "give it a name of its own; a maker's prefix helps");
-  for (std::uint32_t i = 0; i < type->port_count; ++i)
-    if (type->ports[i].kinds == 0)
-      throw Failure(
-          ErrorCode::invalid_argument,
-          std::string("port '") + type->ports[i].name + "' of operator '" + type->name + "' has no payload kind",
-          "set at least one bit of kinds");
+  const std::string where = std::string("operator '") + type->name + "': ";
+  entry.parameters = take_array(type->parameters, type->parameter_count, where + "parameters");
+  entry.ports = take_array(type->ports, type->port_count, where + "ports");
+  for (const auto& port : entry.ports)
+    if (port.kinds == 0)
+      throw Failure(ErrorCode::invalid_argument,
+                    std::string("port '") + port.name + "' of operator '" + type->name + "' has no payload kind",
+                    "set at least one bit of kinds");
+  operators.reserve(operators.size() + 1);  // so that insert below cannot fail and leave an entry alone
   const auto at = std::find_if(operators.begin(), operators.end(), [&](const auto* o) {
     const int m = std::strcmp(o->module, type->module);
     return m > 0 || (m == 0 && std::strcmp(o->name, type->name) > 0);
   });
-  operators.insert(at, type);
+  auto& kept = operator_entries_.emplace_back(std::move(entry));
+  kept.type.parameters = kept.parameters.data();
+  kept.type.ports = kept.ports.data();
+  operators.insert(at, &kept.type);
 }
 
 void isocenter_context::register_device(const isocenter_device_type& type) {
@@ -350,8 +383,17 @@ void isocenter_context::load_modules_in(const std::string& folder) {
 // ---- C ABI ----
 
 using isocenter::detail::copy_text;
+using isocenter::detail::give_struct;
 using isocenter::detail::guarded;
-using isocenter::detail::write_error;
+using isocenter::detail::take_struct;
+
+static void require_index(std::size_t index, std::size_t count, const char* of) {
+  if (index < count) return;
+  throw Failure(
+      ErrorCode::not_found,
+      std::string("there is no ") + of + " " + std::to_string(index) + ": the context has " + std::to_string(count),
+      "count from 0 to one less");
+}
 
 extern "C" {
 
@@ -361,7 +403,7 @@ isocenter_status isocenter_context_create(const isocenter_context_options* optio
                                           isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
     const isocenter_context_options none{sizeof none, 0, nullptr, nullptr, 0, nullptr, nullptr, nullptr};
-    *context = new isocenter_context(options != nullptr ? *options : none);
+    *context = new isocenter_context(take_struct(options != nullptr ? options : &none, "isocenter_context_create"));
     return ISOCENTER_OK;
   });
 }
@@ -378,31 +420,33 @@ isocenter_status isocenter_context_load_module(isocenter_context* context, const
 uint32_t isocenter_context_module_count(const isocenter_context* context) {
   return static_cast<uint32_t>(context->modules.size());
 }
-isocenter_status isocenter_context_module(const isocenter_context* context, uint32_t index,
-                                          isocenter_module_info* info) {
-  if (index >= context->modules.size()) return ISOCENTER_NOT_FOUND;
-  const auto& m = context->modules[index];
-  *info = {sizeof *info, m.loaded ? 1 : 0, m.name.c_str(), m.path.c_str(), m.reason.c_str()};
-  return ISOCENTER_OK;
+isocenter_status isocenter_context_module(const isocenter_context* context, uint32_t index, isocenter_module_info* info,
+                                          isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    require_index(index, context->modules.size(), "module");
+    const auto& m = context->modules[index];
+    give_struct({sizeof *info, m.loaded ? 1 : 0, m.name.c_str(), m.path.c_str(), m.reason.c_str()}, info,
+                "isocenter_context_module");
+    return ISOCENTER_OK;
+  });
 }
 uint32_t isocenter_context_device_count(const isocenter_context* context) {
   return static_cast<uint32_t>(context->devices.size());
 }
-static void fill_info(const Device& d, isocenter_device_info* info) {
-  *info = {sizeof *info, d.type.index, d.name.c_str(), d.kind.c_str(), d.description.c_str(), d.type.memory_bytes};
-}
-isocenter_status isocenter_context_device(const isocenter_context* context, uint32_t index,
-                                          isocenter_device_info* info) {
-  if (index >= context->devices.size()) return ISOCENTER_NOT_FOUND;
-  fill_info(*context->devices[index], info);
-  return ISOCENTER_OK;
+isocenter_status isocenter_context_device(const isocenter_context* context, uint32_t index, isocenter_device_info* info,
+                                          isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    require_index(index, context->devices.size(), "device");
+    give_struct(context->devices[index]->info(), info, "isocenter_context_device");
+    return ISOCENTER_OK;
+  });
 }
 isocenter_status isocenter_context_find_device(const isocenter_context* context, const char* name,
                                                isocenter_device_info* info, char* why, size_t why_capacity,
                                                isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
     std::string reason;
-    fill_info(context->find_device(name, &reason), info);
+    give_struct(context->find_device(name, &reason).info(), info, "isocenter_context_find_device");
     copy_text(reason, why, why_capacity);
     return ISOCENTER_OK;
   });
@@ -423,10 +467,17 @@ const isocenter_operator_type* isocenter_operator_at(const isocenter_context* co
 const isocenter_operator_type* isocenter_operator_find(const isocenter_context* context, const char* name) {
   return context->find_operator(name);
 }
+// The context's own copies have this library's length.
+const isocenter_parameter* isocenter_operator_parameter(const isocenter_operator_type* type, uint32_t index) {
+  return index < type->parameter_count ? &type->parameters[index] : nullptr;
+}
+const isocenter_port* isocenter_operator_port(const isocenter_operator_type* type, uint32_t index) {
+  return index < type->port_count ? &type->ports[index] : nullptr;
+}
 isocenter_status isocenter_register_device(isocenter_context* context, const isocenter_device_type* type,
                                            isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
-    context->register_device(*type);
+    context->register_device(take_struct(type, "isocenter_register_device"));
     return ISOCENTER_OK;
   });
 }

@@ -1,5 +1,6 @@
 #pragma once
 // What a context holds: devices, modules, operators, and what the embedder brought.
+#include <deque>
 #include <isocenter/error.hpp>
 #include <memory>
 #include <string>
@@ -14,6 +15,10 @@ struct Device {
   isocenter_device_type type{};
   std::string name, kind, description;
   bool is_cpu() const { return type.find == nullptr; }
+  isocenter_device_info info() const {
+    return {sizeof(isocenter_device_info), type.index,       name.c_str(), kind.c_str(),
+            description.c_str(),           type.memory_bytes};
+  }
   /// Zeroed memory; throws out_of_memory with the device and the size.
   void* allocate(std::uint64_t bytes) const;
   void release(void* memory) const { type.release(type.user, memory); }
@@ -21,6 +26,13 @@ struct Device {
   void wait(void* stream, const char* node) const;
   void make_current() const;
   [[noreturn]] void fail(int error, const std::string& doing) const;
+};
+
+/// An operator as the context keeps it: structures of this library's own length.
+struct OperatorEntry {
+  isocenter_operator_type type{};
+  std::vector<isocenter_parameter> parameters;
+  std::vector<isocenter_port> ports;
 };
 
 struct Module {
@@ -40,7 +52,7 @@ struct isocenter_context final : isocenter::detail::RefCounted {
   void* log_user = nullptr;
   bool reference_only = false;
   std::vector<std::unique_ptr<isocenter::detail::Device>> devices;  // [0] is the CPU
-  std::vector<const isocenter_operator_type*> operators;
+  std::vector<const isocenter_operator_type*> operators;            // in the order of module, then name
   std::vector<isocenter::detail::Module> modules;
   std::vector<std::string> missing_devices;  // "cuda: no driver ..."
 
@@ -49,13 +61,14 @@ struct isocenter_context final : isocenter::detail::RefCounted {
   const isocenter_operator_type* find_operator(const std::string& name) const;
   void load_module(const std::string& path);
   void load_modules_in(const std::string& folder);
-  void register_operator(const isocenter_operator_type* type);
+  void register_operator(const isocenter_operator_type* given);
   void register_device(const isocenter_device_type& type);
   std::vector<std::string> operator_names() const;
 
  private:
   struct Arena;
   std::unique_ptr<Arena> arena_;
+  std::deque<isocenter::detail::OperatorEntry> operator_entries_;  // what `operators` points to
 };
 
 namespace isocenter::detail {

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "core/structs.hpp"
+
 using isocenter::ErrorCode;
 using isocenter::Failure;
 
@@ -207,7 +209,9 @@ void isocenter_payload::own(void (*released)(void*), void* user) {
 
 // ---- C ABI ----
 
+using isocenter::detail::give_struct;
 using isocenter::detail::guarded;
+using isocenter::detail::take_struct;
 
 extern "C" {
 
@@ -235,18 +239,17 @@ isocenter_status isocenter_payload_copy_description(const isocenter_payload* pay
 isocenter_status isocenter_payload_set_tensor(isocenter_payload* payload, const char* name,
                                               const isocenter_tensor* tensor, isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
-    payload->set_tensor(name, *tensor);
+    payload->set_tensor(name, take_struct(tensor, "isocenter_payload_set_tensor"));
     return ISOCENTER_OK;
   });
 }
 isocenter_status isocenter_payload_tensor(const isocenter_payload* payload, const char* name, isocenter_tensor* tensor,
                                           isocenter_error* error) {
-  const auto* t = payload == nullptr ? nullptr : payload->find(name);
-  if (t != nullptr) {
-    *tensor = t->view;
-    return ISOCENTER_OK;
-  }
   return guarded(error, [&]() -> isocenter_status {
+    if (const auto* t = payload == nullptr ? nullptr : payload->find(name); t != nullptr) {
+      give_struct(t->view, tensor, "isocenter_payload_tensor");
+      return ISOCENTER_OK;
+    }
     throw Failure(ErrorCode::not_found,
                   payload == nullptr ? std::string("there is no payload to take tensor '") + name + "' from"
                                      : std::string("a ") + isocenter::detail::kind_name(payload->kind) +
@@ -300,16 +303,21 @@ const char* isocenter_payload_device(const isocenter_payload* payload) {
 isocenter_status isocenter_payload_set_geometry(isocenter_payload* payload, const isocenter_geometry* geometry,
                                                 isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
-    for (const double s : geometry->spacing_mm)
+    const isocenter_geometry taken = take_struct(geometry, "isocenter_payload_set_geometry");
+    for (const double s : taken.spacing_mm)
       if (!(s > 0.0))
         throw Failure(ErrorCode::bad_data, "voxel spacing " + std::to_string(s) + " mm is not positive",
                       "check PixelSpacing (0028,0030) and the slice positions of the series");
-    payload->geometry = *geometry;
+    payload->geometry = taken;
     return ISOCENTER_OK;
   });
 }
-void isocenter_payload_geometry(const isocenter_payload* payload, isocenter_geometry* geometry) {
-  *geometry = payload->geometry;
+isocenter_status isocenter_payload_geometry(const isocenter_payload* payload, isocenter_geometry* geometry,
+                                            isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    give_struct(payload->geometry, geometry, "isocenter_payload_geometry");
+    return ISOCENTER_OK;
+  });
 }
 isocenter_status isocenter_payload_set_text(isocenter_payload* payload, const char* key, const char* text,
                                             isocenter_error* error) {

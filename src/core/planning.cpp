@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/session.hpp"
+#include "core/structs.hpp"
 #include "core/text.hpp"
 
 using isocenter::ErrorCode;
@@ -348,7 +349,7 @@ isocenter_status isocenter_pipeline_prepare(isocenter_pipeline* pipeline, const 
   return guarded(error, [&]() -> isocenter_status {
     isocenter_session_options none{};
     none.struct_size = sizeof none;
-    const auto& chosen = options != nullptr ? *options : none;
+    const auto chosen = take_struct(options != nullptr ? options : &none, "isocenter_pipeline_prepare");
     if (chosen.in_flight < 0 || chosen.in_flight > 64)
       throw Failure(ErrorCode::invalid_argument,
                     "in_flight = " + std::to_string(chosen.in_flight) + " is outside [0, 64]",
@@ -363,9 +364,12 @@ isocenter_status isocenter_pipeline_prepare(isocenter_pipeline* pipeline, const 
 
 isocenter_context* isocenter_plan_context(isocenter_plan* plan) { return plan->session->context.get(); }
 const char* isocenter_plan_node(const isocenter_plan* plan) { return plan->node->name.c_str(); }
-void isocenter_plan_device(const isocenter_plan* plan, isocenter_device_info* info) {
-  const Device& d = *plan->node->device;
-  *info = {sizeof *info, d.type.index, d.name.c_str(), d.kind.c_str(), d.description.c_str(), d.type.memory_bytes};
+isocenter_status isocenter_plan_device(const isocenter_plan* plan, isocenter_device_info* info,
+                                       isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    give_struct(plan->node->device->info(), info, "isocenter_plan_device");
+    return ISOCENTER_OK;
+  });
 }
 const isocenter_payload* isocenter_plan_input(const isocenter_plan* plan, const char* port) {
   const auto* in = plan->node->input(port);
@@ -424,15 +428,24 @@ void isocenter_plan_warn(isocenter_plan* plan, const char* what, const char* fix
     context.log(context.log_user, ISOCENTER_LOG_WARNING,
                 (plan->node->where() + ": " + what + ". Fix: " + fix + ".").c_str());
 }
-static void fill_launcher(const isocenter_session& session, const SessionNode& node, isocenter_launcher* launcher) {
+static isocenter_launcher launcher_for(const isocenter_session& session, const SessionNode& node) {
   const Device& d = *node.device;
-  *launcher = {sizeof *launcher,     session.context->reference_only ? 1U : 0U,
-               context_parallel_for, session.context.get(),
-               d.type.find,          d.type.user,
-               node.stream,          session.context->threads.concurrency};
+  return {sizeof(isocenter_launcher),
+          session.context->reference_only ? 1U : 0U,
+          context_parallel_for,
+          session.context.get(),
+          d.type.find,
+          d.type.user,
+          node.stream,
+          session.context->threads.concurrency,
+          0};
 }
-void isocenter_plan_launcher(const isocenter_plan* plan, isocenter_launcher* launcher) {
-  fill_launcher(*plan->session, *plan->node, launcher);
+isocenter_status isocenter_plan_launcher(const isocenter_plan* plan, isocenter_launcher* launcher,
+                                         isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    give_struct(launcher_for(*plan->session, *plan->node), launcher, "isocenter_plan_launcher");
+    return ISOCENTER_OK;
+  });
 }
 
 const isocenter_payload* isocenter_run_input(const isocenter_run* run, const char* port) {
@@ -444,8 +457,12 @@ isocenter_payload* isocenter_run_output(const isocenter_run* run, const char* po
   return out == nullptr ? nullptr : out->current;
 }
 void* isocenter_run_scratch(const isocenter_run* run) { return run->node->scratch; }
-void isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher) {
-  fill_launcher(*run->session, *run->node, launcher);
+isocenter_status isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher,
+                                        isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    give_struct(launcher_for(*run->session, *run->node), launcher, "isocenter_run_launcher");
+    return ISOCENTER_OK;
+  });
 }
 int32_t isocenter_run_cancelled(const isocenter_run* run) { return run->session->stopping() ? 1 : 0; }
 void isocenter_run_progress(const isocenter_run* run, double fraction) {

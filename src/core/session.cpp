@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "core/structs.hpp"
+
 using isocenter::ErrorCode;
 using isocenter::Failure;
 using namespace isocenter::detail;
@@ -455,12 +457,15 @@ isocenter_status isocenter_session_wait(isocenter_session* session, isocenter_er
 void isocenter_session_cancel(isocenter_session* session) {
   session->cancel_requested.store(true, std::memory_order_relaxed);
 }
-isocenter_status isocenter_session_next_error(isocenter_session* session, isocenter_item_error* item) {
-  const std::lock_guard lock(session->mutex);
-  if (session->errors.empty()) return ISOCENTER_END_OF_STREAM;
-  *item = session->errors.front();
-  session->errors.erase(session->errors.begin());
-  return ISOCENTER_OK;
+isocenter_status isocenter_session_next_error(isocenter_session* session, isocenter_item_error* item,
+                                              isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const std::lock_guard lock(session->mutex);
+    if (session->errors.empty()) return ISOCENTER_END_OF_STREAM;
+    isocenter::detail::give_struct(session->errors.front(), item, "isocenter_session_next_error");
+    session->errors.erase(session->errors.begin());
+    return ISOCENTER_OK;
+  });
 }
 
 }  // extern "C"

@@ -71,7 +71,7 @@ class Builder {
   void set(const NodeEntry& node, const isocenter_operator_type& type, const Setting& setting) const {
     const isocenter_parameter* known = nullptr;
     for (std::uint32_t i = 0; i < type.parameter_count; ++i)
-      if (setting.name.text == type.parameters[i].name) known = &type.parameters[i];
+      if (const auto* p = isocenter_operator_parameter(&type, i); setting.name.text == p->name) known = p;
     std::string value = setting.value;
     if (known != nullptr && setting.is_list && known->type != ISOCENTER_PARAMETER_NUMBERS)
       document_.refuse(setting.place,
@@ -115,9 +115,10 @@ class Builder {
     const isocenter_operator_type& type = type_of(node);
     std::vector<std::string> ports, full;
     for (std::uint32_t i = 0; i < type.port_count; ++i) {
-      if (type.ports[i].is_output == 0) continue;
-      ports.emplace_back(type.ports[i].name);
-      full.push_back(node.name.text + "." + type.ports[i].name);
+      const isocenter_port* port = isocenter_operator_port(&type, i);
+      if (port->is_output == 0) continue;
+      ports.emplace_back(port->name);
+      full.push_back(node.name.text + "." + port->name);
     }
     if (ports.empty())
       document_.refuse(reference.place, "node '" + node.name.text + "' (" + type.name + ") has no outputs",
@@ -199,7 +200,7 @@ class Builder {
       if (node.name.text != node_name) continue;
       const auto& type = type_of(node);
       for (std::uint32_t i = 0; i < type.port_count; ++i)
-        if (type.ports[i].is_output == 0 && port == type.ports[i].name) return true;
+        if (const auto* p = isocenter_operator_port(&type, i); p->is_output == 0 && port == p->name) return true;
     }
     return false;
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/structs.hpp"
 #include "core/text.hpp"
 #include "yaml/build.hpp"
 #include "yaml/document.hpp"
@@ -12,6 +13,11 @@ using isocenter::ErrorCode;
 using isocenter::Failure;
 using isocenter::detail::guarded;
 namespace yaml = isocenter::detail::yaml;
+
+namespace isocenter::detail {
+ISOCENTER_STRUCT_VERSION(isocenter_yaml_info, description);
+ISOCENTER_STRUCT_VERSION(isocenter_yaml_node_info, place);
+}  // namespace isocenter::detail
 
 struct isocenter_yaml_file {
   yaml::Document document;
@@ -53,22 +59,33 @@ isocenter_status isocenter_yaml_parse(const char* text, const char* source, cons
 
 void isocenter_yaml_release(isocenter_yaml_file* file) { delete file; }
 
-void isocenter_yaml_describe(const isocenter_yaml_file* file, isocenter_yaml_info* info) {
-  const auto& d = file->document;
-  *info = {sizeof *info,
-           static_cast<uint32_t>(d.nodes.size()),
-           static_cast<uint32_t>(d.inputs.size()),
-           static_cast<uint32_t>(d.outputs.size()),
-           d.name.c_str(),
-           d.description.c_str()};
+isocenter_status isocenter_yaml_describe(const isocenter_yaml_file* file, isocenter_yaml_info* info,
+                                         isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const auto& d = file->document;
+    isocenter::detail::give_struct(
+        {sizeof *info, static_cast<uint32_t>(d.nodes.size()), static_cast<uint32_t>(d.inputs.size()),
+         static_cast<uint32_t>(d.outputs.size()), d.name.c_str(), d.description.c_str()},
+        info, "isocenter_yaml_describe");
+    return ISOCENTER_OK;
+  });
 }
 
-isocenter_status isocenter_yaml_node(const isocenter_yaml_file* file, uint32_t index, isocenter_yaml_node_info* info) {
-  if (index >= file->document.nodes.size()) return ISOCENTER_NOT_FOUND;
-  const auto& node = file->document.nodes[index];
-  *info = {sizeof *info, static_cast<uint32_t>(node.inputs.size()), node.name.text.c_str(),
-           node.operator_name.text.c_str(), node.place_text.c_str()};
-  return ISOCENTER_OK;
+isocenter_status isocenter_yaml_node(const isocenter_yaml_file* file, uint32_t index, isocenter_yaml_node_info* info,
+                                     isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const auto& nodes = file->document.nodes;
+    if (index >= nodes.size())
+      throw Failure(ErrorCode::not_found,
+                    "there is no node " + std::to_string(index) + ": " + file->document.source + " has " +
+                        std::to_string(nodes.size()),
+                    "count from 0 to one less");
+    const auto& node = nodes[index];
+    isocenter::detail::give_struct({sizeof *info, static_cast<uint32_t>(node.inputs.size()), node.name.text.c_str(),
+                                    node.operator_name.text.c_str(), node.place_text.c_str()},
+                                   info, "isocenter_yaml_node");
+    return ISOCENTER_OK;
+  });
 }
 
 isocenter_status isocenter_yaml_input(const isocenter_yaml_file* file, uint32_t index, const char** name) {

@@ -43,7 +43,8 @@ static isocenter_status negate_plan(void* instance, isocenter_plan* plan, isocen
   if (status != ISOCENTER_OK) return status;
   memset(&geometry, 0, sizeof geometry);
   geometry.struct_size = sizeof geometry;
-  isocenter_payload_geometry(input, &geometry);
+  status = isocenter_payload_geometry(input, &geometry, error);
+  if (status != ISOCENTER_OK) return status;
   return isocenter_payload_set_geometry(output, &geometry, error);
 }
 

@@ -13,7 +13,7 @@ int main() try {
     for (std::uint32_t i = 0; i < isocenter_context_module_count(context.get()); ++i) {
       isocenter_module_info info{};
       info.struct_size = sizeof info;
-      isocenter_context_module(context.get(), i, &info);
+      if (isocenter_context_module(context.get(), i, &info, nullptr) != ISOCENTER_OK) return 1;
       // The CUDA module says why it has no device where there is no driver; every other one must load.
       if (name == info.name) seen = info.loaded != 0 || name == "cuda";
       if (name == info.name && !seen) std::fprintf(stderr, "%s: %s\n", info.name, info.reason);
