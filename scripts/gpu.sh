@@ -5,7 +5,8 @@
 #   scripts/gpu.sh [options]
 #     --arch LIST       what nvcc compiles for, as in CMAKE_CUDA_ARCHITECTURES (default 90: H100, H200)
 #     --output FOLDER   the bundle (default out/gpu-bundle)
-#     --no-cuda-libs    leaves NVIDIA's libraries out; there they come from a CUDA toolkit or PyPI's nvidia-* packages
+#     --slim            leaves NVIDIA's libraries out (there they come from a CUDA toolkit or PyPI's nvidia-* packages)
+#                       and packs the bundle into one file as well, BUNDLE.tar.gz of some 25 MB
 #
 # There: BUNDLE/run.sh [RESULTS], see BUNDLE/run.sh --help. Commit what it measured under benchmarks/results/ with the
 # device's name and the date, and correct docs/gpu-status.md.
@@ -13,13 +14,13 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-arch=90 bundle=out/gpu-bundle cuda_libs=true
+arch=90 bundle=out/gpu-bundle slim=false
 while (($# > 0)); do
   case "$1" in
     --arch) arch="$2" && shift 2 ;;
     --output) bundle="$2" && shift 2 ;;
-    --no-cuda-libs) cuda_libs=false && shift ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    --slim) slim=true && shift ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) fail "unknown option '$1'. See scripts/gpu.sh --help" ;;
   esac
 done
@@ -36,13 +37,21 @@ cmake --preset cuda -B "$build" "${python_settings[@]}" "-DCMAKE_CUDA_COMPILER=$
   -DISOCENTER_TEST_MODULE_DIR=lib/isocenter >build/gpu-configure.log 2>&1 ||
   { cat build/gpu-configure.log >&2 && fail "configuring failed; what CMake said stands above"; }
 grep -E '^-- Isocenter' build/gpu-configure.log | sed 's/^-- /    /' || true
-cmake --build "$build" --parallel "$(jobs)"
+# What the bundle needs, and nothing else: peers, fuzzers and the CPU's benchmarks stay here.
+targets=(isocenter_cuda isocenter_infer isocenter_infer_cuda devices_bench 04_custom_cuda_operator 05_embedding)
+for name in recon denoise render infer infer_cudnn; do targets+=("${name}_tests"); done
+mapfile -t known < <(cmake --build "$build" --target help | sed -n 's/^\([a-z0-9_]*\): phony$/\1/p' | sort -u)
+mapfile -t targets < <(comm -12 <(printf '%s\n' "${targets[@]}" | sort -u) <(printf '%s\n' "${known[@]}"))
+cmake --build "$build" --parallel "$(jobs)" --target "${targets[@]}"
 
 say "2/3 Collecting programs, modules and the libraries they need"
 rm -rf "$bundle"
+bundle="$(realpath -m "$bundle")"
 mkdir -p "$bundle/bin" "$bundle/lib/isocenter" "$bundle/lib/cuda"
-for program in "$build"/bin/*_tests "$build"/bin/*_bench "$build"/examples/04_* "$build"/examples/05_*; do
-  [[ ! -x "$program" ]] || cp "$program" "$bundle/bin/"
+for target in "${targets[@]}"; do
+  for program in "$build/bin/$target" "$build/examples/$target"; do
+    if [[ -x "$program" ]]; then cp "$program" "$bundle/bin/"; fi
+  done
 done
 cp -P "$build"/lib/libisocenter.so* "$bundle/lib/"
 cp -r "$build"/lib/isocenter/. "$bundle/lib/isocenter/"
@@ -54,19 +63,28 @@ LD_LIBRARY_PATH="$root/$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
   while read -r library; do
     case "$(basename "$library")" in
       libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | ld-linux* | libcuda.so.* | libnvidia* | libisocenter*) ;;
-      libcudnn.so.*) if $cuda_libs; then cp -L "${library%/*}"/libcudnn*.so."${library##*.so.}" "$bundle/lib/cuda/"; fi ;;
-      libcu* | libnv*) if $cuda_libs; then cp -L "$library" "$bundle/lib/cuda/"; fi ;;
+      libcudnn.so.*) if ! $slim; then cp -L "${library%/*}"/libcudnn*.so."${library##*.so.}" "$bundle/lib/cuda/"; fi ;;
+      libcu* | libnv*) if ! $slim; then cp -L "$library" "$bundle/lib/cuda/"; fi ;;
       *) cp -L "$library" "$bundle/lib/" ;;
     esac
   done
 strip --strip-unneeded "$bundle"/bin/* "${modules[@]}" "$bundle"/lib/libisocenter.so.*.* 2>/dev/null || true
-for room in core phantom recon denoise render infer; do
+for room in recon denoise render infer; do
   if [[ -d "tests/$room/data" ]]; then
     mkdir -p "$bundle/tests/$room"
     cp -r "tests/$room/data" "$bundle/tests/$room/"
   fi
 done
+mkdir -p "$bundle/models/thorax_segmentation"
+cp models/thorax_segmentation/*.onnx "$bundle/models/thorax_segmentation/"
 cp scripts/gpu_run.sh "$bundle/run.sh"
+# Nothing but the C library, the driver and (when slim) NVIDIA's libraries may come from elsewhere.
+strays="$(LD_LIBRARY_PATH="$bundle/lib:$bundle/lib/cuda:${CUDA_HOME:-/usr/local/cuda}/lib64" \
+  ldd "$bundle"/bin/* "${modules[@]}" "$bundle"/lib/*.so* "$bundle"/lib/cuda/*.so* 2>/dev/null |
+  awk '$2 == "=>" {print $1, $3}' | sort -u | grep -v " $bundle/" |
+  grep -vE '^(libc|libm|libdl|libpthread|librt|ld-linux[^ ]*|libcuda)\.so' || true)"
+if $slim; then strays="$(grep -vE '^lib(cu|nv)[^ ]* /' <<<"$strays" || true)"; fi
+[[ -z "$strays" ]] || fail "the bundle lacks libraries that its programs need: $strays"
 {
   echo "commit $(git rev-parse HEAD 2>/dev/null || echo unknown)$(git diff --quiet HEAD 2>/dev/null || echo ' with changes')"
   echo "compiled for $arch with $("$nvcc" --version | sed -n 's/.*\(release [0-9.]*\).*/nvcc \1/p')"
@@ -74,4 +92,10 @@ cp scripts/gpu_run.sh "$bundle/run.sh"
 
 say "3/3 Done"
 note "$bundle ($(du -sh "$bundle" | cut -f1), $(find "$bundle/bin" -type f | wc -l) programs)"
-note "copy it to a machine with a GPU and run there: $(basename "$bundle")/run.sh results"
+if $slim; then
+  tar -C "$(dirname "$bundle")" -czf "$bundle.tar.gz" "$(basename "$bundle")"
+  note "$bundle.tar.gz ($(du -sh "$bundle.tar.gz" | cut -f1))"
+  note "copy it to a machine with a GPU and run there: tar xzf $(basename "$bundle").tar.gz && $(basename "$bundle")/run.sh results"
+else
+  note "copy it to a machine with a GPU and run there: $(basename "$bundle")/run.sh results"
+fi
