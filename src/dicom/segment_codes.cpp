@@ -18,21 +18,23 @@ struct Known {
   const char* meaning;
 };
 
-/// SNOMED CT concepts, as PS3.16 uses them where it does; names in lower case, words separated by spaces.
+/// SNOMED CT concepts with their meanings in PS3.16: anatomical structures from CID 7192, tissues from CID 7191,
+/// abnormal structures from CID 7194; their categories from CID 7150. tests/interop/segment_codes.py compares.
+/// Names in lower case, words separated by spaces.
 const Known known[] = {
     {"lung", anatomical_structure, "39607008", "Lung"},
     {"heart", anatomical_structure, "80891009", "Heart"},
     {"spine", anatomical_structure, "421060004", "Spine"},
     {"vertebral column", anatomical_structure, "421060004", "Spine"},
     {"rib", anatomical_structure, "113197003", "Rib"},
-    {"bone", anatomical_structure, "272673000", "Bone"},
     {"skull", anatomical_structure, "89546000", "Skull"},
     {"body", anatomical_structure, "38266002", "Entire body"},
-    {"thorax", anatomical_structure, "816094009", "Thorax"},
+    {"thorax", anatomical_structure, "816094009", "Chest"},
     {"mediastinum", anatomical_structure, "72410000", "Mediastinum"},
     {"trachea", anatomical_structure, "44567001", "Trachea"},
     {"airway", anatomical_structure, "89187006", "Airway structure"},
     {"bronchus", anatomical_structure, "955009", "Bronchus"},
+    // SNOMED CT alone: PS3.16 has no concept for both, and CID 7151 is extensible.
     {"lung and airways", anatomical_structure, "20139000", "Structure of respiratory system"},
     {"heart and vessels", anatomical_structure, "113257007", "Cardiovascular system"},
     {"aorta", anatomical_structure, "15825003", "Aorta"},
@@ -47,11 +49,12 @@ const Known known[] = {
     {"prostate", anatomical_structure, "41216001", "Prostate"},
     {"brain", anatomical_structure, "12738006", "Brain"},
     {"spinal cord", anatomical_structure, "2748008", "Spinal cord"},
-    {"skin", anatomical_structure, "39937001", "Skin"},
     {"tissue", tissue, "85756007", "Tissue"},
     {"soft tissue", tissue, "87784001", "Soft tissue"},
-    {"muscle", tissue, "71616004", "Muscle"},
-    {"fat", tissue, "256674009", "Fat"},
+    {"bone", tissue, "3138006", "Bone"},
+    {"muscle", tissue, "91727004", "Muscle"},
+    {"fat", tissue, "55603005", "Fat"},
+    {"skin", tissue, "39937001", "Skin"},
     {"lesion", abnormal_structure, "52988006", "Lesion"},
     {"nodule", abnormal_structure, "27925004", "Nodule"},
     {"mass", abnormal_structure, "4147007", "Mass"},

@@ -8,7 +8,7 @@
 namespace isocenter::detail::dicom {
 
 /// Category, type and anatomy for a label's name ("lungs", "Left lung", "lesion"; case, '_' and '-' do not matter),
-/// from the codes of PS3.16 CID 7150 and its property types. False when the name is in no list.
+/// from PS3.16 CID 7150 (categories), 7191, 7192 and 7194 (property types). False when the name is in no list.
 bool find_segment_codes(const std::string& name, Segment& segment);
 
 /// Codes that a user gives for labels:
