@@ -45,10 +45,11 @@ Listing list_files(const fs::path& root) {
 
 void check_found(Report& report) {
   if (report.dicom_files == 0)
-    report.findings.insert(report.findings.begin(), Finding{FindingCode::no_dicom, Severity::error,
-                                                            "'" + report.path + "' holds no DICOM file (" +
-                                                                std::to_string(report.files) + " files were looked at)",
-                                                            "name a folder with DICOM files", "", "", "", "", 0});
+    report.findings.insert(report.findings.begin(),
+                           Finding{FindingCode::no_dicom, Severity::error,
+                                   "'" + report.path + "' holds no DICOM file (" + std::to_string(report.files) +
+                                       (report.files == 1 ? " file was" : " files were") + " looked at)",
+                                   "name a folder with DICOM files", "", "", "", "", 0});
   std::string names;
   int loadable = 0;
   for (const Series& s : report.series) {

@@ -144,7 +144,7 @@ LocatedPixels locate_pixels(const InputFile& file, const PixelElement& element) 
   if (length == undefined_length) return unusable("has compressed pixels in an uncompressed transfer syntax");
   if (file.size() - at < std::min<std::uint64_t>(length, element.native_bytes))
     return cut_short("ends after " + std::to_string(file.size() - at) + " of " + std::to_string(element.native_bytes) +
-                     " bytes of pixels");
+                     " bytes of PixelData (7fe0,0010)");
   if (length < element.native_bytes)
     return unusable("holds " + std::to_string(length) +
                     " bytes of pixels where Rows, Columns and BitsAllocated ask for " +

@@ -70,7 +70,7 @@ void check_series(Report& report, Series& series, const std::vector<int>& bad) {
     }
     add_to_series(series, FindingCode::several_stacks, Severity::error,
                   "the series holds " + std::to_string(volume_count(series)) + " stacks (" + names + ")",
-                  "choose one with the parameter stack", "", report.findings);
+                  "choose one with the parameter stack, for example stack = 1", "", report.findings);
   }
   if (bad.empty()) return;
   const Image& first = report.images[static_cast<std::size_t>(bad.front())];

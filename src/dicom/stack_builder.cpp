@@ -1,6 +1,7 @@
 #include "stack_builder.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <map>
 #include <set>
 
@@ -88,14 +89,21 @@ class StackBuilder {
     }
     if (orientations.size() > 1 && !localiser)
       add(FindingCode::mixed_orientations, Severity::warning,
-          "the series holds images of " + std::to_string(orientations.size()) + " orientations",
+          "the series holds images of " + std::to_string(orientations.size()) + " orientations by " +
+              text(attribute::image_orientation_patient),
           "choose one of its stacks with the parameter stack", &attribute::image_orientation_patient);
     std::vector<Stack> stacks;
-    for (auto& g : groups)
-      for (auto& h : by_frame_of_reference(std::move(g))) {
+    for (auto& g : groups) {
+      const std::string label = groups.size() == 1 ? "" : orientations.size() > 1 ? orientation(g[0]) : grid(g[0]);
+      auto parts = by_frame_of_reference(std::move(g));
+      for (auto& h : parts) {
+        const std::string frame_label = parts.size() == 1 ? ""
+                                                          : text(attribute::frame_of_reference_uid) + " = " +
+                                                                image(h.front()).frame_of_reference_uid;
         sort_along_normal(h);
-        split(std::move(h), 0, "", localiser, stacks);
+        split(std::move(h), 0, join(label, frame_label), localiser, stacks);
       }
+    }
     return stacks;
   }
 
@@ -113,7 +121,8 @@ class StackBuilder {
       return {std::move(group)};
     }
     add(FindingCode::mixed_frames_of_reference, Severity::warning,
-        "the series holds images of " + std::to_string(parts.size()) + " frames of reference",
+        "the series holds images of " + std::to_string(parts.size()) + " frames of reference by " +
+            text(attribute::frame_of_reference_uid),
         "choose one of its stacks with the parameter stack", &attribute::frame_of_reference_uid);
     std::vector<std::vector<Slice>> groups;
     groups.reserve(parts.size());
@@ -189,7 +198,27 @@ class StackBuilder {
     return true;
   }
 
-  static std::string join(const std::string& a, const std::string& b) { return a.empty() ? b : a + ", " + b; }
+  /// What tells a stack from its siblings, as the attributes say it.
+  std::string orientation(const Slice& s) const {
+    const Vec3 r = *frame(s).row_direction, c = *frame(s).column_direction;
+    std::string values;
+    for (const double v : {r.x, r.y, r.z, c.x, c.y, c.z}) values += (values.empty() ? "" : "\\") + number(v);
+    return text(attribute::image_orientation_patient) + " = " + values;
+  }
+  std::string grid(const Slice& s) const {
+    const PixelFormat& p = image(s).format;
+    return text(attribute::rows) + " = " + std::to_string(p.rows) + ", " + text(attribute::columns) + " = " +
+           std::to_string(p.columns) + ", " + text(attribute::pixel_spacing) + " = " + number(frame(s).row_spacing_mm) +
+           "\\" + number(frame(s).column_spacing_mm);
+  }
+  static std::string number(double v) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.6g", v == 0 ? 0.0 : v);
+    return digits;
+  }
+  static std::string join(const std::string& a, const std::string& b) {
+    return a.empty() ? b : b.empty() ? a : a + ", " + b;
+  }
   static Stack stack(std::vector<Slice> slices, const std::string& label, bool localiser) {
     Stack s;
     s.slices = std::move(slices);

@@ -66,7 +66,8 @@ class StackMeasure {
     const StackGeometry& g = stack_.geometry;
     if (std::fabs(g.dx_mm - g.dy_mm) <= 1e-4 * g.dx_mm) return;
     add(FindingCode::non_square_pixel, Severity::note,
-        "pixels are not square: rows are " + mm(g.dy_mm) + " mm apart, columns " + mm(g.dx_mm) + " mm",
+        "pixels are not square: " + text(attribute::pixel_spacing) + " = " + mm(g.dy_mm) + "\\" + mm(g.dx_mm) +
+            ", rows and columns in mm",
         "nothing; the volume's geometry has both spacings", attribute::pixel_spacing, mm(g.dy_mm) + "\\" + mm(g.dx_mm));
   }
 
@@ -87,16 +88,21 @@ class StackMeasure {
 
   void take_planes() {
     std::vector<std::string> doubled;
+    std::string files;
     for (const Slice& s : stack_.slices) {
-      if (planes_.empty() || s.offset_mm - planes_.back().offset_mm >= same_plane_mm)
+      if (planes_.empty() || s.offset_mm - planes_.back().offset_mm >= same_plane_mm) {
         planes_.push_back(s);
-      else if (doubled.empty() || doubled.back() != mm(planes_.back().offset_mm))
+        continue;
+      }
+      if (doubled.empty()) files = "'" + image(planes_.back()).name + "' and '" + image(s).name + "'";
+      if (doubled.empty() || doubled.back() != mm(planes_.back().offset_mm))
         doubled.push_back(mm(planes_.back().offset_mm));
     }
     if (doubled.empty()) return;
     add(FindingCode::duplicate_slices, Severity::error,
-        "more than one image lies at " + list(doubled) + " mm along the normal (" +
-            std::to_string(stack_.slices.size()) + " images, " + std::to_string(planes_.size()) + " positions)",
+        "more than one image lies at " + list(doubled) + " mm along the normal by " +
+            text(attribute::image_position_patient) + " (" + std::to_string(stack_.slices.size()) + " images, " +
+            std::to_string(planes_.size()) + " positions; the first are " + files + ")",
         "take the surplus images out of the folder, or set duplicates = keep_first to use the one with the lowest "
         "InstanceNumber (0020,0013)",
         attribute::image_position_patient);
@@ -159,13 +165,15 @@ class StackMeasure {
         "find the missing images, or set uneven_spacing = resample to interpolate between the slices that are there";
     if (!uneven.empty())
       add(FindingCode::uneven_spacing, Severity::error,
-          "slices are unevenly spaced: the step is " + mm(step) + " mm, but " + list(uneven) + " mm along the normal",
+          "slices are unevenly spaced: the step is " + mm(step) + " mm, but " + list(uneven) +
+              " mm along the normal by " + text(attribute::image_position_patient),
           "choose a series with even steps, or set uneven_spacing = resample to interpolate between the slices",
           attribute::image_position_patient);
     if (!missing.empty())
       add(FindingCode::missing_slices, Severity::error,
           std::to_string(missing.size()) + (missing.size() == 1 ? " slice is" : " slices are") + " missing at " +
-              list(missing) + " mm along the normal (step " + mm(step) + " mm)",
+              list(missing) + " mm along the normal by " + text(attribute::image_position_patient) + " (step " +
+              mm(step) + " mm)",
           fix, attribute::image_position_patient);
   }
 
@@ -198,7 +206,8 @@ class StackMeasure {
     if (largest <= straight_px) return;
     if (wander > straight_px) {
       add(FindingCode::shifted_slices, Severity::error,
-          "slices are shifted sideways against each other by up to " + mm(largest) + " pixels without a common slope",
+          "slices are shifted sideways against each other by up to " + mm(largest) +
+              " pixels without a common slope by " + text(attribute::image_position_patient),
           "load the positions that belong together from a folder of their own", attribute::image_position_patient);
       return;
     }
@@ -208,7 +217,8 @@ class StackMeasure {
     const Image& first = image(planes_.front());
     add(FindingCode::gantry_tilt, Severity::error,
         "the stack is sheared by " + mm(degrees) +
-            " degrees: its slices are not perpendicular to the line that they lie on" +
+            " degrees: its slices are not perpendicular to the line that they lie on by " +
+            text(attribute::image_position_patient) +
             (first.has_gantry_tilt ? " (GantryDetectorTilt (0018,1120) = " + mm(first.gantry_tilt_deg) + ")" : ""),
         "set gantry_tilt = shear to resample the slices onto a straight grid", attribute::image_position_patient,
         mm(degrees));

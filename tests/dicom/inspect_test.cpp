@@ -56,7 +56,7 @@ TEST(DicomInspect, AFolderWithoutDicomIsAnErrorThatCountsItsFiles) {
   const Report report = inspect_here(folder.path());
   const Finding f = the(report, FindingCode::no_dicom);
   EXPECT_EQ(f.severity, Severity::error);
-  EXPECT_THAT(f.what, HasSubstr("1 files"));
+  EXPECT_THAT(f.what, HasSubstr("1 file was"));
   EXPECT_EQ(the(report, FindingCode::not_dicom).severity, Severity::note);
 }
 
