@@ -1,12 +1,12 @@
 // FDK on CUDA: the reference functors, the tuned back projection and the tuned transposition.
 //
-// Back projection, tuned. Detector columns run along the volume's z axis, so that a voxel column meets one detector
-// column u and one weight in each view. A warp takes 32 neighbouring z of one voxel column: u, w and their
-// interpolation are the same in all lanes, and the four samples of a lane lie next to its neighbours' (views are stored
-// transposed, rows contiguous), so that each of the four reads of a warp is one or two cache lines. A thread holds
-// zs_per_thread voxels, 32 apart, in registers over all views of the pass; eight warps take eight neighbouring x, which
-// share detector columns in the first-level cache, and turn their sums round in shared memory, so that the volume is
-// written in whole sectors, once a pass.
+// Back projection, tuned. Detector columns run along the volume's z axis (or another, renamed), so that a voxel column
+// meets one detector column u and one weight in each view. A warp takes 32 neighbouring z of one voxel column: u, w and
+// their interpolation are the same in all lanes, and the four samples of a lane lie next to its neighbours' (views are
+// stored transposed, rows contiguous), so that each of the four reads of a warp is one or two cache lines. A thread
+// holds zs_per_thread voxels, 32 apart, in registers over all views of the pass; eight warps take eight neighbouring x,
+// which share detector columns in the first-level cache, and turn their sums round in shared memory, so that the volume
+// is written in whole sectors, once a pass.
 //
 // Floor for one update: four reads of 4 bytes, in 128-byte lines over 32 lanes: about 5 to 6 first-level cycles a warp
 // at 128 bytes a cycle (132 processors at 1.7 GHz: about 1300 GUPS), and about 14 arithmetic instructions (about 2000
@@ -23,7 +23,7 @@ constexpr int kXs = 8;                  // voxel columns of a block, one warp ea
 constexpr int kZs = 32 * kZsPerThread;  // voxels of a column that a block takes
 constexpr int kViewsAtOnce = 32;        // matrices in shared memory
 
-__global__ void __launch_bounds__(32 * kXs) columns_kernel(const FdkBackProject job) {
+__global__ void __launch_bounds__(32 * kXs) columns_kernel(const FdkColumns job) {
   __shared__ float matrix[kViewsAtOnce * 12];
   __shared__ float turned[kZs][kXs + 1];
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
@@ -38,7 +38,10 @@ __global__ void __launch_bounds__(32 * kXs) columns_kernel(const FdkBackProject 
   for (int first = 0; first < job.views; first += kViewsAtOnce) {
     const int count = job.views - first < kViewsAtOnce ? job.views - first : kViewsAtOnce;
     __syncthreads();  // the last turn's readers are done
-    for (int i = thread; i < count * 12; i += 32 * kXs) matrix[i] = job.matrices[first + i / 12].m[i % 12];
+    for (int i = thread; i < count * 12; i += 32 * kXs) {
+      const int k = i % 4, column = k == 0 ? job.x_axis : k == 1 ? job.y_axis : k == 2 ? job.z_axis : 3;
+      matrix[i] = job.matrices[first + i / 12].m[i % 12 - k + column];
+    }
     __syncthreads();
     for (int n = 0; n < count; ++n) {
       const float* m = matrix + 12 * n;
@@ -69,19 +72,26 @@ __global__ void __launch_bounds__(32 * kXs) columns_kernel(const FdkBackProject 
 #pragma unroll
   for (int k = 0; k < kZsPerThread; ++k) turned[32 * k + lane][warp] = sum[k];
   __syncthreads();
+  if (job.z_stride == 1) {  // then a warp's own voxels lie together
+    for (int k = lane; k < kZs && z0 + k < job.nz && x0 + warp < job.nx; k += 32) {
+      float* voxel = job.volume + y * job.y_stride + (x0 + warp) * job.x_stride + z0 + k;
+      *voxel = (job.goes_on ? *voxel : job.initial) + turned[k][warp];
+    }
+    return;
+  }
   const int x = x0 + thread % kXs;
   if (x >= job.nx) return;
   for (int k = thread / kXs; k < kZs && z0 + k < job.nz; k += 32) {
-    float* voxel = job.volume + (static_cast<std::int64_t>(z0 + k) * job.ny + y) * job.nx + x;
+    float* voxel = job.volume + (z0 + k) * job.z_stride + y * job.y_stride + x * job.x_stride;
     *voxel = (job.goes_on ? *voxel : job.initial) + turned[k][thread % kXs];
   }
 }
 
-int enqueue_columns(const void* args, std::int64_t nx, std::int64_t ny, std::int64_t nz, void* stream) {
-  const dim3 grid(static_cast<unsigned>((nx + kXs - 1) / kXs), static_cast<unsigned>(ny),
-                  static_cast<unsigned>((nz + kZs - 1) / kZs));
-  columns_kernel<<<grid, dim3(32, kXs), 0, static_cast<cudaStream_t>(stream)>>>(
-      *static_cast<const FdkBackProject*>(args));
+int enqueue_columns(const void* args, std::int64_t, std::int64_t, std::int64_t, void* stream) {
+  const FdkColumns job(*static_cast<const FdkBackProject*>(args));
+  const dim3 grid(static_cast<unsigned>((job.nx + kXs - 1) / kXs), static_cast<unsigned>(job.ny),
+                  static_cast<unsigned>((job.nz + kZs - 1) / kZs));
+  columns_kernel<<<grid, dim3(32, kXs), 0, static_cast<cudaStream_t>(stream)>>>(job);
   return static_cast<int>(cudaGetLastError());
 }
 

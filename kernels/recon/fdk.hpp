@@ -45,6 +45,8 @@ struct FdkBackProject {
   int nx, ny, nz;
   float initial;         ///< what the sum starts with when it does not go on from the volume
   bool goes_on = false;  ///< add to what the volume holds
+  /// Tuned variants: the volume's axis along which detector columns run.
+  int column_axis = 2;
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
@@ -69,6 +71,35 @@ struct FdkBackProject {
       sum += r * r * (p + fu * (q - p));
     }
     store(voxel, sum);
+  }
+};
+
+/// A back projection as its tuned variants see it: the volume's axes renamed, so that detector columns run along z.
+struct FdkColumns {
+  FdkStack stack;
+  const FdkMatrix* matrices;
+  int views;
+  float* volume;
+  int nx, ny, nz;
+  std::int64_t x_stride, y_stride, z_stride;  ///< floats from one voxel to the next
+  int x_axis, y_axis, z_axis;                 ///< which column of a matrix's rows belongs to x, y, z
+  float initial;
+  bool goes_on;
+
+  ISOCENTER_HD explicit FdkColumns(const FdkBackProject& job)
+      : stack(job.stack),
+        matrices(job.matrices),
+        views(job.views),
+        volume(job.volume),
+        x_axis(job.column_axis == 0 ? 1 : 0),
+        y_axis(job.column_axis == 2 ? 1 : 2),
+        z_axis(job.column_axis),
+        initial(job.initial),
+        goes_on(job.goes_on) {
+    const int extent[3] = {job.nx, job.ny, job.nz};
+    const std::int64_t stride[3] = {1, job.nx, static_cast<std::int64_t>(job.nx) * job.ny};
+    nx = extent[x_axis], ny = extent[y_axis], nz = extent[z_axis];
+    x_stride = stride[x_axis], y_stride = stride[y_axis], z_stride = stride[z_axis];
   }
 };
 

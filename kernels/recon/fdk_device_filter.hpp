@@ -4,33 +4,41 @@
 #include <cstdint>
 
 #include "core/fft.hpp"
-#include "core/lane_math.hpp"
 #include "core/launch.hpp"
 #include "recon/fdk.hpp"
 #include "recon/fdk_filter.hpp"
 
 namespace isocenter::detail {
 
-/// rows[n][row][x] = weighted projection for x < columns, 0 up to the transform's length. Launched over length × rows ×
-/// views.
+/// padded[n][row][x]: the readings of FdkRows, weighted, from x = 0 on; what lies left of the detector at the end.
+/// Launched over length × rows × views.
 struct FdkWeightRows {
   static constexpr const char* name = "recon/fdk_weight_rows";
-  const float* projections;
-  const std::int64_t* order;
-  const FdkViewWeight* weights;
+  FdkRows rows;
   float* padded;
-  int columns, rows, length;
+  int stack_rows, length;
 
   template <class Lanes>
-  ISOCENTER_HD void operator()(Lanes, int x, int y, int z) const {
+  ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
     using Float = typename Lanes::Float;
-    const FdkViewWeight& w = weights[z];
-    const auto xs = Lanes::iota(x);
-    const float v = (to_float(y) - w.centre_row) * w.row_slope;
-    const Float u = (to_float(xs) - w.centre_column) * w.column_slope;
-    const float* row = projections + (order[z] * rows + y) * columns;
-    const Float p = gather(row, clamp(xs, 0, columns - 1)) * (w.weight * inverse_sqrt((1.0F + v * v) + u * u));
-    store(padded + (static_cast<std::int64_t>(z) * rows + y) * length + x, select(xs < columns, p, Float{}));
+    const FdkRows& r = rows;
+    const auto place = Lanes::iota(x);
+    const auto i = select(place >= length - r.extension, place - length, place);
+    const Float column = to_float(i), row = Float{} + to_float(y);
+    Float p = r.reading(lanes, clamp(i, r.begin, r.end - 1), y, z);
+    p = select((i >= r.begin) & (i < r.end), p, Float{});
+    if (r.extend_left) {
+      const FdkEdge<float> e = r.edge(true, y, z);
+      p = select(i < r.begin, r.beyond(FdkEdge<Float>{Float{} + e.value, Float{} + e.slope}, to_float(r.begin - i)), p);
+    }
+    if (r.extend_right) {
+      const FdkEdge<float> e = r.edge(false, y, z);
+      const Float on = r.beyond(FdkEdge<Float>{Float{} + e.value, Float{} + e.slope}, to_float(i - (r.end - 1)));
+      p = select(i >= r.end, on, p);
+    }
+    p = p * r.weight_of(r.weights[z], column, row);
+    if (r.redundancy != nullptr) p = p * r.redundancy_at(column, y, z);
+    store(padded + (static_cast<std::int64_t>(z) * stack_rows + y) * length + x, p);
   }
 };
 
@@ -85,10 +93,7 @@ inline int fdk_filter_on_device(const Launcher& launcher, const FdkFilter& filte
                                 bool tuned) {
   const FdkStack& stack = filter.stack;
   const int length = static_cast<int>(filter.length);
-  launch(
-      launcher,
-      FdkWeightRows{filter.projections, filter.order, filter.weights, device.padded, stack.columns, stack.rows, length},
-      length, stack.rows, filter.views);
+  launch(launcher, FdkWeightRows{filter.rows, device.padded, stack.rows, length}, length, stack.rows, filter.views);
   if (const int error =
           device.fft->forward(device.plan, device.padded, device.spectra, device.workspace, launcher.stream))
     return error;

@@ -2,49 +2,101 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
-
-#include "core/lane_math.hpp"
 
 namespace isocenter::detail {
 
 namespace {
 
 constexpr int lanes = Pack8::width;
-constexpr int group = 2 * lanes;  // rows filtered at once: eight as real parts, eight as imaginary parts
+constexpr int group = fdk_filter_group;
 
 using Row8 = Complex<float8>;
 
-/// Loads `group` rows from `first` on, transposed and weighted; rows past the end are zeros.
-ISOCENTER_HD void load_rows(const FdkFilter& f, int n, int first, Row8* x) {
-  const FdkViewWeight& w = f.weights[n];
-  const int columns = f.stack.columns, rows = f.stack.rows;
-  const float* view = f.projections + f.order[n] * columns * rows;
+/// Sixteen rows before they are turned: where their readings are, and how they end.
+struct Readings {
   const float* row[group];
-  float valid[group];
-  for (int k = 0; k < group; ++k) {
-    row[k] = view + static_cast<std::int64_t>(std::min(first + k, rows - 1)) * columns;
-    valid[k] = first + k < rows ? w.weight : 0.0F;
-  }
-  const float8 v0 = (to_float(Pack8::iota(first)) - w.centre_row) * w.row_slope;
-  const float8 v1 = (to_float(Pack8::iota(first + lanes)) - w.centre_row) * w.row_slope;
-  const float8 base0 = 1.0F + v0 * v0, base1 = 1.0F + v1 * v1;
-  const float8 weight0 = load(Pack8{}, valid), weight1 = load(Pack8{}, valid + lanes);
-  for (int i = 0; i < columns; ++i) {
-    const float u = (to_float(i) - w.centre_column) * w.column_slope;
-    float8 a, b;
-    for (int k = 0; k < lanes; ++k) {
-      a[k] = row[k][i];
-      b[k] = row[k + lanes][i];
-    }
-    x[i].re = a * (weight0 * inverse_sqrt(base0 + u * u));
-    x[i].im = b * (weight1 * inverse_sqrt(base1 + u * u));
-  }
-  std::memset(static_cast<void*>(x + columns), 0, static_cast<std::size_t>(f.length - columns) * sizeof(Row8));
+  FdkEdge<float8> left[2], right[2];
+};
+
+ISOCENTER_HD FdkEdge<float8> edges(const float* const* row, int outermost, int step, int count) {
+  float8 last[fdk_edge_readings] = {};
+  for (int k = 0; k < std::min(count, fdk_edge_readings); ++k)
+    for (int lane = 0; lane < lanes; ++lane) last[k][lane] = row[lane][outermost + step * k];
+  return fdk_edge(last, count);
 }
 
-ISOCENTER_HD void filter_group(const FdkFilter& f, int n, int first, Row8* x) {
-  load_rows(f, n, first, x);
+/// Finds the rows' readings, in the view itself or resampled into `buffer`; rows past the end repeat the last one.
+ISOCENTER_HD void find_readings(const FdkFilter& f, int n, int first, float* buffer, Readings* found) {
+  const FdkRows& r = f.rows;
+  const int count = r.end - r.begin;
+  for (int k = 0; k < group; ++k) {
+    const int j = std::min(first + k, f.stack.rows - 1);
+    if (r.rectification == nullptr) {
+      found->row[k] = r.view(n) + static_cast<std::int64_t>(j) * r.raw_columns;
+      continue;
+    }
+    float* row = buffer + k * fdk_readings_stride(count);
+    for (int i = 0; i < count; i += lanes) store(row + i, r.resampled(Pack8{}, Pack8::iota(r.begin + i), j, n));
+    found->row[k] = row;
+  }
+  for (int half = 0; half < 2; ++half) {
+    if (r.extend_left) found->left[half] = edges(found->row + half * lanes, 0, 1, count);
+    if (r.extend_right) found->right[half] = edges(found->row + half * lanes, count - 1, -1, count);
+  }
+}
+
+/// Sixteen rows, turned so that one lane is one row, weighted and padded; rows past the end are zeros.
+ISOCENTER_HD void load_rows(const FdkFilter& f, int n, int first, Row8* x, float* buffer) {
+  const FdkRows& r = f.rows;
+  const FdkViewWeight& w = r.weights[n];
+  Readings found;
+  find_readings(f, n, first, buffer, &found);
+  const float8 row0 = to_float(Pack8::iota(first)), row1 = to_float(Pack8::iota(first + lanes));
+  const float rows = to_float(f.stack.rows);
+  const float8 valid0 = select(row0 < rows, float8{} + 1.0F, float8{}),
+               valid1 = select(row1 < rows, float8{} + 1.0F, float8{});
+  const bool oblique = w.table_shear != 0.0F || w.table_scale != 0.0F;
+  const float* table = r.redundancy == nullptr ? nullptr : r.redundancy + r.redundancy_stride * n;
+  // `i` may lie beyond the detector, where the table's last number goes on.
+  const auto put = [&](int i, float8 a, float8 b) __attribute__((always_inline)) {
+    Row8& to = x[i < 0 ? i + f.length : i];
+    const float8 column = float8{} + to_float(i);
+    to.re = a * (valid0 * r.weight_of(w, column, row0));
+    to.im = b * (valid1 * r.weight_of(w, column, row1));
+    if (table == nullptr) return;
+    if (!oblique) {
+      const float times = table[std::clamp(i, 0, r.columns - 1)];
+      to.re *= times;
+      to.im *= times;
+      return;
+    }
+    for (int k = 0; k < lanes; ++k) {
+      to.re[k] *= r.redundancy_at(to_float(i), first + k, n);
+      to.im[k] *= r.redundancy_at(to_float(i), first + lanes + k, n);
+    }
+  };
+  std::memset(static_cast<void*>(x), 0, static_cast<std::size_t>(r.begin) * sizeof(Row8));
+  for (int i = r.begin; i < r.end; ++i) {
+    float8 a, b;
+    for (int k = 0; k < lanes; ++k) {
+      a[k] = found.row[k][i - r.begin];
+      b[k] = found.row[k + lanes][i - r.begin];
+    }
+    put(i, a, b);
+  }
+  std::memset(static_cast<void*>(x + r.end), 0, static_cast<std::size_t>(f.length - r.end) * sizeof(Row8));
+  for (int over = 1; over <= r.extension; ++over) {
+    const float8 away = float8{} + to_float(over);
+    if (r.extend_left) put(r.begin - over, r.beyond(found.left[0], away), r.beyond(found.left[1], away));
+    if (r.extend_right) put(r.end - 1 + over, r.beyond(found.right[0], away), r.beyond(found.right[1], away));
+  }
+}
+
+/// Returns whether the filtered rows are finite: what is not in one reading is not anywhere in its row.
+ISOCENTER_HD bool filter_group(const FdkFilter& f, int n, int first, Row8* x, float* buffer) {
+  load_rows(f, n, first, x, buffer);
   fft_forward(x, f.length, f.twiddles);
   for (std::int64_t k = 0; k < f.length; ++k) {
     x[k].re *= f.response[k];
@@ -58,12 +110,17 @@ ISOCENTER_HD void filter_group(const FdkFilter& f, int n, int first, Row8* x) {
     store(to, select(inside0, x[i].re, float8{}));
     store(to + lanes, select(inside1, x[i].im, float8{}));
   }
+  const float8 both = x[0].re + x[0].im, zero = both - both;  // NaN for NaN and for infinity
+  return !any(zero != 0.0F);
 }
 
-void filter_group_base(const FdkFilter& f, int n, int first, Row8* x) { filter_group(f, n, first, x); }
+bool filter_group_base(const FdkFilter& f, int n, int first, Row8* x, float* buffer) {
+  return filter_group(f, n, first, x, buffer);
+}
 #if defined(__x86_64__)
-__attribute__((flatten, target("avx2"))) void filter_group_avx2(const FdkFilter& f, int n, int first, Row8* x) {
-  filter_group(f, n, first, x);
+__attribute__((flatten, target("avx2"))) bool filter_group_avx2(const FdkFilter& f, int n, int first, Row8* x,
+                                                                float* buffer) {
+  return filter_group(f, n, first, x, buffer);
 }
 #endif
 
@@ -78,9 +135,20 @@ void clear_pads(const FdkStack& stack, int n) {
   }
 }
 
+std::int64_t bad_reading_of(const FdkRows& rows, int n) {
+  const float* view = rows.view(n);
+  const std::int64_t count = static_cast<std::int64_t>(rows.raw_rows) * rows.raw_columns;
+  std::int64_t found = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (!std::isfinite(view[i])) return view + i - rows.projections;
+    if (std::fabs(view[i]) > std::fabs(view[found])) found = i;
+  }
+  return view + found - rows.projections;
+}
+
 }  // namespace
 
-void fdk_filter(const Launcher& launcher, const FdkFilter& filter, void* scratch) {
+std::int64_t fdk_filter(const Launcher& launcher, const FdkFilter& filter, void* scratch) {
 #if defined(__x86_64__)
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0;
   const auto run = avx2 ? &filter_group_avx2 : &filter_group_base;
@@ -89,17 +157,26 @@ void fdk_filter(const Launcher& launcher, const FdkFilter& filter, void* scratch
 #endif
   const int groups = (filter.stack.rows + group - 1) / group;
   const std::int64_t jobs = static_cast<std::int64_t>(groups) * filter.views;
-  std::atomic<std::int64_t> next{0};
+  const bool rectified = filter.rows.rectification != nullptr;
+  const std::uint64_t part =
+      fdk_filter_scratch_of_thread(filter.length, filter.rows.end - filter.rows.begin, rectified);
+  std::atomic<std::int64_t> next{0}, first_bad{jobs};
   parallel_for(launcher, launcher.concurrency, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t slot = begin; slot < end; ++slot) {
-      auto* x = static_cast<Row8*>(scratch) + slot * filter.length;
+      char* own = static_cast<char*>(scratch) + part * static_cast<std::uint64_t>(slot);
+      auto* x = reinterpret_cast<Row8*>(own);
+      auto* buffer = reinterpret_cast<float*>(own + static_cast<std::uint64_t>(filter.length) * sizeof(Row8));
       for (std::int64_t job = next++; job < jobs; job = next++) {
         const int n = static_cast<int>(job / groups), first = static_cast<int>(job % groups) * group;
         if (first == 0) clear_pads(filter.stack, n);
-        run(filter, n, first, x);
+        if (run(filter, n, first, x, buffer)) continue;
+        std::int64_t least = first_bad;
+        while (job < least && !first_bad.compare_exchange_weak(least, job)) {
+        }
       }
     }
   });
+  return first_bad < jobs ? bad_reading_of(filter.rows, static_cast<int>(first_bad / groups)) : -1;
 }
 
 }  // namespace isocenter::detail

@@ -20,26 +20,26 @@ const FdkTileVariant* variant_of_this_processor() {
 }
 
 /// The largest |dv| over the volume: the weight is linear in x and y, so that corners decide.
-float largest_row_step(const FdkBackProject& job) {
+float largest_row_step(const FdkColumns& job) {
   float largest = 0.0F;
   for (int n = 0; n < job.views; ++n) {
     const float* m = job.matrices[n].m;
     for (const int x : {0, job.nx - 1})
       for (const int y : {0, job.ny - 1})
-        largest =
-            std::max(largest, std::fabs(m[6] / (m[8] * static_cast<float>(x) + m[9] * static_cast<float>(y) + m[11])));
+        largest = std::max(largest, std::fabs(m[4 + job.z_axis] / (m[8 + job.x_axis] * static_cast<float>(x) +
+                                                                   m[8 + job.y_axis] * static_cast<float>(y) + m[11])));
   }
   return largest;
 }
 
 }  // namespace
 
-bool fdk_is_aligned(const FdkMatrix* matrices, int views, int nz) {
+bool fdk_is_aligned(const FdkMatrix* matrices, int views, int axis, int extent) {
   for (int n = 0; n < views; ++n) {
     const float* m = matrices[n].m;
-    const float z = static_cast<float>(nz);
-    // A thousandth of a column over the whole height; the weight to a millionth.
-    if (std::fabs(m[2]) * z > 1e-3F * std::fabs(m[11]) || std::fabs(m[10]) * z > 1e-6F * std::fabs(m[11])) return false;
+    const float length = static_cast<float>(extent), u = std::fabs(m[axis]), w = std::fabs(m[8 + axis]);
+    // A thousandth of a column over the whole length; the weight to a millionth.
+    if (u * length > 1e-3F * std::fabs(m[11]) || w * length > 1e-6F * std::fabs(m[11])) return false;
   }
   return true;
 }
@@ -48,8 +48,9 @@ std::uint64_t fdk_tile_scratch(const FdkTileVariant& variant, int concurrency) {
   return (variant.scratch_bytes + 63) / 64 * 64 * static_cast<std::uint64_t>(concurrency);
 }
 
-bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& variant, const FdkBackProject& job,
+bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& variant, const FdkBackProject& whole,
                             void* scratch) {
+  const FdkColumns job(whole);
   const float step = largest_row_step(job);
   if (!(step <= largest_step)) return false;
   const bool wide = step > near_step;

@@ -1,5 +1,5 @@
 #pragma once
-// Back projection on the CPU for detectors whose columns run along the volume's z axis: what a voxel column shares is
+// Back projection on the CPU for detectors whose columns run along an axis of the volume: what a voxel column shares is
 // computed once for the whole column.
 #include <cstdint>
 
@@ -8,9 +8,9 @@
 
 namespace isocenter::detail {
 
-/// Whether every view's column u and weight w are the same for all z of a volume of this height, so that
+/// Whether every view's column u and weight w are the same along an axis of a volume of this extent, so that
 /// fdk_back_project_aligned may be used.
-bool fdk_is_aligned(const FdkMatrix* matrices, int views, int nz);
+bool fdk_is_aligned(const FdkMatrix* matrices, int views, int axis, int extent);
 
 /// Bytes of scratch, 64-byte aligned; 0 when this processor has no tuned variant.
 std::uint64_t fdk_aligned_scratch(int concurrency);

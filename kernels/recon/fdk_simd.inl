@@ -26,12 +26,12 @@ struct Block {
   alignas(64) float wx[view_block], wy[view_block], wc[view_block];
   alignas(64) float vx[view_block], vy[view_block], vz[view_block], vc[view_block];
 
-  Block(const FdkMatrix* matrices, int count, float z0) {
+  Block(const FdkColumns& job, int first, int count, float z0) {
     for (int n = 0; n < view_block; ++n) {
-      const float* m = matrices[n < count ? n : count - 1].m;
-      ux[n] = m[0], uy[n] = m[1], uc[n] = m[3];
-      vx[n] = m[4], vy[n] = m[5], vz[n] = m[6], vc[n] = m[7] + m[6] * z0;
-      wx[n] = m[8], wy[n] = m[9], wc[n] = m[11];
+      const float *u = job.matrices[first + (n < count ? n : count - 1)].m, *v = u + 4, *w = u + 8;
+      ux[n] = u[job.x_axis], uy[n] = u[job.y_axis], uc[n] = u[3];
+      vx[n] = v[job.x_axis], vy[n] = v[job.y_axis], vz[n] = v[job.z_axis], vc[n] = v[3] + v[job.z_axis] * z0;
+      wx[n] = w[job.x_axis], wy[n] = w[job.y_axis], wc[n] = w[3];
     }
   }
 };
@@ -134,17 +134,28 @@ ISOCENTER_SIMD inline void walk(const FdkStack& stack, Column* c, const float* l
 }
 
 /// Adds a tile's voxel columns to the volume, or puts them there.
-inline void write_tile(const FdkBackProject& job, const float* tile, int x0, int y0, int z0, int mx, int my, int mz) {
+inline void write_tile(const FdkColumns& job, const float* tile, int x0, int y0, int z0, int mx, int my, int mz) {
+  float* corner = job.volume + x0 * job.x_stride + y0 * job.y_stride + z0 * job.z_stride;
+  const auto put = [&](float* voxel, float sum) { *voxel = (job.goes_on ? *voxel : job.initial) + sum; };
+  if (job.z_stride == 1) {
+    for (int y = 0; y < my; ++y)
+      for (int x = 0; x < mx; ++x) {
+        float* column = corner + y * job.y_stride + x * job.x_stride;
+        const float* from = tile + (y * tile_x + x) * column_stride;
+        for (int z = 0; z < mz; ++z) put(column + z, from[z]);
+      }
+    return;
+  }
   for (int z = 0; z < mz; ++z)
     for (int y = 0; y < my; ++y) {
-      float* row = job.volume + (static_cast<std::int64_t>(z0 + z) * job.ny + (y0 + y)) * job.nx + x0;
+      float* row = corner + z * job.z_stride + y * job.y_stride;
       const float* from = tile + y * tile_x * column_stride + z;
-      for (int x = 0; x < mx; ++x) row[x] = (job.goes_on ? row[x] : job.initial) + from[x * column_stride];
+      for (int x = 0; x < mx; ++x) put(row + x, from[x * column_stride]);
     }
 }
 
 template <bool wide>
-ISOCENTER_SIMD void back_project_tile(const FdkBackProject& job, int x0, int y0, int z0, int mz, Scratch* s) {
+ISOCENTER_SIMD void back_project_tile(const FdkColumns& job, int x0, int y0, int z0, int mz, Scratch* s) {
   const int mx = job.nx - x0 < tile_x ? job.nx - x0 : tile_x, my = job.ny - y0 < tile_y ? job.ny - y0 : tile_y;
   const int groups = (mz + width - 1) / width * width;
   for (int k = 0; k < tile_x * tile_y; ++k)
@@ -152,7 +163,7 @@ ISOCENTER_SIMD void back_project_tile(const FdkBackProject& job, int x0, int y0,
   Column column;
   for (int first = 0; first < job.views; first += views_at_once) {
     const int count = job.views - first < views_at_once ? job.views - first : views_at_once;
-    const Block block(job.matrices + first, count, static_cast<float>(z0));
+    const Block block(job, first, count, static_cast<float>(z0));
     for (int y = 0; y < my; ++y)
       for (int x = 0; x < mx; ++x) {
         locate(block, job.stack, count, static_cast<float>(x0 + x), static_cast<float>(y0 + y), groups, &column);
@@ -163,7 +174,7 @@ ISOCENTER_SIMD void back_project_tile(const FdkBackProject& job, int x0, int y0,
   write_tile(job, s->tile, x0, y0, z0, mx, my, mz);
 }
 
-void run_tile(const FdkBackProject& job, bool wide, int x0, int y0, int z0, int mz, void* scratch) {
+void run_tile(const FdkColumns& job, bool wide, int x0, int y0, int z0, int mz, void* scratch) {
   auto* s = static_cast<Scratch*>(scratch);
   wide ? back_project_tile<true>(job, x0, y0, z0, mz, s) : back_project_tile<false>(job, x0, y0, z0, mz, s);
 }

@@ -10,7 +10,7 @@ namespace isocenter::detail {
 struct FdkTileVariant {
   /// Back-projects all views into voxels x0 .. , y0 .. (a tile) and z0 .. z0 + mz - 1. `wide`: rows are finer than
   /// 1 / 1.7 of a voxel.
-  void (*run)(const FdkBackProject& job, bool wide, int x0, int y0, int z0, int mz, void* scratch);
+  void (*run)(const FdkColumns& job, bool wide, int x0, int y0, int z0, int mz, void* scratch);
   const char* name;
   std::uint64_t scratch_bytes;
   int tile_x, tile_y, z_block, line_length;

@@ -18,7 +18,6 @@ std::string number(double v) {
   std::snprintf(text, sizeof text, "%.6g", v);
   return text;
 }
-std::string degrees(double rad) { return number(rad * 180.0 / pi); }
 std::string view_name(std::size_t n) { return "view " + std::to_string(n); }
 
 /// The plane through the sources: its normal is the direction in which they spread least.
@@ -75,6 +74,16 @@ void check_detector(const View& v, const Orbit& orbit, std::size_t n) {
                   "check detector_origin_mm, u_step_mm and v_step_mm of this view");
 }
 
+/// Vectors whose products with a place on the detector give its part along u and along v.
+struct ReciprocalSteps {
+  Vector3 u, v;
+};
+ReciprocalSteps reciprocal_steps(const View& view) {
+  const Vector3 &u = view.u_step_mm, &v = view.v_step_mm;
+  const double uu = dot(u, u), uv = dot(u, v), vv = dot(v, v), area = uu * vv - uv * uv;
+  return {times(1.0 / area, minus(times(vv, u), times(uv, v))), times(1.0 / area, minus(times(uu, v), times(uv, u)))};
+}
+
 }  // namespace
 
 Orbit find_circular_orbit(std::span<const View> views, Beam beam) {
@@ -119,42 +128,19 @@ Orbit find_circular_orbit(std::span<const View> views, Beam beam) {
   return orbit;
 }
 
-std::vector<double> angular_weights(const Orbit& orbit, std::span<const std::int64_t> members, double largest_gap_rad,
-                                    const std::string& what) {
-  std::vector<std::size_t> by_angle(members.size());
-  for (std::size_t i = 0; i < by_angle.size(); ++i) by_angle[i] = i;
-  const auto angle = [&](std::size_t i) { return orbit.angle_rad[static_cast<std::size_t>(members[i])]; };
-  std::sort(by_angle.begin(), by_angle.end(),
-            [&](std::size_t a, std::size_t b) { return angle(a) != angle(b) ? angle(a) < angle(b) : a < b; });
-  std::vector<double> weights(members.size(), 0.0);
-  for (std::size_t i = 0; i < by_angle.size(); ++i) {
-    const bool last = i + 1 == by_angle.size();
-    const std::size_t a = by_angle[i], b = by_angle[last ? 0 : i + 1];
-    const double gap = angle(b) - angle(a) + (last ? 2.0 * pi : 0.0);
-    if (gap > largest_gap_rad)
-      throw Failure(ErrorCode::bad_data,
-                    what + " has no view over " + degrees(gap) + " deg after view " + std::to_string(members[a]) +
-                        ", and largest_gap_deg = " + degrees(largest_gap_rad),
-                    "scan a full circle, take more views or fewer phases, or allow a larger gap");
-    weights[a] += 0.5 * gap;
-    weights[b] += 0.5 * gap;
-  }
-  return weights;
-}
-
 FdkMatrix projection_matrix(const View& view, const Orbit& orbit, const VoxelGrid& grid, std::int64_t view_number) {
   Vector3 normal = unit(cross(view.u_step_mm, view.v_step_mm));
   if (dot(minus(view.detector_origin_mm, view.source_mm), normal) < 0.0) normal = times(-1.0, normal);
   const double depth = dot(minus(view.detector_origin_mm, view.source_mm), normal);
   const double isocenter = dot(minus(orbit.centre_mm, view.source_mm), normal);
-  const double uu = dot(view.u_step_mm, view.u_step_mm), vv = dot(view.v_step_mm, view.v_step_mm);
   const Vector3 to_origin = minus(view.detector_origin_mm, view.source_mm);
+  const auto [u, v] = reciprocal_steps(view);
   // A point x = source + d meets the detector at source + d * depth / (d·n); its column is that point's part along u.
-  // With w = d·n / isocenter: u w = (depth / isocenter) d·u / uu - w (to_origin·u / uu), and so for v.
+  // With w = d·n / isocenter: u w = (depth / isocenter) d·u - w (to_origin·u), and so for v.
   Vector3 row[3];
   row[2] = times(1.0 / isocenter, normal);
-  row[0] = minus(times(depth / isocenter / uu, view.u_step_mm), times(dot(to_origin, view.u_step_mm) / uu, row[2]));
-  row[1] = minus(times(depth / isocenter / vv, view.v_step_mm), times(dot(to_origin, view.v_step_mm) / vv, row[2]));
+  row[0] = minus(times(depth / isocenter, u), times(dot(to_origin, u), row[2]));
+  row[1] = minus(times(depth / isocenter, v), times(dot(to_origin, v), row[2]));
   FdkMatrix matrix{};
   const Vector3 start = minus(grid.origin_mm, view.source_mm);
   for (std::size_t r = 0; r < 3; ++r) {
@@ -173,14 +159,20 @@ FdkMatrix projection_matrix(const View& view, const Orbit& orbit, const VoxelGri
   return matrix;
 }
 
-FdkViewWeight view_weight(const View& view, double share_rad) {
+FdkViewWeight view_weight(const View& view, const Orbit& orbit, double share_rad, double filter_step_mm) {
   const Vector3 normal = unit(cross(view.u_step_mm, view.v_step_mm));
   const Vector3 to_source = minus(view.source_mm, view.detector_origin_mm);
   const double depth = std::fabs(dot(to_source, normal));
-  const double uu = dot(view.u_step_mm, view.u_step_mm), vv = dot(view.v_step_mm, view.v_step_mm);
-  return {static_cast<float>(dot(to_source, view.u_step_mm) / uu),
-          static_cast<float>(dot(to_source, view.v_step_mm) / vv), static_cast<float>(std::sqrt(uu) / depth),
-          static_cast<float>(std::sqrt(vv) / depth), static_cast<float>(0.5 * share_rad)};
+  const double isocenter = std::fabs(dot(minus(orbit.centre_mm, view.source_mm), normal));
+  const double u_step = length(view.u_step_mm), v_step = length(view.v_step_mm);
+  const auto [u, v] = reciprocal_steps(view);
+  // The rays' cosines, the ramp's scale 1 / step² and the way's length, from the plane through the axis to this one.
+  const double scale = filter_step_mm * orbit.radius_mm * depth / (u_step * isocenter * isocenter);
+  FdkViewWeight w{static_cast<float>(dot(to_source, u)), static_cast<float>(dot(to_source, v)),
+                  static_cast<float>(u_step / depth), static_cast<float>(v_step / depth),
+                  static_cast<float>(0.5 * share_rad * scale)};
+  w.shear = static_cast<float>(dot(view.u_step_mm, view.v_step_mm) / (u_step * v_step));
+  return w;
 }
 
 double column_step_at_isocenter_mm(const View& view, const Orbit& orbit) {

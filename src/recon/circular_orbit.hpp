@@ -24,12 +24,6 @@ struct Orbit {
 /// isocentre, and facing the axis. Throws Failure that names the view.
 Orbit find_circular_orbit(std::span<const View> views, Beam beam);
 
-/// Each view's share of the circle: half the angle between its two neighbours among `members` (indices into the orbit).
-/// They add up to 2π. Throws Failure when a gap is wider than largest_gap_rad; `what` names the set ("the scan",
-/// "phase 3 of 10").
-std::vector<double> angular_weights(const Orbit& orbit, std::span<const std::int64_t> members, double largest_gap_rad,
-                                    const std::string& what);
-
 /// A grid of voxels along the patient's axes.
 struct VoxelGrid {
   std::int64_t nx = 1, ny = 1, nz = 1;
@@ -39,8 +33,9 @@ struct VoxelGrid {
 /// How a view projects the grid's voxels. Throws Failure when a voxel lies at or behind the source.
 FdkMatrix projection_matrix(const View& view, const Orbit& orbit, const VoxelGrid& grid, std::int64_t view_number);
 
-/// A view's weights before filtering; `share_rad` is its share of the circle.
-FdkViewWeight view_weight(const View& view, double share_rad);
+/// A view's weights before filtering. `share_rad` is its share of the arc, `filter_step_mm` the ramp filter's sampling
+/// distance. Rows run along the source's way; columns need not be at right angles to them.
+FdkViewWeight view_weight(const View& view, const Orbit& orbit, double share_rad, double filter_step_mm);
 
 /// Detector column step as seen at the isocentre, mm: the ramp filter's sampling distance.
 double column_step_at_isocenter_mm(const View& view, const Orbit& orbit);

@@ -1,6 +1,7 @@
 #include "recon/fdk_engine.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::detail {
@@ -27,7 +28,8 @@ FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_in
     twiddles_.resize(static_cast<std::size_t>(fft_twiddle_count(plan_.length)));
     fft_fill_twiddles(plan_.length, twiddles_.data());
     // Filtering and back projection follow each other, so they share what lies behind the stack.
-    scratch_bytes_ = stack_bytes_ + std::max(aligned(fdk_filter_scratch(plan_.length, concurrency)),
+    scratch_bytes_ = stack_bytes_ + std::max(aligned(fdk_filter_scratch(plan_.length, plan_.end - plan_.begin,
+                                                                        !plan_.rectification.empty(), concurrency)),
                                              aligned(fdk_aligned_scratch(concurrency)));
     return;
   }
@@ -51,6 +53,52 @@ FdkEngine::~FdkEngine() {
   if (fft_ != nullptr) fft_->destroy(fft_plan_);
 }
 
+FdkTables FdkEngine::host_tables() const {
+  return {plan_.order.data(),
+          plan_.weights.data(),
+          plan_.matrices.data(),
+          twiddles_.data(),
+          response_.data(),
+          plan_.rectification.empty() ? nullptr : plan_.rectification.data(),
+          plan_.redundancy.empty() ? nullptr : plan_.redundancy.data()};
+}
+
+FdkFilter FdkEngine::filter_of(const float* projections, std::int64_t first, int count, const FdkStack& stack) const {
+  FdkRows rows{projections,
+               tables_.order + first,
+               tables_.weights + first,
+               plan_.raw_columns,
+               plan_.raw_rows,
+               plan_.columns,
+               plan_.begin,
+               plan_.end};
+  if (tables_.rectification != nullptr) rows.rectification = tables_.rectification + first;
+  if (tables_.redundancy != nullptr) {
+    rows.redundancy = tables_.redundancy + first * plan_.columns;
+    rows.redundancy_stride = plan_.columns;
+  }
+  rows.truncation = plan_.truncation;
+  // Where a displaced detector's shorter side ends the weights are 0 already.
+  rows.extend_left = plan_.truncation != FdkTruncation::none && plan_.begin == 0;
+  rows.extend_right = plan_.truncation != FdkTruncation::none && plan_.end == plan_.columns;
+  rows.extension = plan_.extension;
+  rows.mu_column = static_cast<float>(plan_.mu_column);
+  return {rows, count, stack, plan_.length, tables_.twiddles, tables_.response};
+}
+
+void FdkEngine::refuse_reading(const float* projections, std::int64_t place) const {
+  const std::int64_t elements = static_cast<std::int64_t>(plan_.raw_columns) * plan_.raw_rows;
+  const float value = projections[place];
+  const std::string where = "the projection of view " + std::to_string(place / elements) + " has " +
+                            std::to_string(value) + " at row " + std::to_string(place % elements / plan_.raw_columns) +
+                            ", column " + std::to_string(place % plan_.raw_columns);
+  if (std::isfinite(value))
+    throw Failure(ErrorCode::bad_data, where + ", so much that its filtered row is beyond what float32 holds",
+                  "give line integrals, -ln(I / I0)");
+  throw Failure(ErrorCode::bad_data, where + ", which is not a number that can be filtered",
+                "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
+}
+
 void FdkEngine::run(const Launcher& launcher, const float* projections, float* volume, float initial, void* scratch,
                     OnPass on_pass, void* user) const {
   const std::int64_t voxels = plan_.grid.nx * plan_.grid.ny * plan_.grid.nz;
@@ -71,8 +119,7 @@ void FdkEngine::pass(const Launcher& launcher, const float* projections, std::in
                      float initial, bool goes_on, char* scratch) const {
   const FdkStack stack = FdkStack::describe(reinterpret_cast<float*>(scratch), plan_.columns, plan_.rows);
   char* const behind = scratch + stack_bytes_;
-  const FdkFilter filter{projections, tables_.order + first, tables_.weights + first, count,
-                         stack,       plan_.length,          tables_.twiddles,        tables_.response};
+  const FdkFilter filter = filter_of(projections, first, count, stack);
   const FdkBackProject job{stack,
                            tables_.matrices + first,
                            count,
@@ -81,10 +128,11 @@ void FdkEngine::pass(const Launcher& launcher, const float* projections, std::in
                            static_cast<int>(plan_.grid.ny),
                            static_cast<int>(plan_.grid.nz),
                            initial,
-                           goes_on};
+                           goes_on,
+                           plan_.column_axis};
   const bool tuned = plan_.aligned && !launcher.reference_only;
   if (fft_ == nullptr) {
-    fdk_filter(launcher, filter, behind);
+    if (const std::int64_t bad = fdk_filter(launcher, filter, behind); bad >= 0) refuse_reading(projections, bad);
     if (tuned && fdk_back_project_aligned(launcher, job, behind)) return;
     return launch(launcher, job, job.nx, job.ny, job.nz);
   }

@@ -21,6 +21,8 @@ struct FdkTables {
   const FdkMatrix* matrices = nullptr;
   const Complex<float>* twiddles = nullptr;  ///< CPU only
   const float* response = nullptr;           ///< CPU: in transform order; else length / 2 + 1 in natural order
+  const FdkRectification* rectification = nullptr;
+  const float* redundancy = nullptr;
 };
 
 class FdkEngine {
@@ -37,6 +39,8 @@ class FdkEngine {
   const std::vector<float>& response() const { return response_; }
   const std::vector<Complex<float>>& twiddles() const { return twiddles_; }
   void use(const FdkTables& tables) { tables_ = tables; }
+  /// The tables as they lie in host memory, for the CPU.
+  FdkTables host_tables() const;
 
   /// What one pass gets: called before each with the part that is done; may throw to stop.
   using OnPass = void (*)(void* user, double done);
@@ -47,6 +51,8 @@ class FdkEngine {
            OnPass on_pass, void* user) const;
 
  private:
+  FdkFilter filter_of(const float* projections, std::int64_t first, int count, const FdkStack& stack) const;
+  [[noreturn]] void refuse_reading(const float* projections, std::int64_t place) const;
   void pass(const Launcher& launcher, const float* projections, std::int64_t first, int count, float* frame,
             float initial, bool goes_on, char* scratch) const;
 

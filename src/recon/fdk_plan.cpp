@@ -1,9 +1,13 @@
 #include "recon/fdk_plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <isocenter/operator.hpp>
+#include <numbers>
 
+#include "recon/fdk_detector.hpp"
 #include "recon/fdk_simd.hpp"
+#include "recon/vector.hpp"
 
 namespace isocenter::detail {
 
@@ -39,17 +43,113 @@ VoxelGrid place_grid(const FdkRequest& r, const Orbit& orbit) {
   return grid;
 }
 
+/// How far the detector reaches on both sides of the central ray, in the plane of the orbit; the least of all views.
+struct Fan {
+  double right_rad = 10, left_rad = 10;
+  double left_columns = 1e9, right_columns = 1e9;
+  double wider() const { return std::max(left_rad, right_rad); }
+  double narrower() const { return std::min(left_rad, right_rad); }
+};
+
+Fan fan_of(const FilterDetector& detector, const Orbit& orbit) {
+  Fan fan;
+  for (std::size_t n = 0; n < detector.views.size(); ++n) {
+    const double first = fan_angle_rad(detector, orbit, n, detector.begin);
+    const double last = fan_angle_rad(detector, orbit, n, detector.end - 1);
+    // Left is where column 0 is, whatever the sense of rotation.
+    fan.left_rad = std::min(fan.left_rad, first < last ? -first : first);
+    fan.right_rad = std::min(fan.right_rad, first < last ? last : -last);
+    fan.left_columns = std::min(fan.left_columns, detector.centre_column[n] - detector.begin);
+    fan.right_columns = std::min(fan.right_columns, detector.end - 1 - detector.centre_column[n]);
+  }
+  return fan;
+}
+
+/// A detector whose sides differ by more than a twentieth of its width is meant to see half of a larger field.
+bool is_displaced(const Fan& fan) {
+  return std::fabs(fan.right_columns - fan.left_columns) > 0.05 * (fan.right_columns + fan.left_columns);
+}
+
+void check_displaced(const Fan& fan) {
+  if (fan.narrower() > 0.0) return;
+  throw Failure(ErrorCode::bad_data,
+                "the detector ends " + std::to_string(-std::min(fan.left_columns, fan.right_columns)) +
+                    " columns before the central ray, so that no view sees what lies around the axis",
+                "move the detector over the central ray, or correct detector_origin_mm of the views");
+}
+
+std::vector<float> redundancy_of(const FdkPlan& plan, const FilterDetector& detector, const Orbit& orbit,
+                                 const Fan& fan) {
+  if (plan.arc.full && !plan.displaced) return {};
+  std::vector<float> table;
+  for (const std::int64_t view : plan.order) {
+    const auto n = static_cast<std::size_t>(view);
+    const double beta =
+        std::fmod(orbit.angle_rad[n] - plan.arc.begin_rad + 4.0 * std::numbers::pi, 2.0 * std::numbers::pi);
+    const double wider = fan.right_rad > fan.left_rad ? 1.0 : -1.0;
+    const double sense =
+        fan_angle_rad(detector, orbit, n, detector.end - 1) > fan_angle_rad(detector, orbit, n, detector.begin) ? 1.0
+                                                                                                                : -1.0;
+    for (int i = 0; i < detector.columns; ++i) {
+      const double gamma = fan_angle_rad(detector, orbit, n, i);
+      table.push_back(static_cast<float>(plan.arc.full ? displaced_weight(wider * sense * gamma, fan.narrower())
+                                                       : 2.0 * parker_weight(beta, gamma, plan.arc.length_rad)));
+    }
+  }
+  return table;
+}
+
+/// Where a view's table is read when rows and columns of its detector are oblique.
+void place_in_table(const FilterDetector& detector, const Orbit& orbit, std::size_t n, FdkViewWeight* w) {
+  if (detector.rectification.empty()) return;
+  const View& v = detector.views[n];
+  const Vector3 in = minus(orbit.centre_mm, v.source_mm);
+  const Vector3 central = unit(minus(in, times(dot(in, orbit.axis), orbit.axis)));
+  const double depth =
+      dot(minus(v.element_mm(detector.centre_column[n], detector.centre_row[n]), v.source_mm), central);
+  w->table_column = static_cast<float>(detector.centre_column[n]);
+  w->table_row = static_cast<float>(detector.centre_row[n]);
+  w->table_shear = static_cast<float>(dot(v.v_step_mm, v.u_step_mm) / dot(v.u_step_mm, v.u_step_mm));
+  w->table_scale = static_cast<float>(dot(v.v_step_mm, central) / depth);
+}
+
+void plan_truncation(const FdkRequest& r, double step_mm, FdkPlan* plan) {
+  plan->truncation = r.truncation;
+  if (r.truncation == FdkTruncation::none) return;
+  plan->extension =
+      r.extension_mm > 0.0 ? static_cast<int>(std::ceil(r.extension_mm / step_mm)) : (plan->end - plan->begin + 1) / 2;
+  plan->mu_column = r.mu_water_per_mm * step_mm;
+}
+
 }  // namespace
 
 FdkPlan plan_fdk(const FdkRequest& request) {
   const Orbit orbit = find_circular_orbit(request.views, request.beam);
   FdkPlan plan;
-  plan.columns = request.columns;
-  plan.rows = request.rows;
+  plan.raw_columns = request.columns;
+  plan.raw_rows = request.rows;
   plan.grid = place_grid(request, orbit);
-  plan.length = ramp_filter_length(request.columns);
-  plan.response = ramp_response(plan.length, request.columns, column_step_at_isocenter_mm(request.views.front(), orbit),
-                                request.window, request.cutoff, request.scale);
+  plan.arc = find_scan_arc(orbit);
+  FilterDetector detector = find_filter_detector(request.views, orbit, request.columns, request.rows);
+  const Fan fan = fan_of(detector, orbit);
+  check_short_scan(plan.arc, fan.wider());
+  plan.displaced = plan.arc.full && is_displaced(fan);
+  if (plan.displaced) {
+    check_displaced(fan);
+    make_symmetric(&detector);
+  }
+  plan.field_of_view_mm = orbit.radius_mm * std::sin(plan.displaced ? fan.wider() : fan.narrower());
+  plan.columns = detector.columns;
+  plan.rows = detector.rows;
+  plan.begin = detector.begin;
+  plan.end = detector.end;
+  plan.column_axis = detector.column_axis;
+
+  const double step_mm = column_step_at_isocenter_mm(detector.views.front(), orbit);
+  plan_truncation(request, step_mm, &plan);
+  plan.length = ramp_filter_length(plan.columns + plan.extension);
+  plan.response =
+      ramp_response(plan.length, plan.columns + plan.extension, step_mm, request.window, request.cutoff, request.scale);
   plan.frame_begin.push_back(0);
   const auto frames = members_of_frames(request);
   for (std::size_t f = 0; f < frames.size(); ++f) {
@@ -57,18 +157,23 @@ FdkPlan plan_fdk(const FdkRequest& request) {
         request.phases > 1 ? "phase " + std::to_string(f) + " of " + std::to_string(request.phases) : "the scan";
     if (frames[f].empty())
       throw Failure(ErrorCode::bad_data, what + " has no view", "use fewer phases, or scan more slowly");
-    const std::vector<double> share = angular_weights(orbit, frames[f], request.largest_gap_rad, what);
+    const std::vector<double> share = angular_weights(orbit, plan.arc, frames[f], request.largest_gap_rad, what);
     for (std::size_t i = 0; i < frames[f].size(); ++i) {
       const std::int64_t n = frames[f][i];
-      const View& view = request.views[static_cast<std::size_t>(n)];
+      const auto at = static_cast<std::size_t>(n);
       plan.order.push_back(n);
-      plan.weights.push_back(view_weight(view, share[i]));
-      plan.matrices.push_back(projection_matrix(view, orbit, plan.grid, n));
+      plan.weights.push_back(view_weight(detector.views[at], orbit, share[i], step_mm));
+      place_in_table(detector, orbit, at, &plan.weights.back());
+      plan.matrices.push_back(projection_matrix(detector.views[at], orbit, plan.grid, n));
+      if (!detector.rectification.empty()) plan.rectification.push_back(detector.rectification[at]);
     }
     plan.frame_begin.push_back(static_cast<std::int64_t>(plan.order.size()));
   }
-  plan.aligned =
-      fdk_is_aligned(plan.matrices.data(), static_cast<int>(plan.matrices.size()), static_cast<int>(plan.grid.nz));
+  plan.redundancy = redundancy_of(plan, detector, orbit, fan);
+  plan.aligned = fdk_is_aligned(plan.matrices.data(), static_cast<int>(plan.matrices.size()), plan.column_axis,
+                                static_cast<int>(plan.column_axis == 2   ? plan.grid.nz
+                                                 : plan.column_axis == 1 ? plan.grid.ny
+                                                                         : plan.grid.nx));
   return plan;
 }
 

@@ -4,21 +4,34 @@
 #include <vector>
 
 #include "recon/circular_orbit.hpp"
+#include "recon/fdk_redundancy.hpp"
+#include "recon/fdk_rows.hpp"
 #include "recon/ramp_filter.hpp"
 
 namespace isocenter::detail {
 
 /// Views of one frame lie together, in the order in which they were taken.
 struct FdkPlan {
-  int columns = 0, rows = 0;
+  int raw_columns = 0, raw_rows = 0;  ///< of the projections
+  int columns = 0, rows = 0;          ///< of the detector that is filtered (fdk_detector.hpp)
+  int begin = 0, end = 0;             ///< its columns that have readings
+  int column_axis = 2;                ///< the volume's axis along which its columns run
   VoxelGrid grid;
   std::vector<std::int64_t> frame_begin;  ///< frame f is made of entries frame_begin[f] .. frame_begin[f + 1]
   std::vector<std::int64_t> order;        ///< the projection's number
   std::vector<FdkViewWeight> weights;
   std::vector<FdkMatrix> matrices;
+  std::vector<FdkRectification> rectification;  ///< empty when the real detector is filtered
+  std::vector<float> redundancy;                ///< entries × columns; empty when every line is measured twice
+  FdkTruncation truncation = FdkTruncation::none;
+  int extension = 0;  ///< columns
+  double mu_column = 0;
   std::int64_t length = 0;       ///< of the transforms
   std::vector<double> response;  ///< natural order
-  bool aligned = false;          ///< detector columns run along z in every view
+  bool aligned = false;          ///< detector columns run along column_axis in every view
+  bool displaced = false;
+  ScanArc arc;
+  double field_of_view_mm = 0;  ///< radius around the orbit's axis
 
   std::int64_t frames() const { return static_cast<std::int64_t>(frame_begin.size()) - 1; }
 };
@@ -35,6 +48,9 @@ struct FdkRequest {
   double cutoff = 1;
   double scale = 1;  ///< what 1/mm is multiplied with
   double largest_gap_rad = 6.3;
+  FdkTruncation truncation = FdkTruncation::none;
+  double extension_mm = 0;     ///< at the isocentre; 0: half the detector's width
+  double mu_water_per_mm = 0;  ///< for water_cylinder
 };
 
 /// Throws Failure for whatever FDK cannot do.

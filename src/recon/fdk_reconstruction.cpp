@@ -25,8 +25,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     describe(plan.output("output"), input, request.phases);
     plan.scratch(engine_->scratch_bytes());
     upload_tables(plan);
-    plan.fact("fdk.back_projection", p.aligned ? "detector columns along z" : "any orientation");
-    plan.fact("fdk.filter_length", std::to_string(p.length));
+    state_facts(plan, p);
   }
 
   void run(const RunContext& run) override {
@@ -76,6 +75,9 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     r.window = static_cast<RampWindow>(params.window);
     r.cutoff = params.cutoff;
     r.scale = params.unit == CtUnit::hu ? 1000.0 / mu_water(input) : 1.0;
+    r.truncation = static_cast<FdkTruncation>(params.truncation);
+    r.extension_mm = params.extension_mm;
+    if (r.truncation == FdkTruncation::water_cylinder) r.mu_water_per_mm = mu_water(input);
     r.largest_gap_rad = params.largest_gap_deg * std::numbers::pi / 180.0;
     return r;
   }
@@ -86,7 +88,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     if (given.empty() || !(given[0] > 0.0))
       throw Failure(ErrorCode::invalid_argument,
                     "mu_water_per_mm = 0, and the projections have no attribute mu_water_per_mm either",
-                    "set it (0.02059 at 60 keV), or set unit to 1/mm");
+                    "set it (0.02059 at 60 keV); or set unit to 1/mm, and truncation to none or roll_off");
     return given[0];
   }
 
@@ -131,12 +133,32 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
   }
 
+  static std::string number(double v) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.5g", v);
+    return text;
+  }
+
+  static void state_facts(PlanContext& plan, const FdkPlan& p) {
+    const std::string arc = number(p.arc.length_rad * 180.0 / std::numbers::pi) + " deg";
+    plan.fact("fdk.scan", p.displaced  ? "full circle, displaced detector (Wang's weights)"
+                          : p.arc.full ? "full circle"
+                                       : "short scan of " + arc + " (Parker's weights)");
+    plan.fact("fdk.field_of_view_mm", "radius " + number(p.field_of_view_mm));
+    plan.fact("fdk.detector", p.rectification.empty() ? "as it is" : "each view resampled onto an aligned one");
+    plan.fact("fdk.back_projection",
+              p.aligned ? std::string("detector columns along ") + "xyz"[p.column_axis] : "any orientation");
+    plan.fact("fdk.filter_length", std::to_string(p.length));
+  }
+
   void upload_tables(PlanContext& plan) {
     const FdkPlan& p = engine_->plan();
     FdkTables t;
     t.order = plan.upload(std::span(p.order), "order of the views");
     t.weights = plan.upload(std::span(p.weights), "weights of the views");
     t.matrices = plan.upload(std::span(p.matrices), "projection matrices");
+    if (!p.rectification.empty()) t.rectification = plan.upload(std::span(p.rectification), "resampling of the views");
+    if (!p.redundancy.empty()) t.redundancy = plan.upload(std::span(p.redundancy), "weights of the rays");
     t.response = plan.upload(std::span(engine_->response()), "ramp filter");
     if (plan.on_cpu()) t.twiddles = plan.upload(std::span(engine_->twiddles()), "Fourier factors");
     engine_->use(t);

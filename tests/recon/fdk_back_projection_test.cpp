@@ -185,7 +185,7 @@ TEST_P(FdkVariants, EqualTheReference) {
   const Job job = this->job();
   const std::vector<float> expected = job.reference();
   ASSERT_TRUE(
-      fdk_is_aligned(job.matrices.data(), static_cast<int>(job.matrices.size()), static_cast<int>(job.grid.nz)));
+      fdk_is_aligned(job.matrices.data(), static_cast<int>(job.matrices.size()), 2, static_cast<int>(job.grid.nz)));
   float largest = 0.0F;
   for (const float v : expected) largest = std::max(largest, std::fabs(v));
   int variants = 0;
@@ -222,7 +222,7 @@ TEST(FdkAligned, IsNotClaimedForATiltedDetector) {
   }
   const Orbit orbit = find_circular_orbit(views, Beam::cone);
   const FdkMatrix m = projection_matrix(views[2], orbit, grid_of(16, 16, 16, {5, 5, 5}), 2);
-  EXPECT_FALSE(fdk_is_aligned(&m, 1, 16));
+  EXPECT_FALSE(fdk_is_aligned(&m, 1, 2, 16));
 }
 
 TEST(FdkAligned, DeclinesVoxelsMuchHigherThanDetectorRows) {

@@ -1,10 +1,13 @@
 // Weights and ramp filter against the convolution in space, in double; the device's way against the CPU's.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <isocenter/error.hpp>
 #include <numbers>
 
 #include "phantom/poisson.hpp"
+#include "recon/vector.hpp"
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {
@@ -106,7 +109,13 @@ class FdkFilterTest : public ::testing::TestWithParam<FilterCase> {
   }
 
   FdkFilter filter() const {
-    return {projections_.data(), order_.data(), weights_.data(), GetParam().views, stack_, length_, nullptr, nullptr};
+    const auto [columns, rows, views] = GetParam();
+    return {{projections_.data(), order_.data(), weights_.data(), columns, rows, columns, 0, columns},
+            views,
+            stack_,
+            length_,
+            nullptr,
+            nullptr};
   }
 
   void check() const {
@@ -143,7 +152,7 @@ TEST_P(FdkFilterTest, EqualsTheConvolutionThatDefinesItAndFillsThePads) {
   FdkFilter f = filter();
   f.twiddles = twiddles.data();
   f.response = response.data();
-  const Scratch scratch(fdk_filter_scratch(length_, 3));
+  const Scratch scratch(fdk_filter_scratch(length_, GetParam().columns, false, 3));
   fdk_filter(launcher_with(3), f, scratch.get());
   check();
   const std::vector<float> three_threads = stack_memory_;
@@ -168,11 +177,65 @@ TEST_P(FdkFilterTest, OnADeviceGivesTheSame) {
 TEST(FdkOnADevice, ReconstructsWhatTheCpuDoes) {
   Solids head;
   shepp_logan(Contrast::original, 80, &head);
-  const CircularOrbit orbit{.views = 100, .columns = 40, .rows = 36, .column_step_mm = 7, .row_step_mm = 7};
-  const Scan scan = scan_of(head, orbit.build(), 40, 36);
-  const Image cpu = reconstruct(scan, request_for(scan), launcher_with(2, true));
-  const Image device = reconstruct(scan, request_for(scan), launcher_with(2, true), 0.0F, &plain_fft());
-  EXPECT_LT(relative_difference(device.voxels, cpu.voxels), 1e-6);
+  const auto agree = [&](const CircularOrbit& orbit, double skew, FdkTruncation truncation) {
+    auto views = orbit.build();
+    for (View& v : views) {
+      const Vector3 u = v.u_step_mm, w = v.v_step_mm;
+      v.u_step_mm = plus(times(std::cos(skew), u), times(std::sin(skew), w));
+      v.v_step_mm = minus(times(std::cos(skew), w), times(std::sin(skew), u));
+    }
+    const Scan scan = scan_of(head, views, orbit.columns, orbit.rows);
+    FdkRequest r = request_for(scan);
+    r.truncation = truncation;
+    r.mu_water_per_mm = 0.9;
+    const Image cpu = reconstruct(scan, r, launcher_with(2, true));
+    const Image device = reconstruct(scan, r, launcher_with(2, true), 0.0F, &plain_fft());
+    EXPECT_LT(relative_difference(device.voxels, cpu.voxels), 2e-6);
+  };
+  const CircularOrbit whole{.views = 100, .columns = 40, .rows = 36, .column_step_mm = 7, .row_step_mm = 7};
+  CircularOrbit small = whole, displaced = whole, arc = whole;
+  small.columns = 23;
+  displaced.columns = 27;
+  displaced.detector_offset_u_mm = -30;
+  arc.arc_rad = 3.9;
+  agree(whole, 0.0, FdkTruncation::none);
+  agree(whole, 0.05, FdkTruncation::none);
+  agree(arc, 0.0, FdkTruncation::none);
+  agree(arc, 0.05, FdkTruncation::none);
+  agree(displaced, 0.0, FdkTruncation::roll_off);
+  agree(displaced, -0.05, FdkTruncation::none);
+  agree(small, 0.0, FdkTruncation::roll_off);
+  agree(small, 0.0, FdkTruncation::water_cylinder);
+  agree(small, 0.05, FdkTruncation::water_cylinder);
+}
+
+TEST(FdkFilterOnTheCpu, NamesTheReadingThatIsNotANumber) {
+  Scan scan = scan_of(Solids{{}, Composition::additive},
+                      CircularOrbit{.views = 40, .columns = 37, .rows = 21, .column_step_mm = 7}.build(), 37, 21);
+  for (const float bad : {std::nanf(""), -INFINITY}) {
+    Scan broken = scan;
+    broken.projections[(17 * 21 + 20) * 37 + 5] = bad;
+    broken.projections[(17 * 21 + 20) * 37 + 6] = bad;
+    broken.projections[(31 * 21 + 2) * 37 + 3] = bad;
+    try {
+      reconstruct(broken, request_for(scan), launcher_with(3));
+      ADD_FAILURE() << bad << " was taken";
+    } catch (const Failure& e) {
+      EXPECT_THAT(e.what(), ::testing::HasSubstr("view 17 has")) << bad;
+      EXPECT_THAT(e.what(), ::testing::HasSubstr("at row 20, column 5")) << bad;
+    }
+  }
+  Scan overflowing = scan;
+  std::fill_n(overflowing.projections.begin() + (9 * 21 + 4) * 37, 37, 3e38F);
+  try {
+    reconstruct(overflowing, request_for(scan), launcher_with(3));
+    ADD_FAILURE() << "an overflow was taken";
+  } catch (const Failure& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("view 9 has"));
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("beyond what float32 holds"));
+  }
+  scan.projections[5] = -2.0F;  // more light than without the object: noise
+  EXPECT_NO_THROW(reconstruct(scan, request_for(scan), launcher_with(3)));
 }
 
 }  // namespace

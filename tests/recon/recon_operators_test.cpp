@@ -264,9 +264,16 @@ TEST(FdkMessages, NameTheViewTheValueAndTheFix) {
               HasSubstr("on one line"));
 
   CircularOrbit half = small_orbit;
-  half.arc_rad = 3.49;
-  EXPECT_THAT(refusal(projections_of(half)), AllOf(HasSubstr("the scan has no view over"), HasSubstr("after view 89"),
-                                                   HasSubstr("largest_gap_deg = 60")));
+  half.arc_rad = 3.2;
+  EXPECT_THAT(refusal(projections_of(half)), AllOf(HasSubstr("a short scan needs 180 deg and the fan of 11.79"),
+                                                   HasSubstr("deg are missing after view 89")));
+  // Two gaps are no short scan.
+  EXPECT_THAT(
+      refusal_of_views([](auto& v) {
+        for (int n = 0; n < 90; ++n)
+          v[static_cast<std::size_t>(n)] = small_orbit.view_at(n < 45 ? 0.04 * n : 3.1 + 0.04 * (n - 45));
+      }),
+      AllOf(HasSubstr("the scan has no view over"), HasSubstr("after view 44"), HasSubstr("largest_gap_deg = 60")));
   CircularOrbit two = small_orbit;
   two.views = 2;
   EXPECT_THAT(refusal(projections_of(two)), HasSubstr("there are 2 views"));

@@ -63,7 +63,7 @@ inline Image reconstruct(const Scan& scan, const detail::FdkRequest& request, co
                          float initial = 0.0F, const detail::FftService* fft = nullptr) {
   detail::FdkEngine engine(detail::plan_fdk(request), fft, 0, launcher.concurrency);
   const detail::FdkPlan& p = engine.plan();
-  engine.use({p.order.data(), p.weights.data(), p.matrices.data(), engine.twiddles().data(), engine.response().data()});
+  engine.use(engine.host_tables());
   const Scratch scratch(engine.scratch_bytes());
   Image image{p.grid,
               std::vector<float>(static_cast<std::size_t>(p.frames() * p.grid.nx * p.grid.ny * p.grid.nz), -7e30F)};

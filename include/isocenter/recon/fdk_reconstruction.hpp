@@ -5,8 +5,10 @@ namespace isocenter::inline v1 {
 
 enum class FdkWindow { ramp, shepp_logan, cosine, hamming, hann };
 enum class CtUnit { hu, per_mm };
+enum class Truncation { none, roll_off, water_cylinder };
 
-/// Cone-beam reconstruction from a full circle with a flat detector; one volume for each motion phase.
+/// Cone-beam reconstruction from a full circle or a short scan with a flat detector that may be displaced, tilted or
+/// truncated; one volume for each motion phase.
 ///
 /// | port   | payload     | shape                                            | unit       |
 /// |--------|-------------|--------------------------------------------------|------------|
@@ -28,8 +30,8 @@ struct FdkReconstruction {
   static constexpr const char* module = "recon";
   static constexpr const char* summary = "Feldkamp cone-beam reconstruction, one volume for each motion phase.";
   static constexpr const char* help =
-      "Feldkamp, Davis and Kress 1984, for a full circle and a flat detector. CPU (AVX-512, AVX2 or portable) and "
-      "CUDA.";
+      "Feldkamp, Davis and Kress 1984, for a full circle or a short scan and a flat detector: displaced, tilted, "
+      "truncated. CPU (AVX-512, AVX2 or portable) and CUDA.";
   struct Params {
     std::int64_t nx = 0, ny = 0, nz = 0;
     std::vector<double> spacing_mm = {0};
@@ -39,8 +41,11 @@ struct FdkReconstruction {
     CtUnit unit = CtUnit::hu;
     double mu_water_per_mm = 0;
     double largest_gap_deg = 60;
+    Truncation truncation = Truncation::none;
+    double extension_mm = 0;
     static constexpr const char* windows[] = {"ramp", "shepp_logan", "cosine", "hamming", "hann"};
     static constexpr const char* units[] = {"HU", "1/mm"};
+    static constexpr const char* truncations[] = {"none", "roll_off", "water_cylinder"};
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::nx, "nx", Unit::px, 0, 8192, "Voxels along x; 0: as many as detector columns."),
@@ -57,7 +62,12 @@ struct FdkReconstruction {
           param(&Params::mu_water_per_mm, "mu_water_per_mm", Unit::per_mm, 0, 10,
                 "Attenuation of water, for HU; 0: the input's attribute \"mu_water_per_mm\"."),
           param(&Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 360,
-                "The widest angle without a view that is accepted (in a phase, if there are phases)."),
+                "The widest angle without a view that is accepted (in a phase, if there are phases; in a short scan, "
+                "beside what it leaves out)."),
+          choice(&Params::truncation, "truncation", truncations,
+                 "How rows go on beyond the detector when the object reaches over its sides."),
+          param(&Params::extension_mm, "extension_mm", Unit::mm, 0, 1e4,
+                "How far they go on, as seen at the isocentre; 0: half the detector's width."),
       };
     }
   };
