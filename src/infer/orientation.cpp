@@ -1,0 +1,83 @@
+#include "infer/orientation.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace isocenter::infer {
+namespace {
+
+/// The patient axis (0, 1, 2) of a letter and its sense there; 3 for a letter that names none.
+struct Direction {
+  std::size_t axis;
+  double sense;
+};
+
+Direction direction_of(char letter) {
+  constexpr char positive[] = "LPS", negative[] = "RAI";
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (letter == positive[i]) return {i, 1};
+    if (letter == negative[i]) return {i, -1};
+  }
+  return {3, 0};
+}
+
+}  // namespace
+
+bool are_axes(const std::string& letters) {
+  std::array<int, 4> named{};
+  for (const char c : letters) ++named[direction_of(c).axis];
+  return letters.size() == 3 && named[0] == 1 && named[1] == 1 && named[2] == 1;
+}
+
+Orientation orient(const Geometry& geometry, const std::string& letters) {
+  const auto cosine = [&](std::size_t k, int voxel_axis) {
+    const Direction d = direction_of(letters[k]);
+    return d.sense * geometry.axis(voxel_axis)[d.axis];
+  };
+  std::array<int, 3> order{0, 1, 2};
+  Orientation best;
+  double largest = -1;
+  do {
+    double sum = 0;
+    for (std::size_t k = 0; k < 3; ++k) sum += std::fabs(cosine(k, order[k]));
+    if (sum <= largest + 1e-9) continue;  // the first, nearest to the volume's own order, where two are equal
+    largest = sum;
+    best.axis = order;
+  } while (std::next_permutation(order.begin(), order.end()));
+  for (std::size_t k = 0; k < 3; ++k) {
+    const double c = cosine(k, best.axis[k]);
+    best.flipped[k] = c < 0;
+    best.angle_deg = std::fmax(best.angle_deg, std::acos(std::fmin(1.0, std::fabs(c))) * 180 / std::numbers::pi);
+  }
+  return best;
+}
+
+std::string nearest_axes(const Geometry& geometry) {
+  const Orientation o = orient(geometry, "LPS");
+  std::string letters(3, ' ');
+  for (std::size_t k = 0; k < 3; ++k) letters[static_cast<std::size_t>(o.axis[k])] = (o.flipped[k] ? "RAI" : "LPS")[k];
+  return letters;
+}
+
+isocenter::detail::GridShape oriented(const isocenter::detail::GridShape& shape, const Orientation& orientation) {
+  const std::array<int, 3> size{shape.nx, shape.ny, shape.nz};
+  isocenter::detail::GridShape out = shape;
+  std::array<double, 3> first{};  // the voxel of the volume that comes first
+  for (std::size_t k = 0; k < 3; ++k) {
+    const int from = orientation.axis[k];
+    const double sense = orientation.flipped[k] ? -1 : 1;
+    out.geometry.spacing_mm[k] = shape.geometry.spacing_mm[from];
+    for (std::size_t r = 0; r < 3; ++r)
+      out.geometry.direction[3 * r + k] = sense * shape.geometry.direction[3 * r + static_cast<std::size_t>(from)];
+    if (orientation.flipped[k]) first[static_cast<std::size_t>(from)] = size[static_cast<std::size_t>(from)] - 1;
+  }
+  out.nx = size[static_cast<std::size_t>(orientation.axis[0])];
+  out.ny = size[static_cast<std::size_t>(orientation.axis[1])];
+  out.nz = size[static_cast<std::size_t>(orientation.axis[2])];
+  const auto origin = shape.geometry.position_mm(first[0], first[1], first[2]);
+  for (std::size_t r = 0; r < 3; ++r) out.geometry.origin_mm[r] = origin[r];
+  return out;
+}
+
+}  // namespace isocenter::infer
