@@ -211,6 +211,17 @@ TEST_F(BadStudy, NonSquarePixelsAreLoadedAndNamedByInspect) {
               AllOf(HasSubstr("0.5000 x 0.8000 x 2.0000 mm"), HasSubstr("PixelSpacing (0028,0030) = 0.8\\0.5")));
 }
 
+TEST_F(BadStudy, AScoutAloneEndsWith3AndIsLoadedWhenNamed) {
+  SyntheticSlice scout;
+  scout.orientation = {0, 1, 0, 0, 0, -1};
+  scout.set = {{0x00080008, "ORIGINAL\\PRIMARY\\LOCALIZER"}};
+  fs::create_directory(path("in"));
+  write_slice(path("in/scout.dcm"), scout);
+  expect_refused(path("in"), 3, {"holds no series that can be loaded: 1 image is a localiser", "name the series"});
+  expect_finding(path("in"), 3, "localiser_set_aside");
+  EXPECT_EQ(load(path("in"), {"series=5"}).exit_code, 0);
+}
+
 TEST_F(BadStudy, APixelSpacingOfZeroEndsWith3AndItsValue) {
   SyntheticSlice s;
   s.set = {{0x00280030, "0\\0.5"}};

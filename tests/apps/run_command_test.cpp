@@ -55,6 +55,15 @@ TEST_F(RunCommand, WritesACopyOfTheReportAndATraceWhereAsked) {
   EXPECT_GE(read_json(path("trace.json")).at("traceEvents").size(), 6U);
 }
 
+TEST_F(RunCommand, ThreadsAndItemsInFlightAreAsMany) {
+  const Finished f = command({"run", small_pipeline(), "-o", path("out"), "--threads", "1", "--in-flight", "3", "--set",
+                              "phantom.count=5", "--set", "write.path=" + path("out/%d.txt")});
+  EXPECT_EQ(f.exit_code, 0) << f.err;
+  const auto report = read_json(path("out/report.json"));
+  EXPECT_EQ(report.at("threads"), 1);
+  EXPECT_EQ(report.at("in_flight"), 3);
+}
+
 TEST_F(RunCommand, SettingsGoBeforeTheFile) {
   const Finished f = command(
       {"run", small_pipeline(), "-o", path("out"), "--set", "phantom.nz=4", "--set", "phantom.spacing_mm=1,1,1"});
