@@ -19,7 +19,6 @@ class HounsfieldCalibrationOperator : public OperatorBase<HounsfieldCalibration>
     output.set_text("unit", "HU");
     output.like(plan.input("input"));
     given_ = !params.measured_values.empty() || !params.nominal_hu.empty();
-    line_ = plan.allocate<double>(6, "the calibration's line");
     if (given_) {
       const std::array<double, 2> line = line_through_inserts();
       line_ = plan.upload(std::span<const double>(std::array<double, 6>{line[0], line[1], 0, 0, 0, 0}),
@@ -86,6 +85,7 @@ class HounsfieldCalibrationOperator : public OperatorBase<HounsfieldCalibration>
           ErrorCode::invalid_argument,
           "water_value and air_value are both " + text_of(params.water_value) + ", and neither is measured in a region",
           "give their values, or where they are, or the inserts' measured_values and nominal_hu");
+    line_ = plan.allocate<double>(6, "the calibration's line");
     plan.scratch(static_cast<std::uint64_t>(4 * rows()) * sizeof(double));
     plan.require_kernel<RegionRowSums>();
     plan.require_kernel<CalibrationLine>();
