@@ -14,6 +14,7 @@
 
 #include "core/structs.hpp"
 #include "core/text.hpp"
+#include "core/thread_handoff.hpp"
 
 using isocenter::ErrorCode;
 using isocenter::Failure;
@@ -177,9 +178,10 @@ isocenter_context::isocenter_context(const isocenter_context_options& options) {
     threads.concurrency = arena_->arena.max_concurrency();
     threads.parallel_for = [](void* user, std::int64_t count, std::int64_t grain,
                               void (*body)(void*, std::int64_t, std::int64_t), void* data) {
+      ThreadHandoff handoff;
       static_cast<tbb::task_arena*>(user)->execute([&] {
         tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, count, static_cast<std::size_t>(grain)),
-                          [&](const auto& r) { body(data, r.begin(), r.end()); });
+                          [&](const auto& r) { handoff.part([&] { body(data, r.begin(), r.end()); }); });
       });
     };
   }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/thread_handoff.hpp"
+
 #if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
 #include <omp.h>
 #elif DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_TBB
@@ -25,11 +27,12 @@ void parallel_for(void* pool, std::int64_t count, std::int64_t grain, Body body,
     const std::int64_t begin = units * i / threads * grain, end = std::min(count, units * (i + 1) / threads * grain);
     if (begin < end) body(data, begin, end);
   };
+  isocenter::detail::ThreadHandoff handoff;
 #if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
 #pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
-  for (std::int64_t i = 0; i < threads; ++i) share(i);
+  for (std::int64_t i = 0; i < threads; ++i) handoff.part([&] { share(i); });
 #elif DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_TBB
-  tbb::parallel_for(std::int64_t{0}, threads, share);
+  tbb::parallel_for(std::int64_t{0}, threads, [&](std::int64_t i) { handoff.part([&] { share(i); }); });
 #else
   for (std::int64_t i = 0; i < threads; ++i) share(i);
 #endif
