@@ -1,0 +1,107 @@
+// Scatter of a known kernel added to an exact scan: cupping with it, without it, and with a kernel that is wrong.
+#include <gmock/gmock.h>
+
+#include <isocenter/recon/scatter_correction.hpp>
+
+#include "correction_test_data.hpp"
+
+namespace isocenter::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+ISOCENTER_DEVICE_SUITE(ScatterCorrectionOperator);
+
+constexpr double amplitude = 0.25, sigma_mm = 70;
+
+/// Adds to a fan's intensities their own scatter, summed element by element in double; step is the detector's.
+std::vector<float> with_scatter(const std::vector<float>& p, int columns, double step, double uniform, bool thickness) {
+  std::vector<float> out;
+  for (std::size_t n = 0; n < p.size() / static_cast<std::size_t>(columns); ++n) {
+    std::vector<double> q;
+    double mean = 0.0;
+    for (int u = 0; u < columns; ++u) {
+      const double v = p[n * static_cast<std::size_t>(columns) + static_cast<std::size_t>(u)];
+      q.push_back(std::exp(-v) * (thickness ? v : 1.0));
+      mean += q.back() / columns;
+    }
+    for (int u = 0; u < columns; ++u) {
+      double blurred = 0.0;
+      for (int j = 0; j < columns; ++j)
+        blurred += q[static_cast<std::size_t>(j)] * step / (sigma_mm * std::sqrt(2 * std::numbers::pi)) *
+                   std::exp(-0.5 * std::pow((u - j) * step / sigma_mm, 2));
+      const double s = amplitude * ((1 - uniform) * blurred + uniform * mean);
+      out.push_back(static_cast<float>(
+          -std::log(std::exp(-double{p[n * static_cast<std::size_t>(columns) + static_cast<std::size_t>(u)]}) + s)));
+    }
+  }
+  return out;
+}
+
+TEST_P(ScatterCorrectionOperator, TakesTheCuppingOutOfAWaterCylinder) {
+  detail::Solids water;
+  detail::water_cylinder(80, 100, &water);
+  const CircularOrbit orbit = fan_orbit();
+  const std::vector<float> clean = line_integrals_of(water, orbit, 0.02059);
+  const std::vector<float> p = with_scatter(clean, orbit.columns, orbit.column_step_mm, 0.3, true);
+  const Projections raw = projections_from(p, orbit.views, 1, orbit.columns, orbit.build());
+  const ScatterCorrection::Params right{
+      .amplitude = amplitude, .sigma_mm = sigma_mm, .uniform_share = 0.3, .iterations = 30};
+  ScatterCorrection::Params wrong = right;
+  wrong.amplitude *= 0.8;
+  wrong.sigma_mm *= 1.5;
+  const auto corrected = [&](const ScatterCorrection::Params& params) {
+    return slice_of(Projections(apply<ScatterCorrection>(context(), params, raw, options())));
+  };
+  const Slice truth = slice_of(clean, orbit), before = slice_of(raw), after = corrected(right), off = corrected(wrong);
+  picture("scatter_before", before, 0.012, 0.024);
+  picture("scatter_after", after, 0.012, 0.024);
+  const double own = truth.cupping_percent(80);
+  std::printf("cupping %.2f %% before, %.2f %% after, %.2f %% with a wrong kernel, %.2f %% without scatter\n",
+              before.cupping_percent(80), after.cupping_percent(80), off.cupping_percent(80), own);
+  std::printf("middle %.5f before, %.5f after, %.5f with a wrong kernel, of 0.02059 /mm\n", before.mean(20),
+              after.mean(20), off.mean(20));
+  EXPECT_GT(before.cupping_percent(80), 10.0);
+  EXPECT_NEAR(after.cupping_percent(80), own, 0.2);
+  EXPECT_LT(std::fabs(off.cupping_percent(80)), 0.5 * before.cupping_percent(80));
+  EXPECT_NEAR(after.mean(20), truth.mean(20), 4e-5);
+}
+
+TEST_P(ScatterCorrectionOperator, FindsThePrimaryOfBothSourcesOverOddSizes) {
+  for (const bool thickness : {true, false}) {
+    detail::Solids water;
+    detail::water_cylinder(60, 100, &water);
+    CircularOrbit orbit = fan_orbit(5, 333);
+    const std::vector<float> clean = line_integrals_of(water, orbit, 0.02);
+    const double step = orbit.column_step_mm;
+    const std::vector<float> p = with_scatter(clean, 333, step, 0.5, thickness);
+    const auto out =
+        run_once<ScatterCorrection>({.amplitude = amplitude,
+                                     .sigma_mm = sigma_mm,
+                                     .uniform_share = 0.5,
+                                     .source = thickness ? ScatterSourceKind::thickness : ScatterSourceKind::intensity,
+                                     .iterations = 60,
+                                     .least_primary = 0.01},
+                                    {"input"}, {projections_from(p, 5, 1, 333, orbit.build())}, {"output"}, options());
+    double worst = 0.0;
+    for (std::size_t i = 0; i < p.size(); ++i) worst = std::max(worst, std::fabs(double{out.values()[i]} - clean[i]));
+    std::printf("largest error %.4f\n", worst);
+    EXPECT_LT(worst, 0.02) << thickness;
+    if (GetParam() != "cpu") continue;
+    EXPECT_EQ(out.metric("clamped_percent"), 0.0);
+  }
+}
+
+TEST(ScatterCorrectionMessages, SayWhatIsWrong) {
+  const CircularOrbit orbit = fan_orbit(3, 20);
+  const auto message = [&](const ScatterCorrection::Params& params, const Projections& p) {
+    return error_of([&] { run_once<ScatterCorrection>(params, {"input"}, {p}); });
+  };
+  EXPECT_THAT(message({}, projections_from(std::vector<float>(60), 3, 1, 20)),
+              HasSubstr("no attribute acquisition.views"));
+  EXPECT_THAT(message({.sigma_mm = 1}, projections_from(std::vector<float>(60), 3, 1, 20, orbit.build())),
+              HasSubstr("sigma_mm = 1 mm, and the detector's columns are 16.5 mm apart"));
+}
+
+}  // namespace
+}  // namespace isocenter::testing
