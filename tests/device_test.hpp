@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "plain_threads.hpp"
 
 namespace isocenter::testing {
 
@@ -18,7 +17,6 @@ inline const Context& context() {
     isocenter_context_options options{};
     options.struct_size = sizeof options;
     options.module_path = ISOCENTER_MODULE_DIR;
-    options.threads = threads_under_test();
     options.flags = std::filesystem::is_directory(ISOCENTER_MODULE_DIR) ? 0 : ISOCENTER_CONTEXT_NO_MODULES;
     return Context(options);
   }();

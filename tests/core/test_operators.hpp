@@ -6,7 +6,6 @@
 #include <isocenter/operator.hpp>
 #include <thread>
 
-#include "plain_threads.hpp"
 
 namespace isocenter::testing {
 
@@ -166,7 +165,6 @@ class LabellerOperator final : public OperatorBase<Labeller> {
 inline Context test_context(isocenter_context_options options = {}) {
   options.struct_size = sizeof options;
   options.flags |= ISOCENTER_CONTEXT_NO_MODULES;
-  if (options.threads == nullptr) options.threads = threads_under_test();
   Context context(options);
   register_operator<CountingSourceOperator>(context.get());
   register_operator<SumOperator>(context.get());

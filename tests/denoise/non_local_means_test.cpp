@@ -5,7 +5,6 @@
 
 #include "denoise/denoise_test_data.hpp"
 #include "device_test.hpp"
-#include "plain_threads.hpp"
 
 namespace isocenter::testing {
 namespace {
@@ -143,7 +142,6 @@ TEST(NonLocalMeansOnCpu, GivesTheSameBitsOnAnyNumberOfThreads) {
     isocenter_context_options options{};
     options.struct_size = sizeof options;
     options.thread_count = threads;
-    options.threads = threads_under_test();
     options.flags = ISOCENTER_CONTEXT_NO_MODULES;
     const Context own(options);
     results.push_back(
@@ -166,7 +164,6 @@ TEST(NonLocalMeansOnCpu, IsWithinItsBoundOfTheReference) {
   isocenter_context_options options{};
   options.struct_size = sizeof options;
   options.flags = ISOCENTER_CONTEXT_NO_MODULES;
-  options.threads = threads_under_test();
   const Context plain(options);
   ::unsetenv("ISOCENTER_KERNELS");
   const auto reference = values_of(apply<NonLocalMeans>(plain, params, in));

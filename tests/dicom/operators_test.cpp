@@ -11,7 +11,6 @@
 
 #include "dicom/synthetic_series.hpp"
 #include "dicom/validate.hpp"
-#include "plain_threads.hpp"
 
 namespace {
 
@@ -23,7 +22,6 @@ using ::testing::HasSubstr;
 ic::Context context_with_dicom() {
   isocenter_context_options options{};
   options.struct_size = sizeof options;
-  options.threads = threads_under_test();
   options.flags = ISOCENTER_CONTEXT_NO_MODULES;
   ic::Context context(options);
   context.load_module(std::string(ISOCENTER_MODULE_DIR) + "/isocenter_dicom.so");

@@ -29,13 +29,6 @@ __attribute__((noinline)) void* operator new(std::size_t n) {
 __attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
 __attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
-// The threads that tests use under the thread sanitizer are made for each call (plain_threads.hpp).
-#if defined(__SANITIZE_THREAD__)
-#define ISOCENTER_SKIP_IF_THREADS_ALLOCATE() GTEST_SKIP() << "this build's threads allocate"
-#else
-#define ISOCENTER_SKIP_IF_THREADS_ALLOCATE() (void)0
-#endif
-
 namespace isocenter::testing {
 namespace {
 
@@ -153,7 +146,6 @@ TEST_P(Fdk, OfABreathingChestGivesAFrameForEachPhaseAndItsErrorInTheReport) {
 }
 
 TEST_P(Fdk, OfOneScanAfterAnotherAllocatesNothing) {
-  ISOCENTER_SKIP_IF_THREADS_ALLOCATE();
   Pipeline pipeline(context());
   const Projections scan = projections_of(small_orbit, 1.0F);
   const auto in = pipeline.add_input("in", scan);
@@ -177,7 +169,6 @@ TEST_P(Fdk, OfOneScanAfterAnotherAllocatesNothing) {
 }
 
 TEST(PhantomSources, AllocateNothingAfterTheFirstItems) {
-  ISOCENTER_SKIP_IF_THREADS_ALLOCATE();
   Pipeline pipeline(context());
   const auto raw = pipeline.add<PhantomProjections>("raw", {.phantom = PhantomKind::moving_thorax,
                                                             .views = 4,

@@ -8,7 +8,6 @@
 #include <random>
 #include <vector>
 
-#include "plain_threads.hpp"
 
 namespace isocenter::testing {
 
@@ -160,7 +159,6 @@ inline Context context_with(int threads, bool reference) {
   isocenter_context_options options{};
   options.struct_size = sizeof options;
   options.thread_count = threads;
-  options.threads = threads_under_test();
   options.flags = ISOCENTER_CONTEXT_NO_MODULES;
   const Context made(options);
   ::unsetenv("ISOCENTER_KERNELS");
