@@ -2,6 +2,7 @@
 // updates (voxels × views) a second.
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <numbers>
 #include <thread>
 
@@ -79,7 +80,7 @@ void WholeFdk(benchmark::State& state) {
   const Scratch scratch(engine.scratch_bytes());
   std::vector<float> volume(static_cast<std::size_t>(n) * static_cast<std::size_t>(n) * static_cast<std::size_t>(n));
   for (auto _ : state)
-    engine.run(launcher_with(threads()), scan.projections.data(), volume.data(), 0.0F, scratch.get(), nullptr, nullptr);
+    engine.run(launcher_with(threads()), scan.projections.data(), volume.data(), 0.0F, scratch.get(), {});
   count_updates(state, static_cast<double>(n) * n * n * views);
   state.counters["scratch_MB"] = static_cast<double>(engine.scratch_bytes()) * 1e-6;
 }
@@ -88,6 +89,32 @@ BENCHMARK(WholeFdk)
     ->Args({256, 360, 0})
     ->Args({256, 360, 20})
     ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+/// From the arrival of a scan's last block to the volume; the blocks before it are not timed.
+void LatencyAfterTheLastBlock(benchmark::State& state) {
+  const int n = static_cast<int>(state.range(0)), views = static_cast<int>(state.range(1));
+  const int block = static_cast<int>(state.range(2));
+  const Scan scan = empty_scan(n, views);
+  FdkEngine engine(plan_fdk(request_for(scan)), nullptr, 0, threads(), {.block = block});
+  engine.use(engine.host_tables());
+  const Scratch scratch(engine.scratch_bytes()), stack(engine.stack_bytes());
+  const std::size_t size = static_cast<std::size_t>(n) * static_cast<std::size_t>(n);
+  std::vector<float> volume(size * static_cast<std::size_t>(n));
+  for (auto _ : state) {
+    for (int first = 0; first < views; first += block) {
+      const auto begin = std::chrono::steady_clock::now();
+      engine.add(launcher_with(threads()), scan.projections.data() + static_cast<std::size_t>(first) * size, first,
+                 volume.data(), 0.0F, stack.get(), scratch.get(), {});
+      if (first + block >= views)
+        state.SetIterationTime(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    }
+  }
+}
+BENCHMARK(LatencyAfterTheLastBlock)
+    ->Args({256, 360, 1})
+    ->Args({256, 360, 10})
+    ->UseManualTime()
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

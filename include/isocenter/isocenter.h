@@ -347,6 +347,10 @@ ISOCENTER_API void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint
 ISOCENTER_API uint64_t isocenter_plan_memory_left(const isocenter_plan* plan);
 /* A source's number of items; -1 (the default) when it cannot know. */
 ISOCENTER_API void isocenter_plan_items(isocenter_plan* plan, int64_t count);
+/* A node with inputs that gives one item for every `count` that it takes (1 is the default). Its outputs are the same
+ * payloads during the runs of items n * count to n * count + count - 1, and go on after the last one, as item n. When
+ * one of them fails, the others are not run and item n fails. */
+ISOCENTER_API void isocenter_plan_gather(isocenter_plan* plan, int64_t count);
 /* Declares a metric of `count` numbers, set during runs and reported with the last item's values. */
 ISOCENTER_API void isocenter_plan_metric(isocenter_plan* plan, const char* name, const char* unit, uint32_t count);
 /* A fact for the report and the provenance: what was read, a model's hash. */

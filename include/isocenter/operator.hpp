@@ -81,6 +81,8 @@ class PlanContext {
   void declare_host_memory(std::uint64_t bytes) { isocenter_plan_declare_host_memory(plan_, bytes); }
   std::uint64_t memory_left() const { return isocenter_plan_memory_left(plan_); }
   void items(std::int64_t count) { isocenter_plan_items(plan_, count); }
+  /// One item out for every `count` in: isocenter_plan_gather.
+  void gather(std::int64_t count) { isocenter_plan_gather(plan_, count); }
   void metric(const char* name, const char* unit, std::uint32_t count) {
     isocenter_plan_metric(plan_, name, unit, count);
   }

@@ -137,13 +137,13 @@ void clear_pads(const FdkStack& stack, int n) {
 
 std::int64_t bad_reading_of(const FdkRows& rows, int n) {
   const float* view = rows.view(n);
-  const std::int64_t count = static_cast<std::int64_t>(rows.raw_rows) * rows.raw_columns;
+  const std::int64_t count = static_cast<std::int64_t>(rows.raw_rows) * rows.raw_columns, place = rows.order[n] * count;
   std::int64_t found = 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    if (!std::isfinite(view[i])) return view + i - rows.projections;
+    if (!std::isfinite(view[i])) return place + i;
     if (std::fabs(view[i]) > std::fabs(view[found])) found = i;
   }
-  return view + found - rows.projections;
+  return place + found;
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ constexpr std::uint64_t fdk_filter_scratch(std::int64_t length, int columns, boo
 }
 
 /// Fills the whole stack, pads too. Same bits for any number of threads. CPU only. Returns -1; or, when a filtered row
-/// is not finite, the place in `projections` of a reading that made it so: the first NaN or infinity of that view, else
-/// its largest reading.
+/// is not finite, the place in the scan's projections of a reading that made it so: the first NaN or infinity of that
+/// view, else its largest reading.
 std::int64_t fdk_filter(const Launcher& launcher, const FdkFilter& filter, void* scratch);
 
 }  // namespace isocenter::detail

@@ -62,7 +62,7 @@ struct CubicWeights {
 };
 
 struct FdkRows {
-  const float* projections;      ///< views × raw_rows × raw_columns
+  const float* projections;      ///< views × raw_rows × raw_columns, the first of them view `first` of the scan
   const std::int64_t* order;     ///< which projection the stack's view n is made of
   const FdkViewWeight* weights;  ///< one for each view of the stack
   int raw_columns, raw_rows;
@@ -73,11 +73,12 @@ struct FdkRows {
   std::int64_t redundancy_stride = 0;               ///< from one view to the next; 0: one row for all
   FdkTruncation truncation = FdkTruncation::none;
   bool extend_left = false, extend_right = false;
-  int extension = 0;    ///< columns beyond the detector's side after which the continued row is 0
+  int extension = 0;  ///< columns beyond the detector's side after which the continued row is 0
+  std::int64_t first = 0;
   float mu_column = 0;  ///< water_cylinder: the attenuation of water along one column's step
 
   ISOCENTER_HD const float* view(int n) const {
-    return projections + order[n] * (static_cast<std::int64_t>(raw_rows) * raw_columns);
+    return projections + (order[n] - first) * (static_cast<std::int64_t>(raw_rows) * raw_columns);
   }
 
   /// The reading of the stack's element (i, j), begin <= i < end.

@@ -49,7 +49,7 @@ std::uint64_t fdk_tile_scratch(const FdkTileVariant& variant, int concurrency) {
 }
 
 bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& variant, const FdkBackProject& whole,
-                            void* scratch) {
+                            void* scratch, const FdkStop& stop) {
   const FdkColumns job(whole);
   const float step = largest_row_step(job);
   if (!(step <= largest_step)) return false;
@@ -65,6 +65,7 @@ bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& vari
     for (std::int64_t slot = begin; slot < end; ++slot) {
       void* part = static_cast<char*>(scratch) + fdk_tile_scratch(variant, 1) * static_cast<std::uint64_t>(slot);
       for (std::int64_t t = next++; t < tiles; t = next++) {
+        if (stop.asked != nullptr && stop.asked(stop.user)) break;
         const int x0 = static_cast<int>(t % across) * variant.tile_x;
         const int y0 = static_cast<int>(t / across % down) * variant.tile_y;
         const int z0 = static_cast<int>(t / across / down) * z_block;
@@ -80,9 +81,9 @@ std::uint64_t fdk_aligned_scratch(int concurrency) {
   return variant == nullptr ? 0 : fdk_tile_scratch(*variant, concurrency);
 }
 
-bool fdk_back_project_aligned(const Launcher& launcher, const FdkBackProject& job, void* scratch) {
+bool fdk_back_project_aligned(const Launcher& launcher, const FdkBackProject& job, void* scratch, const FdkStop& stop) {
   const FdkTileVariant* variant = variant_of_this_processor();
-  return variant != nullptr && fdk_back_project_tiles(launcher, *variant, job, scratch);
+  return variant != nullptr && fdk_back_project_tiles(launcher, *variant, job, scratch, stop);
 }
 
 }  // namespace isocenter::detail

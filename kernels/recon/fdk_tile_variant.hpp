@@ -4,6 +4,7 @@
 
 #include "core/launch.hpp"
 #include "recon/fdk.hpp"
+#include "recon/fdk_simd.hpp"
 
 namespace isocenter::detail {
 
@@ -23,6 +24,6 @@ std::uint64_t fdk_tile_scratch(const FdkTileVariant& variant, int concurrency);
 
 /// fdk_back_project_aligned by a given variant.
 bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& variant, const FdkBackProject& job,
-                            void* scratch);
+                            void* scratch, const FdkStop& stop = {});
 
 }  // namespace isocenter::detail

@@ -415,6 +415,7 @@ uint64_t isocenter_plan_memory_left(const isocenter_plan* plan) {
   return plan->memory_left > own ? plan->memory_left - own : 0;
 }
 void isocenter_plan_items(isocenter_plan* plan, int64_t count) { plan->node->items = count; }
+void isocenter_plan_gather(isocenter_plan* plan, int64_t count) { plan->node->gather = count > 1 ? count : 1; }
 void isocenter_plan_metric(isocenter_plan* plan, const char* name, const char* unit, uint32_t count) {
   plan->node->metrics.push_back({name, unit, std::vector<double>(count), false});
 }

@@ -137,19 +137,34 @@ void isocenter_session::work(Node& node) {
     work_source(node);
   } else {
     Item item;
-    while (take_inputs(node, item)) {
-      bool ok = item.kind == Item::Kind::payload;
-      if (ok) {
-        if (!acquire_outputs(node)) break;
-        ok = run_item(node, item) == ISOCENTER_OK;
-      }
-      for (auto& in : node.inputs)
-        if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
-      item.kind = ok ? Item::Kind::payload : Item::Kind::failed;
-      hand_on(node, item, ok);
+    while (take_inputs(node, item) && work_item(node, item)) {
     }
+    for (auto& out : node.outputs)  // of a group that lacks its end
+      if (out->current != nullptr) std::exchange(out->current, nullptr)->release();
   }
   finish(node);
+}
+
+/// Runs a node on what it took, and hands on what is complete. False when the session stops.
+bool isocenter_session::work_item(Node& node, Item& item) {
+  const std::int64_t group = item.sequence / node.gather;
+  if (group != node.group) node.group_failed = false;  // outputs of a group whose end was lost serve the next one
+  node.group = group;
+  bool ok = item.kind == Item::Kind::payload && !node.group_failed;
+  if (ok && !node.group_has_outputs) {
+    if (!acquire_outputs(node)) return false;
+    node.group_has_outputs = true;
+  }
+  ok = ok && run_item(node, item) == ISOCENTER_OK;
+  node.group_failed = !ok;
+  for (auto& in : node.inputs)
+    if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+  if ((item.sequence + 1) % node.gather != 0) return true;
+  item.sequence = group;
+  item.kind = ok ? Item::Kind::payload : Item::Kind::failed;
+  node.group_has_outputs = false;
+  hand_on(node, item, ok);
+  return true;
 }
 
 void isocenter_session::work_source(Node& node) {
@@ -239,7 +254,7 @@ isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
     if (in.current != nullptr) time_s = in.current->time_s;
   for (auto& out : node.outputs)
     if (out->current != nullptr) {
-      out->current->sequence = item.sequence;
+      out->current->sequence = item.sequence / node.gather;
       out->current->time_s = time_s;
     }
   const isocenter_run run{this, &node};

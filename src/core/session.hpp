@@ -109,6 +109,7 @@ struct SessionNode {
   void* scratch = nullptr;
   std::uint64_t scratch_bytes = 0, table_bytes = 0, declared_bytes = 0, output_bytes = 0;
   std::int64_t items = -1;  // a source's word
+  std::int64_t gather = 1;  // items taken for one that is given
   std::vector<Metric> metrics;
   std::vector<std::pair<std::string, std::string>> facts;
   std::vector<Note> warnings;
@@ -119,6 +120,8 @@ struct SessionNode {
   std::condition_variable wake;  // something came, a queue that it fills has room, or a buffer is free
   std::int64_t done = 0, failed = 0;
   std::int64_t sequence = 0;  // of the item that runs
+  std::int64_t group = -1;    // of the items that are gathered: which, whether it has its outputs, whether one failed
+  bool group_has_outputs = false, group_failed = false;
   Histogram time;
   SpanRing spans;
   bool finished = false;
@@ -169,6 +172,7 @@ struct isocenter_session final : isocenter::detail::RefCounted {
  private:
   void work(Node& node);
   void work_source(Node& node);
+  bool work_item(Node& node, isocenter::detail::Item& item);
   bool take_inputs(Node& node, isocenter::detail::Item& item);
   bool acquire_outputs(Node& node);
   isocenter_status run_item(Node& node, const isocenter::detail::Item& item);

@@ -30,9 +30,15 @@ class PhantomProjectionsOperator : public OperatorBase<PhantomProjections> {
     const auto count = static_cast<std::int64_t>(views_.size());
     check_acquisition({views_, beam_, detector_, static_cast<int>(params.rows), static_cast<int>(params.columns)},
                       {.least_views = 1, .method = PhantomProjections::name});
+    if (count % params.blocks != 0)
+      throw Failure(ErrorCode::invalid_argument,
+                    "blocks = " + std::to_string(params.blocks) + " does not divide the " + std::to_string(count) +
+                        " views, and every block has equally many",
+                    "choose a divisor of the number of views");
     for (View& v : views_) v.time_s += params.time_s;
     PayloadRef output = plan.output("output");
-    output.set_tensor("views", tensor(DType::float32, "nvu", {count, params.rows, params.columns}));
+    output.set_tensor("views", tensor(DType::float32, "nvu", {count / params.blocks, params.rows, params.columns}));
+    if (params.blocks > 1) set_view_blocks(output, params.blocks);
     set_views(output, views_, beam_, detector_);
     output.set_numbers("mu_water_per_mm", {&params.mu_water_per_mm, 1});
     output.set_text("unit", "1");
@@ -42,27 +48,29 @@ class PhantomProjectionsOperator : public OperatorBase<PhantomProjections> {
         signal[n] = breathing(views_[n].time_s, params.breathing_period_s);
       output.set_numbers("motion.signal", signal);
     }
-    plan.items(params.count);
+    plan.items(params.count * params.blocks);
   }
 
   void run(const RunContext& run) override {
-    if (run.sequence() >= params.count) throw EndOfStream{};
+    const std::int64_t scan = run.sequence() / params.blocks;
+    if (scan >= params.count) throw EndOfStream{};
     const Launcher threads = launcher_of(run);
     auto* data = run.output("output").tensor("views").as<float>();
     const int rows = static_cast<int>(params.rows), columns = static_cast<int>(params.columns);
     const std::int64_t elements = params.rows * params.columns;
     const bool moves = params.phantom == PhantomKind::moving_thorax;
-    for (std::size_t n = 0; n < views_.size(); ++n) {
+    const std::size_t count = views_.size() / static_cast<std::size_t>(params.blocks);
+    const std::size_t first = static_cast<std::size_t>(run.sequence() % params.blocks) * count;
+    for (std::size_t n = first; n < first + count; ++n) {
       run.check_cancelled();
-      if (n == 0 || moves) make_phantom(params, run.sequence(), views_[n].time_s, &solids_);
-      float* view = data + static_cast<std::int64_t>(n) * elements;
+      if (n == first || moves) make_phantom(params, scan, views_[n].time_s, &solids_);
+      float* view = data + static_cast<std::int64_t>(n - first) * elements;
       project(threads, solids_, views_[n], beam_, rows, columns, params.mu_water_per_mm, view, detector_);
       if (params.photons > 0.0)
-        add_photon_noise(
-            threads, {view, static_cast<std::size_t>(elements)}, params.photons,
-            static_cast<std::uint64_t>(params.noise_seed),
-            (static_cast<std::uint64_t>(run.sequence()) * views_.size() + n) * static_cast<std::uint64_t>(elements));
-      run.progress(static_cast<double>(n + 1) / static_cast<double>(views_.size()));
+        add_photon_noise(threads, {view, static_cast<std::size_t>(elements)}, params.photons,
+                         static_cast<std::uint64_t>(params.noise_seed),
+                         (static_cast<std::uint64_t>(scan) * views_.size() + n) * static_cast<std::uint64_t>(elements));
+      run.progress(static_cast<double>(n + 1 - first) / static_cast<double>(count));
     }
   }
 

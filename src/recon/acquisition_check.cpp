@@ -181,7 +181,7 @@ void check_gaps(const Acquisition& scan, const AcquisitionNeeds& needs) {
 
 }  // namespace
 
-Acquisition read_acquisition(const Payload& projections) {
+Acquisition read_acquisition(const Payload& projections, std::int64_t blocks) {
   const TensorView tensor = projections.tensor("views");
   const std::size_t given = projections.numbers("acquisition.views").size();
   if (given == 0)
@@ -197,8 +197,9 @@ Acquisition read_acquisition(const Payload& projections) {
   scan.detector = detector_of(projections);
   scan.rows = static_cast<int>(tensor.extent('v'));
   scan.columns = static_cast<int>(tensor.extent('u'));
-  if (static_cast<std::int64_t>(scan.views.size()) != tensor.extent('n'))
-    refuse("there are " + std::to_string(tensor.extent('n')) + " projections and " + std::to_string(scan.views.size()) +
+  if (static_cast<std::int64_t>(scan.views.size()) != blocks * tensor.extent('n'))
+    refuse("there are " + (blocks > 1 ? std::to_string(blocks) + " blocks of " : std::string()) +
+               std::to_string(tensor.extent('n')) + " projections and " + std::to_string(scan.views.size()) +
                " views in acquisition.views",
            "give one View for each projection");
   if (tensor.type() != DType::float32)

@@ -48,7 +48,8 @@ struct AcquisitionWarning {
 
 /// Reads the attributes and the shape of the tensor "views". Throws Failure (bad_data) when there are no views, their
 /// number is not that of the projections, the projections are not float32, or beam or detector have an unknown name.
-Acquisition read_acquisition(const Payload& projections);
+/// `blocks`: of how many payloads the views are, for methods that take a scan in parts.
+Acquisition read_acquisition(const Payload& projections, std::int64_t blocks = 1);
 
 /// Throws Failure, in one sentence that names the first bad view: numbers that are not finite; steps of 0; columns
 /// parallel to rows, or (where needed) not at right angles; a ray direction that is no unit vector; a source in the

@@ -10,16 +10,10 @@ namespace {
 constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 256 * 256; }
 }  // namespace
 
-FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency)
-    : plan_(std::move(plan)), fft_(fft) {
-  const int most = fft == nullptr ? fdk_views_per_pass_cpu : fdk_views_per_pass_device;
-  for (std::size_t f = 0; f + 1 < plan_.frame_begin.size(); ++f)
-    views_per_pass_ =
-        std::max(views_per_pass_,
-                 static_cast<int>(std::min<std::int64_t>(most, plan_.frame_begin[f + 1] - plan_.frame_begin[f])));
-  const auto views = static_cast<std::uint64_t>(views_per_pass_);
-  const FdkStack stack = FdkStack::describe(nullptr, plan_.columns, plan_.rows);
-  stack_bytes_ = aligned(views * static_cast<std::uint64_t>(stack.view_stride) * sizeof(float) + 64);
+FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency,
+                     const FdkLimits& limits)
+    : plan_(std::move(plan)), fft_(fft), limits_(limits) {
+  choose_passes(concurrency);
   if (fft_ == nullptr) {
     response_.resize(static_cast<std::size_t>(plan_.length));
     for (std::int64_t k = 0; k < plan_.length; ++k)
@@ -27,30 +21,64 @@ FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_in
           static_cast<float>(plan_.response[static_cast<std::size_t>(fft_frequency_at(k, plan_.length))]);
     twiddles_.resize(static_cast<std::size_t>(fft_twiddle_count(plan_.length)));
     fft_fill_twiddles(plan_.length, twiddles_.data());
-    // Filtering and back projection follow each other, so they share what lies behind the stack.
-    scratch_bytes_ = stack_bytes_ + std::max(aligned(fdk_filter_scratch(plan_.length, plan_.end - plan_.begin,
-                                                                        !plan_.rectification.empty(), concurrency)),
-                                             aligned(fdk_aligned_scratch(concurrency)));
     return;
   }
   for (std::int64_t k = 0; k <= plan_.length / 2; ++k)
     response_.push_back(static_cast<float>(plan_.response[static_cast<std::size_t>(k)]));
-  const std::uint64_t lines = views * static_cast<std::uint64_t>(plan_.rows);
-  padded_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length) * sizeof(float));
-  spectra_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length + 2) * sizeof(float));
+  const std::int64_t lines = static_cast<std::int64_t>(views_per_filter_) * plan_.rows;
   std::uint64_t workspace_bytes = 0;
-  if (const int error =
-          fft_->plan_real(device_index, plan_.length, static_cast<std::int64_t>(lines), &fft_plan_, &workspace_bytes);
-      error != 0)
+  if (const int error = fft_->plan_real(device_index, plan_.length, lines, &fft_plan_, &workspace_bytes); error != 0)
     throw Failure(ErrorCode::unsupported,
                   std::string(fft_->error_text(error)) + " (" + std::to_string(lines) + " rows of " +
                       std::to_string(plan_.length) + ")",
                   "run this node on \"cpu\", or use a smaller detector");
-  scratch_bytes_ = stack_bytes_ + padded_bytes_ + spectra_bytes_ + aligned(workspace_bytes);
+  work_bytes_ = padded_bytes_ + spectra_bytes_ + aligned(workspace_bytes);
 }
 
 FdkEngine::~FdkEngine() {
   if (fft_ != nullptr) fft_->destroy(fft_plan_);
+}
+
+std::uint64_t FdkEngine::stack_bytes_of(int views) const {
+  const FdkStack stack = FdkStack::describe(nullptr, plan_.columns, plan_.rows);
+  return aligned(static_cast<std::uint64_t>(views) * static_cast<std::uint64_t>(stack.view_stride) * sizeof(float) +
+                 64);
+}
+
+/// What filtering and back projection need beside the stack. On the CPU they follow each other and share it; on a
+/// device the transform's own workspace is taken to be as large as the spectra until it is known.
+std::uint64_t FdkEngine::work_bytes_of(int views, int concurrency) const {
+  if (fft_ == nullptr)
+    return std::max(
+        aligned(fdk_filter_scratch(plan_.length, plan_.end - plan_.begin, !plan_.rectification.empty(), concurrency)),
+        aligned(fdk_aligned_scratch(concurrency)));
+  const auto lines = static_cast<std::uint64_t>(views) * static_cast<std::uint64_t>(plan_.rows);
+  return aligned(lines * static_cast<std::uint64_t>(plan_.length) * sizeof(float)) +
+         2 * aligned(lines * static_cast<std::uint64_t>(plan_.length + 2) * sizeof(float));
+}
+
+void FdkEngine::choose_passes(int concurrency) {
+  const std::int64_t block = limits_.block;
+  const int most = fft_ != nullptr ? fdk_views_per_pass_device
+                   : block > 0     ? fdk_views_per_pass_streaming
+                                   : fdk_views_per_pass_cpu;
+  for (std::size_t f = 0; f + 1 < plan_.frame_begin.size(); ++f)
+    views_per_pass_ =
+        std::max(views_per_pass_,
+                 static_cast<int>(std::min<std::int64_t>(most, plan_.frame_begin[f + 1] - plan_.frame_begin[f])));
+  const auto at_once = [&] {
+    return block > 0 ? static_cast<int>(std::min<std::int64_t>(block, views_per_pass_)) : views_per_pass_;
+  };
+  while (views_per_pass_ > 1 &&
+         stack_bytes_of(views_per_pass_) + work_bytes_of(at_once(), concurrency) > limits_.most_bytes)
+    views_per_pass_ -= std::max(1, views_per_pass_ / 8);
+  views_per_filter_ = at_once();
+  stack_bytes_ = stack_bytes_of(views_per_pass_);
+  work_bytes_ = work_bytes_of(views_per_filter_, concurrency);
+  const std::uint64_t lines =
+      static_cast<std::uint64_t>(views_per_filter_) * static_cast<std::uint64_t>(plan_.rows) * sizeof(float);
+  padded_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length));
+  spectra_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length + 2));
 }
 
 FdkTables FdkEngine::host_tables() const {
@@ -63,32 +91,8 @@ FdkTables FdkEngine::host_tables() const {
           plan_.redundancy.empty() ? nullptr : plan_.redundancy.data()};
 }
 
-FdkFilter FdkEngine::filter_of(const float* projections, std::int64_t first, int count, const FdkStack& stack) const {
-  FdkRows rows{projections,
-               tables_.order + first,
-               tables_.weights + first,
-               plan_.raw_columns,
-               plan_.raw_rows,
-               plan_.columns,
-               plan_.begin,
-               plan_.end};
-  if (tables_.rectification != nullptr) rows.rectification = tables_.rectification + first;
-  if (tables_.redundancy != nullptr) {
-    rows.redundancy = tables_.redundancy + first * plan_.columns;
-    rows.redundancy_stride = plan_.columns;
-  }
-  rows.truncation = plan_.truncation;
-  // Where a displaced detector's shorter side ends the weights are 0 already.
-  rows.extend_left = plan_.truncation != FdkTruncation::none && plan_.begin == 0;
-  rows.extend_right = plan_.truncation != FdkTruncation::none && plan_.end == plan_.columns;
-  rows.extension = plan_.extension;
-  rows.mu_column = static_cast<float>(plan_.mu_column);
-  return {rows, count, stack, plan_.length, tables_.twiddles, tables_.response};
-}
-
-void FdkEngine::refuse_reading(const float* projections, std::int64_t place) const {
+void FdkEngine::refuse_reading(std::int64_t place, float value) const {
   const std::int64_t elements = static_cast<std::int64_t>(plan_.raw_columns) * plan_.raw_rows;
-  const float value = projections[place];
   const std::string where = "the projection of view " + std::to_string(place / elements) + " has " +
                             std::to_string(value) + " at row " + std::to_string(place % elements / plan_.raw_columns) +
                             ", column " + std::to_string(place % plan_.raw_columns);
@@ -100,29 +104,93 @@ void FdkEngine::refuse_reading(const float* projections, std::int64_t place) con
 }
 
 void FdkEngine::run(const Launcher& launcher, const float* projections, float* volume, float initial, void* scratch,
-                    OnPass on_pass, void* user) const {
+                    const FdkWatch& watch) const {
   const std::int64_t voxels = plan_.grid.nx * plan_.grid.ny * plan_.grid.nz;
   const auto all = static_cast<double>(plan_.order.size());
+  char* const work = static_cast<char*>(scratch) + stack_bytes_;
   for (std::int64_t f = 0; f < plan_.frames(); ++f) {
     const std::int64_t begin = plan_.frame_begin[static_cast<std::size_t>(f)];
     const std::int64_t end = plan_.frame_begin[static_cast<std::size_t>(f) + 1];
     for (std::int64_t first = begin; first < end; first += views_per_pass_) {
-      if (on_pass != nullptr) on_pass(user, static_cast<double>(first) / all);
-      const int count = static_cast<int>(std::min<std::int64_t>(views_per_pass_, end - first));
-      pass(launcher, projections, first, count, volume + f * voxels, initial, first > begin,
-           static_cast<char*>(scratch));
+      if (watch.progress != nullptr) watch.progress(watch.user, static_cast<double>(first) / all);
+      const Pass pass{first, std::min<std::int64_t>(first + views_per_pass_, end)};
+      filter(launcher, projections, 0, first, static_cast<int>(pass.end - first), scratch, 0, work);
+      back_project(launcher, pass, volume + f * voxels, initial, first > begin, scratch, work, watch);
     }
   }
 }
 
-void FdkEngine::pass(const Launcher& launcher, const float* projections, std::int64_t first, int count, float* frame,
-                     float initial, bool goes_on, char* scratch) const {
-  const FdkStack stack = FdkStack::describe(reinterpret_cast<float*>(scratch), plan_.columns, plan_.rows);
-  char* const behind = scratch + stack_bytes_;
-  const FdkFilter filter = filter_of(projections, first, count, stack);
-  const FdkBackProject job{stack,
-                           tables_.matrices + first,
-                           count,
+FdkEngine::Pass FdkEngine::streaming_pass_of(std::int64_t view) const {
+  const auto all = static_cast<std::int64_t>(plan_.order.size());
+  const std::int64_t last = all - std::min(views_per_pass_, fft_ == nullptr ? fdk_last_views_cpu : views_per_pass_);
+  if (view >= last) return {std::max<std::int64_t>(last, 0), all};
+  const std::int64_t end = last - (last - view - 1) / views_per_pass_ * views_per_pass_;
+  return {std::max<std::int64_t>(end - views_per_pass_, 0), end};
+}
+
+void FdkEngine::add(const Launcher& launcher, const float* projections, std::int64_t first, float* volume,
+                    float initial, void* stack, void* scratch, const FdkWatch& watch) const {
+  char* const work = static_cast<char*>(scratch);
+  const std::int64_t behind = first + limits_.block;
+  for (std::int64_t view = first; view < behind;) {
+    const Pass pass = streaming_pass_of(view);
+    const int count = static_cast<int>(std::min<std::int64_t>(std::min(pass.end, behind) - view, views_per_filter_));
+    filter(launcher, projections, first, view, count, stack, view - pass.begin, work);
+    view += count;
+    if (view < pass.end) continue;
+    if (watch.progress != nullptr)
+      watch.progress(watch.user, static_cast<double>(view - first) / static_cast<double>(limits_.block));
+    back_project(launcher, pass, volume, initial, pass.begin > 0, stack, work, watch);
+  }
+}
+
+void FdkEngine::filter(const Launcher& launcher, const float* projections, std::int64_t origin, std::int64_t first,
+                       int count, void* stack_memory, std::int64_t slot, char* work) const {
+  FdkStack stack = FdkStack::describe(static_cast<float*>(stack_memory), plan_.columns, plan_.rows);
+  stack.data += slot * stack.view_stride;
+  FdkRows rows{projections,
+               tables_.order + first,
+               tables_.weights + first,
+               plan_.raw_columns,
+               plan_.raw_rows,
+               plan_.columns,
+               plan_.begin,
+               plan_.end};
+  rows.first = origin;
+  if (tables_.rectification != nullptr) rows.rectification = tables_.rectification + first;
+  if (tables_.redundancy != nullptr) {
+    rows.redundancy = tables_.redundancy + first * plan_.columns;
+    rows.redundancy_stride = plan_.columns;
+  }
+  rows.truncation = plan_.truncation;
+  // Where a displaced detector's shorter side ends the weights are 0 already.
+  rows.extend_left = plan_.truncation != FdkTruncation::none && plan_.begin == 0;
+  rows.extend_right = plan_.truncation != FdkTruncation::none && plan_.end == plan_.columns;
+  rows.extension = plan_.extension;
+  rows.mu_column = static_cast<float>(plan_.mu_column);
+  const FdkFilter filter{rows, count, stack, plan_.length, tables_.twiddles, tables_.response};
+  if (fft_ == nullptr) {
+    const std::int64_t bad = fdk_filter(launcher, filter, work);
+    if (bad >= 0)
+      refuse_reading(bad, projections[bad - origin * static_cast<std::int64_t>(plan_.raw_columns) * plan_.raw_rows]);
+    return;
+  }
+  const FdkDeviceFilter device{fft_,
+                               fft_plan_,
+                               reinterpret_cast<float*>(work),
+                               reinterpret_cast<float*>(work + padded_bytes_),
+                               work + padded_bytes_ + spectra_bytes_,
+                               tables_.response};
+  const bool own_kernels = !launcher.reference_only && !launcher.on_cpu();
+  if (const int error = fdk_filter_on_device(launcher, filter, device, own_kernels); error != 0)
+    throw Failure(ErrorCode::device_lost, fft_->error_text(error), "restart the program; if it stays, run on \"cpu\"");
+}
+
+void FdkEngine::back_project(const Launcher& launcher, const Pass& pass, float* frame, float initial, bool goes_on,
+                             void* stack, char* work, const FdkWatch& watch) const {
+  const FdkBackProject job{FdkStack::describe(static_cast<float*>(stack), plan_.columns, plan_.rows),
+                           tables_.matrices + pass.begin,
+                           static_cast<int>(pass.end - pass.begin),
                            frame,
                            static_cast<int>(plan_.grid.nx),
                            static_cast<int>(plan_.grid.ny),
@@ -131,21 +199,8 @@ void FdkEngine::pass(const Launcher& launcher, const float* projections, std::in
                            goes_on,
                            plan_.column_axis};
   const bool tuned = plan_.aligned && !launcher.reference_only;
-  if (fft_ == nullptr) {
-    if (const std::int64_t bad = fdk_filter(launcher, filter, behind); bad >= 0) refuse_reading(projections, bad);
-    if (tuned && fdk_back_project_aligned(launcher, job, behind)) return;
-    return launch(launcher, job, job.nx, job.ny, job.nz);
-  }
-  const FdkDeviceFilter device{fft_,
-                               fft_plan_,
-                               reinterpret_cast<float*>(behind),
-                               reinterpret_cast<float*>(behind + padded_bytes_),
-                               behind + padded_bytes_ + spectra_bytes_,
-                               tables_.response};
-  const bool own_kernels = !launcher.reference_only && !launcher.on_cpu();
-  if (const int error = fdk_filter_on_device(launcher, filter, device, own_kernels); error != 0)
-    throw Failure(ErrorCode::device_lost, fft_->error_text(error), "restart the program; if it stays, run on \"cpu\"");
-  if (tuned && own_kernels)
+  if (tuned && fft_ == nullptr && fdk_back_project_aligned(launcher, job, work, {watch.stop, watch.user})) return;
+  if (tuned && !launcher.on_cpu())
     return launch_by_name(launcher, "recon/fdk_back_project_columns", &job, job.nx, job.ny, job.nz);
   launch(launcher, job, job.nx, job.ny, job.nz);
 }

@@ -1,7 +1,6 @@
 #pragma once
 // FDK as it runs: the tables on the device, the passes over groups of views. Apart from the operator, so that tests and
 // benchmarks can run it without a pipeline.
-#include <functional>
 #include <memory>
 
 #include "recon/fdk_device_filter.hpp"
@@ -13,6 +12,20 @@ namespace isocenter::detail {
 /// How many views are filtered and back-projected together. Their filtered rows stay in memory; the volume is read and
 /// written once a pass, so that more views pay on a processor whose volume is in slow memory.
 constexpr int fdk_views_per_pass_cpu = 96, fdk_views_per_pass_device = 32;
+/// When views arrive one after the other: fewer, and the last pass a small one, because it is what is waited for.
+constexpr int fdk_views_per_pass_streaming = 48, fdk_last_views_cpu = 12;
+
+struct FdkLimits {
+  std::uint64_t most_bytes = ~std::uint64_t{0};  ///< passes become smaller until scratch and stack keep within it
+  std::int64_t block = 0;                        ///< views that come at once; 0: all
+};
+
+/// Whoever waits: told between passes what part is done, asked between tiles whether to stop.
+struct FdkWatch {
+  void (*progress)(void* user, double done) = nullptr;  ///< may throw
+  bool (*stop)(void* user) = nullptr;                   ///< any thread
+  void* user = nullptr;
+};
 
 /// Tables in the memory of the device that runs.
 struct FdkTables {
@@ -28,13 +41,18 @@ struct FdkTables {
 class FdkEngine {
  public:
   /// `fft` is null on the CPU. Throws Failure when the device's transform cannot be planned.
-  FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency);
+  FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency,
+            const FdkLimits& limits = {});
   ~FdkEngine();
   FdkEngine(const FdkEngine&) = delete;
   FdkEngine& operator=(const FdkEngine&) = delete;
 
   const FdkPlan& plan() const { return plan_; }
-  std::uint64_t scratch_bytes() const { return scratch_bytes_; }
+  int views_per_pass() const { return views_per_pass_; }
+  /// For one run: with the filtered views of a pass unless views come in blocks.
+  std::uint64_t scratch_bytes() const { return work_bytes_ + (limits_.block > 0 ? 0 : stack_bytes_); }
+  /// What is kept between blocks: the filtered views that wait for their pass.
+  std::uint64_t stack_bytes() const { return stack_bytes_; }
   /// What the tables hold, in host memory.
   const std::vector<float>& response() const { return response_; }
   const std::vector<Complex<float>>& twiddles() const { return twiddles_; }
@@ -42,19 +60,30 @@ class FdkEngine {
   /// The tables as they lie in host memory, for the CPU.
   FdkTables host_tables() const;
 
-  /// What one pass gets: called before each with the part that is done; may throw to stop.
-  using OnPass = void (*)(void* user, double done);
-
   /// Reconstructs all frames: projections in the order of the plan's views, volume frames × nz × ny × nx. `initial` is
   /// what a voxel outside everything gets.
   void run(const Launcher& launcher, const float* projections, float* volume, float initial, void* scratch,
-           OnPass on_pass, void* user) const;
+           const FdkWatch& watch) const;
+
+  /// Takes the next block of views, view `first` of the scan the first of them: filters them into `stack` and
+  /// back-projects the passes that are complete. After the last block the volume is ready. One frame.
+  void add(const Launcher& launcher, const float* projections, std::int64_t first, float* volume, float initial,
+           void* stack, void* scratch, const FdkWatch& watch) const;
 
  private:
-  FdkFilter filter_of(const float* projections, std::int64_t first, int count, const FdkStack& stack) const;
-  [[noreturn]] void refuse_reading(const float* projections, std::int64_t place) const;
-  void pass(const Launcher& launcher, const float* projections, std::int64_t first, int count, float* frame,
-            float initial, bool goes_on, char* scratch) const;
+  struct Pass {
+    std::int64_t begin, end;
+  };
+  Pass streaming_pass_of(std::int64_t view) const;
+  void choose_passes(int concurrency);
+  std::uint64_t stack_bytes_of(int views) const;
+  std::uint64_t work_bytes_of(int views, int concurrency) const;
+  /// `projections` begin with view `origin`; entries first .. first + count of the plan go to the stack from `slot` on.
+  void filter(const Launcher& launcher, const float* projections, std::int64_t origin, std::int64_t first, int count,
+              void* stack, std::int64_t slot, char* work) const;
+  void back_project(const Launcher& launcher, const Pass& pass, float* frame, float initial, bool goes_on, void* stack,
+                    char* work, const FdkWatch& watch) const;
+  [[noreturn]] void refuse_reading(std::int64_t place, float value) const;
 
   FdkPlan plan_;
   const FftService* fft_;
@@ -62,8 +91,9 @@ class FdkEngine {
   FdkTables tables_;
   std::vector<float> response_;
   std::vector<Complex<float>> twiddles_;
-  int views_per_pass_ = 0;
-  std::uint64_t stack_bytes_ = 0, padded_bytes_ = 0, spectra_bytes_ = 0, scratch_bytes_ = 0;
+  FdkLimits limits_;
+  int views_per_pass_ = 1, views_per_filter_ = 1;
+  std::uint64_t stack_bytes_ = 0, padded_bytes_ = 0, spectra_bytes_ = 0, work_bytes_ = 0;
 };
 
 }  // namespace isocenter::detail

@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <cmath>
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <numbers>
 #include <optional>
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
+#include "recon/acquisition_check.hpp"
 #include "recon/fdk_engine.hpp"
 
 namespace isocenter::detail {
@@ -13,10 +15,14 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
  public:
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
-    const FdkRequest request = request_for(input);
+    blocks_ = view_blocks_of(input);
+    const Acquisition scan = read_acquisition(input, blocks_);
+    const FdkRequest request = request_for(input, scan);
     const Launcher launcher = launcher_of(plan);
     const auto* fft = plan.on_cpu() ? nullptr : find_fft(plan, launcher);
-    engine_.emplace(plan_fdk(request), fft, plan.device().index, launcher.concurrency);
+    FdkPlan made = plan_fdk(request);
+    for (const AcquisitionWarning& w : check_volume(scan, volume_grid(made.grid))) plan.warn(w.what, w.fix);
+    make_engine(plan, std::move(made), fft, launcher.concurrency, input.tensor("views").extent('n'));
     const FdkPlan& p = engine_->plan();
     if (!plan.on_cpu()) require_kernels(plan);
     const std::span<const double> geometry = input.numbers("acquisition.views");
@@ -25,7 +31,11 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     describe(plan.output("output"), input, request.phases);
     plan.scratch(engine_->scratch_bytes());
     upload_tables(plan);
-    state_facts(plan, p);
+    if (blocks_ > 1) {
+      plan.gather(blocks_);
+      waiting_ = plan.allocate<char>(engine_->stack_bytes(), "filtered views that wait for their pass");
+    }
+    state_facts(plan, p, engine_->views_per_pass());
   }
 
   void run(const RunContext& run) override {
@@ -35,38 +45,98 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
       throw Failure(ErrorCode::bad_data,
                     "this item's acquisition.views differ from those that the session was planned with",
                     "prepare a session for each acquisition geometry");
-    engine_->run(
-        launcher_of(run), input.tensor("views").as<float>(), run.output("output").tensor("voxels").as<float>(),
-        params.unit == CtUnit::hu ? -1000.0F : 0.0F, run.scratch(),
-        [](void* user, double done) {
-          const auto& context = *static_cast<const RunContext*>(user);
-          context.check_cancelled();
-          context.progress(done);
-        },
-        const_cast<void*>(static_cast<const void*>(&run)));
+    const FdkWatch watch{[](void* user, double done) {
+                           const auto& context = *static_cast<const RunContext*>(user);
+                           context.check_cancelled();
+                           context.progress(done);
+                         },
+                         [](void* user) { return static_cast<const RunContext*>(user)->cancelled(); },
+                         const_cast<void*>(static_cast<const void*>(&run))};
+    const auto* projections = input.tensor("views").as<float>();
+    auto* voxels = run.output("output").tensor("voxels").as<float>();
+    const float initial = params.unit == CtUnit::hu ? -1000.0F : 0.0F;
+    if (blocks_ == 1) {
+      engine_->run(launcher_of(run), projections, voxels, initial, run.scratch(), watch);
+    } else {
+      const std::int64_t block = next_block(run.sequence());
+      next_block_ = 0;  // when this one fails, a new scan comes next
+      engine_->add(launcher_of(run), projections, block * input.tensor("views").extent('n'), voxels, initial, waiting_,
+                   run.scratch(), watch);
+      next_block_ = (block + 1) % blocks_;
+    }
+    run.check_cancelled();
+  }
+
+  void finish(bool completed) override {
+    if (completed && next_block_ != 0)
+      throw Failure(ErrorCode::bad_data,
+                    "the stream ended after block " + std::to_string(next_block_ - 1) + " of a scan of " +
+                        std::to_string(blocks_) + " blocks, so that there is no volume",
+                    "give all blocks of a scan");
   }
 
  private:
-  FdkRequest request_for(const PayloadRef& input) const {
-    const TensorView tensor = input.tensor("views");
-    FdkRequest r;
-    r.views = views_of(input);
-    r.beam = beam_of(input);
-    r.columns = static_cast<int>(tensor.extent('u'));
-    r.rows = static_cast<int>(tensor.extent('v'));
-    if (r.views.empty())
-      throw Failure(ErrorCode::bad_data, "the projections have no attribute acquisition.views",
-                    "set one View for each projection (isocenter/recon/acquisition.hpp)");
-    if (static_cast<std::int64_t>(r.views.size()) != tensor.extent('n'))
+  /// Which block of its scan an item is: the next one, or a new scan's first.
+  std::int64_t next_block(std::int64_t sequence) {
+    const std::int64_t block = sequence % blocks_;
+    if (block != 0 && block != next_block_)
       throw Failure(ErrorCode::bad_data,
-                    "there are " + std::to_string(tensor.extent('n')) + " projections and " +
-                        std::to_string(r.views.size()) + " views in acquisition.views",
-                    "give one View for each projection");
-    if (tensor.type() != DType::float32)
-      throw Failure(ErrorCode::bad_data, "the projections are not float32",
-                    "convert them to line integrals in float32");
+                    "block " + std::to_string(block) + " of " + std::to_string(blocks_) + " came where block " +
+                        std::to_string(next_block_) + " should, so that views are missing",
+                    "let the wire from the source block (its policy may drop items)");
+    return block;
+  }
+
+  static VolumeGrid volume_grid(const VoxelGrid& g) { return {g.nx, g.ny, g.nz, Geometry(g.spacing_mm, g.origin_mm)}; }
+
+  /// With passes as large as half of what the budget leaves; the rest is for the nodes behind.
+  void make_engine(const PlanContext& plan, FdkPlan made, const FftService* fft, int concurrency, std::int64_t block) {
+    const VoxelGrid grid = made.grid;
+    const auto volume =
+        4 * static_cast<std::uint64_t>(grid.nx * grid.ny * grid.nz) * static_cast<std::uint64_t>(made.frames());
+    const std::uint64_t tables =
+        made.order.size() * (sizeof(std::int64_t) + sizeof(FdkViewWeight) + sizeof(FdkMatrix)) +
+        made.rectification.size() * sizeof(FdkRectification) + made.redundancy.size() * sizeof(float) +
+        static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
+    const std::uint64_t left = plan.memory_left(), other = volume + tables;
+    FdkLimits limits;
+    limits.block = blocks_ > 1 ? block : 0;
+    if (left != UINT64_MAX) limits.most_bytes = left > other ? (left - other) / 2 : 0;
+    engine_.emplace(std::move(made), fft, plan.device().index, concurrency, limits);
+    const std::uint64_t work = engine_->stack_bytes() + engine_->scratch_bytes();
+    if (left == UINT64_MAX || other + work <= left) return;
+    const double part =
+        left > tables + work ? std::cbrt(static_cast<double>(left - tables - work) / static_cast<double>(volume)) : 0.0;
+    const auto fits = [&](std::int64_t n) {
+      return std::to_string(static_cast<std::int64_t>(part * static_cast<double>(n)));
+    };
+    const auto megabytes = [](std::uint64_t bytes) { return number(static_cast<double>(bytes) * 1e-6) + " MB"; };
+    throw Failure(
+        ErrorCode::out_of_memory,
+        "a volume of " + std::to_string(grid.nx) + " x " + std::to_string(grid.ny) + " x " + std::to_string(grid.nz) +
+            " voxels needs " + megabytes(volume) + " and " + megabytes(work + tables) +
+            " to work in, and of the budget " + megabytes(left) + " are left on '" + plan.device().name + "'",
+        part > 0.0
+            ? "raise the budget; " + fits(grid.nx) + " x " + fits(grid.ny) + " x " + fits(grid.nz) + " voxels would fit"
+            : "raise the budget");
+  }
+
+  FdkRequest request_for(const PayloadRef& input, const Acquisition& scan) const {
+    FdkRequest r;
+    r.views = scan.views;
+    r.beam = scan.beam;
+    r.columns = scan.columns;
+    r.rows = scan.rows;
+    if (scan.detector == DetectorShape::curved)
+      throw Failure(ErrorCode::unsupported, "acquisition.detector is curved, and FDK filters the rows of a flat one",
+                    "resample the projections onto a flat detector");
     const std::span<const double> phases = input.numbers("acquisition.phases");
     r.phases = phases.empty() ? 1 : static_cast<int>(phases[0]);
+    if (blocks_ > 1 && r.phases > 1)
+      throw Failure(ErrorCode::unsupported,
+                    "the scan comes in " + std::to_string(blocks_) + " blocks and has " + std::to_string(r.phases) +
+                        " motion phases, which need all views at once",
+                    "give the scan as one item");
     r.nx = params.nx;
     r.ny = params.ny;
     r.nz = params.nz;
@@ -139,7 +209,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     return text;
   }
 
-  static void state_facts(PlanContext& plan, const FdkPlan& p) {
+  static void state_facts(PlanContext& plan, const FdkPlan& p, int views_per_pass) {
     const std::string arc = number(p.arc.length_rad * 180.0 / std::numbers::pi) + " deg";
     plan.fact("fdk.scan", p.displaced  ? "full circle, displaced detector (Wang's weights)"
                           : p.arc.full ? "full circle"
@@ -149,6 +219,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     plan.fact("fdk.back_projection",
               p.aligned ? std::string("detector columns along ") + "xyz"[p.column_axis] : "any orientation");
     plan.fact("fdk.filter_length", std::to_string(p.length));
+    plan.fact("fdk.views_per_pass", std::to_string(views_per_pass));
   }
 
   void upload_tables(PlanContext& plan) {
@@ -166,6 +237,8 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
 
   std::optional<FdkEngine> engine_;
   std::vector<double> planned_views_;
+  std::int64_t blocks_ = 1, next_block_ = 0;
+  void* waiting_ = nullptr;
 };
 
 }  // namespace isocenter::detail

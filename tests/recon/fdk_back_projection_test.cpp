@@ -1,6 +1,7 @@
 // The reference against Feldkamp's formula ray by ray in double; the tuned variants against the reference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "phantom/poisson.hpp"
@@ -231,6 +232,19 @@ TEST(FdkAligned, DeclinesVoxelsMuchHigherThanDetectorRows) {
   std::vector<float> volume(27);
   const Scratch scratch(fdk_aligned_scratch(1));
   EXPECT_FALSE(fdk_back_project_aligned(launcher_with(1), job.kernel(volume), scratch.get()));
+}
+
+TEST(FdkAligned, StopsBetweenTilesWhenAsked) {
+  const Job job({.views = 3, .columns = 40, .rows = 40, .column_step_mm = 6, .row_step_mm = 6},
+                grid_of(64, 64, 20, {3, 3, 3}));
+  std::vector<float> volume(job.voxels(), -7e30F);
+  const Scratch scratch(fdk_aligned_scratch(1));
+  int asked = 0;
+  const FdkStop third{[](void* user) { return ++*static_cast<int*>(user) == 3; }, &asked};
+  ASSERT_TRUE(fdk_back_project_aligned(launcher_with(1), job.kernel(volume), scratch.get(), third));
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(std::count(volume.begin(), volume.end(), -7e30F),
+            static_cast<std::ptrdiff_t>(64 * 64 * 20 - 2 * 16 * 8 * 20));
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ inline Image reconstruct(const Scan& scan, const detail::FdkRequest& request, co
   const Scratch scratch(engine.scratch_bytes());
   Image image{p.grid,
               std::vector<float>(static_cast<std::size_t>(p.frames() * p.grid.nx * p.grid.ny * p.grid.nz), -7e30F)};
-  engine.run(launcher, scan.projections.data(), image.voxels.data(), initial, scratch.get(), nullptr, nullptr);
+  engine.run(launcher, scan.projections.data(), image.voxels.data(), initial, scratch.get(), {});
   return image;
 }
 

@@ -72,6 +72,7 @@ struct PhantomProjections {
     double photons = 0;
     std::int64_t noise_seed = 1;
     std::int64_t count = 1;
+    std::int64_t blocks = 1;
     static constexpr const char* beams[] = {"cone", "fan", "parallel"};
     static constexpr const char* orbits[] = {"circle", "short_scan", "helix", "tomosynthesis_arc",
                                              "tomosynthesis_line"};
@@ -116,7 +117,9 @@ struct PhantomProjections {
               param(&Params::photons, "photons", Unit::none, 0, 1e9,
                     "Photons that each element would count without an object; 0: no noise."),
               param(&Params::noise_seed, "noise_seed", Unit::none, 0, 9e15, "Another seed gives other noise."),
-              param(&Params::count, "count", Unit::none, 1, 1e9, "Items to give; item i has seed + i."),
+              param(&Params::count, "count", Unit::none, 1, 1e9, "Scans to give; scan i has seed + i."),
+              param(&Params::blocks, "blocks", Unit::none, 1, 100000,
+                    "Items that a scan is given in, one after the other; must divide the number of views."),
           });
     }
   };

@@ -4,6 +4,7 @@
 //   "acquisition.views"     14 numbers a view, in the order of View's members
 //   "acquisition.beam"      "cone" (or none) or "parallel"
 //   "acquisition.detector"  "flat" (or none) or "curved"
+//   "acquisition.view_blocks"  into how many payloads a scan is cut (none: one)
 // Builders of the usual scans: CircularOrbit below, the others in orbits.hpp. Projection matrices and IEC 61217 angles:
 // projection_matrix.hpp, iec61217.hpp. A recon operator begins its plan with check_acquisition
 // (src/recon/acquisition_check.hpp).
@@ -91,6 +92,17 @@ inline void set_views(Payload& projections, std::span<const View> views, Beam be
                           {reinterpret_cast<const double*>(views.data()), views.size() * numbers_per_view});
   projections.set_text("acquisition.beam", beam == Beam::cone ? "cone" : "parallel");
   projections.set_text("acquisition.detector", detector == DetectorShape::flat ? "flat" : "curved");
+}
+
+/// Says that each payload holds a part of the scan: equally many views, the first ones in the first payload of
+/// `blocks`. "acquisition.views" has those of the whole scan on all of them.
+inline void set_view_blocks(Payload& projections, std::int64_t blocks) {
+  const auto count = static_cast<double>(blocks);
+  projections.set_numbers("acquisition.view_blocks", {&count, 1});
+}
+inline std::int64_t view_blocks_of(const Payload& projections) {
+  const std::span<const double> n = projections.numbers("acquisition.view_blocks");
+  return n.empty() || !(n[0] >= 1.0) ? 1 : static_cast<std::int64_t>(n[0]);
 }
 
 /// The views of a payload; empty when it has none. Valid as long as the payload's attribute.

@@ -19,12 +19,25 @@ enum class Truncation { none, roll_off, water_cylinder };
 /// (band-limited in space, zero-padded: Kak and Slaney 1988, chapter 3, equation 61) with a window, back projection
 /// weighted with the square of (source to axis) / (source to voxel). A view counts with half the angle between its
 /// neighbours (of its own phase), so that uneven angles are right. Samples off the detector are zero. Phases: after
-/// phase_sort ("acquisition.phases" = n) view k belongs to frame round(n · phase) mod n. Border: an object that reaches
-/// over the detector's sides is truncated, and bright there. Cost: rows · views transforms, and 4 reads of the filtered
-/// views for each voxel and view; less where detector columns run along the volume's z axis (any orbit around the
-/// patient's z axis). Errors: bad_data for fewer than three views, a missing or wrong "acquisition.views", an angular
-/// gap, views without a phase; unsupported for a parallel beam or sources off a circle; invalid_argument for a volume
-/// that reaches the source.
+/// phase_sort ("acquisition.phases" = n) view k belongs to frame round(n · phase) mod n.
+///
+/// Found from the views: a short scan (one gap more than three times wider than any other; at least 180 degrees and the
+/// fan) gets Parker's weights, over the whole of its arc; a detector whose sides differ by more than a twentieth of its
+/// width, on a full circle, gets Wang's and a field of view of its longer side. Detectors whose rows do not run along
+/// the source's way, or whose columns not along a volume axis, are resampled once a view, with cubic convolution, onto
+/// one that does; the orbit's axis may have any direction.
+///
+/// Streaming: with "acquisition.view_blocks" = n (set_view_blocks) a scan comes as n items, each with the views of the
+/// whole scan as attribute; views are filtered and back-projected as they come, and the volume goes on with the last
+/// block. Memory: passes over the volume take fewer views where the budget is small; a volume that does not fit is
+/// refused with the size that would.
+///
+/// Border: an object that reaches over the detector's sides is truncated, and bright there, unless `truncation` goes on
+/// with the rows. Cost: rows · views transforms, and one linear interpolation for each voxel and view out of a detector
+/// column. Errors: bad_data for fewer than three views, a missing or wrong "acquisition.views", an angular gap, too
+/// short an arc, views without a phase, a reading that is not finite (on the CPU; named by view, row and column), a
+/// missing block; unsupported for a parallel beam, a curved detector, sources off a circle, phases of a scan in blocks;
+/// invalid_argument for a volume that reaches the source; out_of_memory.
 struct FdkReconstruction {
   static constexpr const char* name = "fdk_reconstruction";
   static constexpr const char* module = "recon";
