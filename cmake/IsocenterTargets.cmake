@@ -40,6 +40,14 @@ function(isocenter_module name)
   set_property(GLOBAL APPEND PROPERTY ISOCENTER_MODULES ${name})
 endfunction()
 
+# isocenter_hands_out_threads(<files>...): sources that call oneTBB or OpenMP; see src/core/thread_handoff.hpp.
+function(isocenter_hands_out_threads)
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
+    set_source_files_properties(${ARGN} DIRECTORY ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR} PROPERTIES
+      COMPILE_OPTIONS "-fno-sanitize=thread;-DISOCENTER_THREAD_SANITIZER")
+  endif()
+endfunction()
+
 # What every C++ target of ours is compiled with.
 function(isocenter_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)

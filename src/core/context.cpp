@@ -1,8 +1,6 @@
 #include "core/context.hpp"
 
 #include <dlfcn.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,16 +12,10 @@
 
 #include "core/structs.hpp"
 #include "core/text.hpp"
-#include "core/thread_handoff.hpp"
 
 using isocenter::ErrorCode;
 using isocenter::Failure;
 using isocenter::detail::Device;
-
-struct isocenter_context::Arena {
-  explicit Arena(int threads) : arena(threads > 0 ? threads : tbb::task_arena::automatic) { arena.initialize(); }
-  tbb::task_arena arena;
-};
 
 namespace isocenter::detail {
 namespace {
@@ -172,18 +164,8 @@ isocenter_context::isocenter_context(const isocenter_context_options& options) {
   if (options.threads != nullptr) {
     threads = take_struct(options.threads, "isocenter_context_options.threads");
   } else {
-    arena_ = std::make_unique<Arena>(options.thread_count);
-    threads.struct_size = sizeof threads;
-    threads.user = &arena_->arena;
-    threads.concurrency = arena_->arena.max_concurrency();
-    threads.parallel_for = [](void* user, std::int64_t count, std::int64_t grain,
-                              void (*body)(void*, std::int64_t, std::int64_t), void* data) {
-      ThreadHandoff handoff;
-      static_cast<tbb::task_arena*>(user)->execute([&] {
-        tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, count, static_cast<std::size_t>(grain)),
-                          [&](const auto& r) { handoff.part([&] { body(data, r.begin(), r.end()); }); });
-      });
-    };
+    pool_ = std::make_unique<isocenter::detail::ThreadPool>(options.thread_count);
+    threads = pool_->threads();
   }
   auto cpu = std::make_unique<Device>();
   cpu->name = cpu->kind = "cpu";

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/ref_counted.hpp"
+#include "core/thread_pool.hpp"
 
 namespace isocenter::detail {
 
@@ -66,8 +67,7 @@ struct isocenter_context final : isocenter::detail::RefCounted {
   std::vector<std::string> operator_names() const;
 
  private:
-  struct Arena;
-  std::unique_ptr<Arena> arena_;
+  std::unique_ptr<isocenter::detail::ThreadPool> pool_;            ///< null when the embedder brought threads
   std::deque<isocenter::detail::OperatorEntry> operator_entries_;  // what `operators` points to
 };
 

@@ -1,10 +1,11 @@
 #pragma once
 // What the thread sanitizer cannot see: oneTBB and OpenMP as distributions ship them are not compiled with it, so that
-// work which they hand from one thread to another looks like a race. A ThreadHandoff stands on the stack of the one who
-// hands out, and says what they guarantee: what came before is seen by every part, and every part by what comes after.
-// Between two parts it says nothing, so that their races are found. Costs nothing in other builds.
+// work which they hand from one thread to another looks like a race. The files that call them are compiled without it
+// too (isocenter_hands_out_threads in CMake), and say what is guaranteed with a ThreadHandoff: what came before is seen
+// by every part, and every part by what comes after. Between two parts it says nothing, so that their races are found.
+// Costs nothing in other builds.
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(ISOCENTER_THREAD_SANITIZER)
 extern "C" void __tsan_acquire(void* address);
 extern "C" void __tsan_release(void* address);
 #endif
@@ -13,7 +14,7 @@ namespace isocenter::detail {
 
 class ThreadHandoff {
  public:
-#if defined(__SANITIZE_THREAD__)
+#if defined(ISOCENTER_THREAD_SANITIZER)
   ThreadHandoff() { __tsan_release(&before_); }
   ~ThreadHandoff() { __tsan_acquire(&after_); }
   template <class Body>

@@ -51,7 +51,8 @@ TEST_F(Command, ListsOperatorsByModule) {
   const Finished f = command({"operators"});
   EXPECT_EQ(f.exit_code, 0);
   EXPECT_THAT(f.out, AllOf(ContainsRegex("\nphantom\n  phantom_projections +Exact projections"),
-                           ContainsRegex("\nrecon\n  compare_volumes +Error"), ContainsRegex("\ntest\n  test_fail +")));
+                           ContainsRegex("\nrecon\n(  [^\n]+\n)*  compare_volumes +Error"),
+                           ContainsRegex("\ntest\n  test_fail +")));
 }
 
 TEST_F(Command, DescribesAnOperatorFromItsOneDescription) {

@@ -366,7 +366,8 @@ TEST_F(RunCommand, ASecondCtrlCEndsAtOnce) {
   process.signal(SIGINT);
   ASSERT_TRUE(process.says("Once more ends at once."));
   process.signal(SIGINT);
-  EXPECT_EQ(process.wait().exit_code, 130);
+  const Finished f = process.wait();
+  EXPECT_EQ(f.exit_code, 130) << f.err;
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   EXPECT_THAT(files("out"), ElementsAre());
 }
