@@ -286,7 +286,7 @@ class Volume : public detail::TypedPayload<ISOCENTER_VOLUME> {
   std::string unit() const { return text("unit"); }
 };
 
-/// Line integrals (or counts) on a flat detector, float32, axes "nvu". The views' geometry is the attribute
+/// Line integrals (or counts) on a flat or curved detector, float32, axes "nvu". The views' geometry is the attribute
 /// "acquisition.views", see isocenter/recon/acquisition.hpp.
 class Projections : public detail::TypedPayload<ISOCENTER_PROJECTIONS> {
  public:
