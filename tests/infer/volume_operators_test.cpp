@@ -2,71 +2,26 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <isocenter/infer/network_inference.hpp>
 #include <isocenter/infer/segment_volume.hpp>
 #include <isocenter/isocenter.hpp>
-#include <random>
 
 #include "device_test.hpp"
-#include "tiny_model.hpp"
+#include "model_file.hpp"
 
 namespace isocenter::testing {
 namespace {
 
+using namespace infer::test;
 using namespace infer::test::tiny;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-/// A model file that goes with the test.
-class ModelFile {
- public:
-  explicit ModelFile(const std::string& bytes) {
-    static int count = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("isocenter_infer_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++) + ".onnx");
-    std::ofstream(path_, std::ios::binary) << bytes;
-  }
-  ~ModelFile() { std::filesystem::remove(path_); }
-  operator std::string() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
-/// One convolution over a volume: channels x 1 x k^3 weights, zero padding; metadata after it.
-std::string convolution(const std::vector<float>& weights, std::uint64_t channels, std::uint64_t k,
-                        const std::vector<float>& bias, const std::string& more = "") {
-  const std::uint64_t p = k / 2;
-  return model(node("Conv", {"x", "w", "b"}, "y", ints("pads", {p, p, p, p, p, p})) +
-               initialiser("w", {channels, 1, k, k, k}, floats(weights)) + initialiser("b", {channels}, floats(bias)) +
-               port(11, "x", {1, 1, -1, -1, -1}) +
-               port(12, "y", {1, static_cast<std::int64_t>(channels), -1, -1, -1})) +
-         more;
-}
-std::string identity(const std::string& more = "") { return convolution({1}, 1, 1, {0}, more); }
 /// Class 1 where the intensity is above `limit`.
 std::string above(float limit, const std::string& more = "") {
   return convolution({-1, 1}, 2, 1, {limit, -limit}, more);
-}
-
-std::vector<float> noise(std::int64_t count) {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal(0, 100);
-  std::vector<float> v(static_cast<std::size_t>(count));
-  for (float& x : v) x = normal(random);
-  return v;
-}
-Volume volume(std::vector<float> v, std::int64_t nx, std::int64_t ny, std::int64_t nz,
-              std::array<double, 3> spacing = {1, 1, 1}) {
-  return Volume::own(std::move(v), nx, ny, nz, Geometry::centred(nx, ny, nz, spacing), "HU");
-}
-template <class T>
-std::vector<T> values(const Payload& p, const char* tensor) {
-  const auto s = p.tensor(tensor).span<T>();
-  return {s.begin(), s.end()};
 }
 
 ISOCENTER_DEVICE_SUITE(NetworkInferenceTest);
