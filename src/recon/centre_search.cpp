@@ -118,7 +118,7 @@ double centre_of_whole_turn(const Launcher& threads, const CentreData& d, double
 }
 
 double centre_of_fan(const Launcher& threads, const CentreData& d, double columns_per_distance, double along,
-                     double low, double high, double* work) {
+                     double low, double high, double* work, double* disagreement) {
   const double views_per_rad = d.views / (2.0 * pi);
   const auto view = [&](std::int64_t n) {
     return d.values + (((n % d.views + d.views) % d.views) * d.rows + d.first_row) * d.columns;
@@ -147,7 +147,7 @@ double centre_of_fan(const Launcher& threads, const CentreData& d, double column
   };
   const int stride = std::max(1, d.views / 180);
   const int used = d.views / stride;
-  return minimise(low, high, 0.5, [&](double c) {
+  const auto cost = [&](double c) {
     parallel_for(threads, used, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         double count = 0.0;
@@ -157,8 +157,11 @@ double centre_of_fan(const Launcher& threads, const CentreData& d, double column
     });
     double sum = 0.0;
     for (int i = 0; i < used; ++i) sum += work[i];
-    return sum;
-  });
+    return sum / used;
+  };
+  const double centre = minimise(low, high, 0.5, cost);
+  *disagreement = std::sqrt(cost(centre));
+  return centre;
 }
 
 }  // namespace isocenter::detail

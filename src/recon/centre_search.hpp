@@ -28,9 +28,10 @@ double centre_of_whole_turn(const Launcher& threads, const CentreData& data, dou
 
 /// A fan (or a cone's middle row) over a whole turn: each ray is measured again from the other side. The ray of fan
 /// angle γ in view n is that of -γ in view n + views / 2 - 2 γ / step, for columns that step the way the source moves
-/// (`along` = 1; else -1). `columns_per_distance` is the source's distance from the detector in columns.
+/// (`along` = 1; else -1). `columns_per_distance` is the source's distance from the detector in columns. *disagreement
+/// is the root mean square of the differences between the two, about the column found.
 double centre_of_fan(const Launcher& threads, const CentreData& data, double columns_per_distance, double along,
-                     double low, double high, double* work);
+                     double low, double high, double* work, double* disagreement);
 
 /// Value between samples 0 and 1 of four (-1, 0, 1, 2): Catmull and Rom's cubic.
 template <class T>

@@ -64,6 +64,7 @@ class RotationCentreOperator : public OperatorBase<RotationCentre> {
     plan.scratch(centre_work_doubles(data_) * sizeof(double));
     plan.metric("centre_column", "px", 1);
     plan.metric("shift_columns", "px", 1);
+    if (beam_ == Beam::cone) plan.metric("disagreement", "1", 1);
   }
 
   void run(const RunContext& run) override {
@@ -73,15 +74,16 @@ class RotationCentreOperator : public OperatorBase<RotationCentre> {
     const double reach = params.search_columns > 0.0 ? params.search_columns : shape_.columns / 8.0;
     const double low = std::max(2.0, planned_ - reach), high = std::min(shape_.columns - 3.0, planned_ + reach);
     auto* work = run.scratch<double>();
-    double centre = 0.0;
+    double centre = 0.0, disagreement = 0.0;
     if (beam_ == Beam::cone)
-      centre = centre_of_fan(threads, data_, columns_per_distance_, along_, low, high, work);
+      centre = centre_of_fan(threads, data_, columns_per_distance_, along_, low, high, work, &disagreement);
     else if (whole_turn_)
       centre = centre_of_whole_turn(threads, data_, low, high, work);
     else
       centre = centre_of_half_turn(threads, data_, low, high, work);
     run.metric("centre_column", centre);
     run.metric("shift_columns", centre - planned_);
+    if (beam_ == Beam::cone) run.metric("disagreement", disagreement);
     if (centre < low + 0.5 || centre > high - 0.5)
       run.warn("the axis was sought from column " + text_of(low) + " to " + text_of(high) + " and found at an end, " +
                    text_of(centre),

@@ -41,8 +41,8 @@ TEST_P(BeamHardeningOperator, TakesTheCuppingOutOfAWaterCylinder) {
   const BeamHardening::Params params{.energies_kev = energies, .weights = signal, .largest_path_mm = 200};
   const Projections corrected(apply<BeamHardening>(context(), params, raw, options()));
   const Slice before = slice_of(raw), after = slice_of(corrected);
-  picture("beam_hardening_before", before, 0.0, 0.03);
-  picture("beam_hardening_after", after, 0.0, 0.03);
+  picture("beam_hardening_before", before, 0.020, 0.025);
+  picture("beam_hardening_after", after, 0.020, 0.025);
   const Slice clean = slice_of(line_integrals_of(water, orbit, first_per_mm()), orbit);
   const double own = clean.cupping_percent(80);  // the reconstruction's, from a beam of one energy
   EXPECT_NEAR(before.cupping_percent(80) - own, 3.92, 0.1);

@@ -86,8 +86,8 @@ TEST_P(DetectorLagOperator, TakesTheTrailOutOfAnImage) {
     return slice_of(q, orbit);
   };
   const Slice clean = slice_of(p, orbit), before = image(y), after = image(corrected.values());
-  picture("detector_lag_before", before, 0.015, 0.045);
-  picture("detector_lag_after", after, 0.015, 0.045);
+  picture("detector_lag_before", before, 0.0196, 0.0216);
+  picture("detector_lag_after", after, 0.0196, 0.0216);
   std::printf("RMSE against the scan without lag: %.6f before, %.2e after (of 0.02059 /mm)\n", before.rmse(clean, 80),
               after.rmse(clean, 80));
   EXPECT_GT(before.rmse(clean, 80), 1e-4);

@@ -52,6 +52,9 @@ TEST(RotationCentreOperator, IsFoundToATwentiethOfAColumnForEveryTurn) {
       std::printf("%-32s shift %5.2f: %7.3f columns\n", name, shift, out.metric("shift_columns"));
       EXPECT_NEAR(out.metric("shift_columns"), shift, 0.05) << name;
       EXPECT_NEAR(out.metric("centre_column"), 0.5 * (orbit.columns - 1) + shift, 0.05) << name;
+      if (orbit.beam == Beam::parallel) continue;
+      std::printf("  disagreement %.4f\n", out.metric("disagreement"));
+      EXPECT_LT(out.metric("disagreement"), 0.02) << name << ": of integrals up to 3";
     }
 }
 

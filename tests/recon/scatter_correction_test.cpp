@@ -86,10 +86,51 @@ TEST_P(ScatterCorrectionOperator, FindsThePrimaryOfBothSourcesOverOddSizes) {
     double worst = 0.0;
     for (std::size_t i = 0; i < p.size(); ++i) worst = std::max(worst, std::fabs(double{out.values()[i]} - clean[i]));
     std::printf("largest error %.4f\n", worst);
-    EXPECT_LT(worst, 0.02) << thickness;
+    EXPECT_LT(worst, thickness ? 0.001 : 0.006) << thickness;
     if (GetParam() != "cpu") continue;
     EXPECT_EQ(out.metric("clamped_percent"), 0.0);
   }
+}
+
+TEST_P(ScatterCorrectionOperator, BlursAlongRowsAndColumns) {
+  // A smooth shadow, higher than wide and off the middle, on 101 x 61 elements of 2 x 3 mm.
+  CircularOrbit orbit{.views = 2, .columns = 101, .rows = 61, .column_step_mm = 2, .row_step_mm = 3};
+  const auto weight = [](double mm) {
+    return std::exp(-0.5 * mm * mm / (sigma_mm * sigma_mm)) / (sigma_mm * std::sqrt(2 * std::numbers::pi));
+  };
+  std::vector<float> clean;
+  std::vector<double> q, along_u;
+  for (int v = 0; v < 61; ++v)
+    for (int u = 0; u < 101; ++u) {
+      const double p = 3 * std::exp(-std::pow((u - 40) / 20.0, 2) - std::pow((v - 38) / 11.0, 2));
+      clean.push_back(static_cast<float>(p));
+      q.push_back(p * std::exp(-p));
+    }
+  for (int v = 0; v < 61; ++v)
+    for (int u = 0; u < 101; ++u) {
+      along_u.push_back(0.0);
+      for (int j = 0; j < 101; ++j)
+        along_u.back() += 2 * weight(2.0 * (u - j)) * q[static_cast<std::size_t>(v * 101 + j)];
+    }
+  std::vector<float> p;
+  for (int n = 0; n < 2; ++n)
+    for (int v = 0; v < 61; ++v)
+      for (int u = 0; u < 101; ++u) {
+        double s = 0.0;
+        for (int j = 0; j < 61; ++j) s += 3 * weight(3.0 * (v - j)) * along_u[static_cast<std::size_t>(j * 101 + u)];
+        p.push_back(
+            static_cast<float>(-std::log(std::exp(-double{clean[static_cast<std::size_t>(v * 101 + u)]}) + 0.6 * s)));
+      }
+  const auto out = run_once<ScatterCorrection>({.amplitude = 0.6, .sigma_mm = sigma_mm, .iterations = 40}, {"input"},
+                                               {projections_from(p, 2, 61, 101, orbit.build())}, {"output"}, options());
+  double before = 0.0, after = 0.0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    before = std::max(before, std::fabs(double{p[i]} - clean[i % clean.size()]));
+    after = std::max(after, std::fabs(double{out.values()[i]} - clean[i % clean.size()]));
+  }
+  std::printf("largest error %.3f before, %.5f after\n", before, after);
+  EXPECT_GT(before, 0.2);
+  EXPECT_LT(after, 0.002);
 }
 
 TEST(ScatterCorrectionMessages, SayWhatIsWrong) {
