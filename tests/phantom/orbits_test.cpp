@@ -156,6 +156,28 @@ TEST(Orbits, GiveTheChordOfABallInEveryElement) {
     }
 }
 
+TEST(Orbits, SeeASmallBallInEveryCornerOfAWideCurvedDetector) {
+  // Rays are sent in tiles of 16 x 16 elements; rows of a curved detector bend out of a tile's planes.
+  const CircularOrbit orbit{.columns = 43,
+                            .rows = 60,
+                            .source_to_isocenter_mm = 600,
+                            .source_to_detector_mm = 1100,
+                            .column_step_mm = 40,
+                            .row_step_mm = 10,
+                            .detector = DetectorShape::curved};
+  const View view = orbit.view_at(0.3);
+  std::vector<float> image(43 * 60);
+  for (const int j : {0, 15, 16, 31, 32, 47, 59})
+    for (const int i : {0, 15, 16, 31, 32, 42}) {
+      const Vector3 centre =
+          plus(times(0.45, view.source_mm), times(0.55, view.element_mm(i, j, DetectorShape::curved)));
+      Solids ball;
+      ball.list = {make_solid(Solid::ellipsoid, centre, {1, 1, 1}, no_turn, 1.0, label_lesion)};
+      project(launcher_with(1), ball, view, Beam::cone, 60, 43, 1.0, image.data(), DetectorShape::curved);
+      EXPECT_NEAR(image[static_cast<std::size_t>(j * 43 + i)], 2.0, 1e-5) << "column " << i << " row " << j;
+    }
+}
+
 TEST(Orbits, PutAPointWhereItsRayMeetsTheDetector) {
   for (const Textbook& scan : textbook_scans())
     for (int n = 0; n < 5; ++n)
