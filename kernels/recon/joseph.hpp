@@ -40,7 +40,7 @@ struct JosephPlane {
 /// floats each, of which the first `elements` count and the rest are zero.
 struct LineStack {
   std::int32_t lines, elements, stride;
-  std::int64_t view_stride() const { return static_cast<std::int64_t>(lines) * stride; }
+  ISOCENTER_HD std::int64_t view_stride() const { return static_cast<std::int64_t>(lines) * stride; }
 };
 
 /// What both projectors know of a scan.
@@ -96,15 +96,22 @@ struct JosephForward {
       const float along = to_float(k) - line.centre;
       const Float b = clamp(b_centre + along * b_step, -1.0F, to_float(p.nb));
       const Float c = clamp(c_centre + along * c_step, -1.0F, to_float(p.nc));
-      const auto ib = floor_to_int(b), ic = floor_to_int(c);
-      const Float fb = b - to_float(ib), fc = c - to_float(ic);
-      const auto ib0 = clamp(ib, 0, p.nb - 1), ib1 = clamp(ib + 1, 0, p.nb - 1);
+      const auto ic = floor_to_int(c);
+      const Float fc = c - to_float(ic);
       const auto ic0 = clamp(ic, 0, p.nc - 1), ic1 = clamp(ic + 1, 0, p.nc - 1);
-      const Float b_low = select(ib == ib0, 1.0F - fb, Float{}), b_high = select(ib + 1 == ib1, fb, Float{});
       const Float c_low = select(ic == ic0, 1.0F - fc, Float{}), c_high = select(ic + 1 == ic1, fc, Float{});
-      const auto low_b = ib0 * p.stride_b, high_b = ib1 * p.stride_b;
       const auto low_c = ic0 * p.stride_c, high_c = ic1 * p.stride_c;
       const float* plane = volume + k * p.stride_a;
+      if (p.nb == 1) {  // a 2-D scan
+        const Float near = max(1.0F - max(b, -b), Float{});
+        sum += near * (c_low * gather(plane, low_c) + c_high * gather(plane, high_c));
+        continue;
+      }
+      const auto ib = floor_to_int(b);
+      const Float fb = b - to_float(ib);
+      const auto ib0 = clamp(ib, 0, p.nb - 1), ib1 = clamp(ib + 1, 0, p.nb - 1);
+      const Float b_low = select(ib == ib0, 1.0F - fb, Float{}), b_high = select(ib + 1 == ib1, fb, Float{});
+      const auto low_b = ib0 * p.stride_b, high_b = ib1 * p.stride_b;
       sum += b_low * (c_low * gather(plane, low_b + low_c) + c_high * gather(plane, low_b + high_c)) +
              b_high * (c_low * gather(plane, high_b + low_c) + c_high * gather(plane, high_b + high_c));
     }
@@ -157,6 +164,7 @@ struct JosephAdjoint {
     const float begin = to_float(line.begin), end = to_float(line.end - 1);
     const Float low = select(solved, clamp(min(j_below, j_above) - 0.01F, begin, end + 1.0F), Float{} + begin);
     const Float high = select(solved, clamp(max(j_below, j_above) + 0.01F, begin - 1.0F, end), Float{} + end);
+    Float own = Float{};  // of a 2-D scan
     for (auto j = floor_to_int(low); any(to_float(j) <= high); j = j + 1) {
       const Float jf = to_float(j);
       const Float r = 1.0F / (1.0F + line.r1 * jf);
@@ -167,12 +175,17 @@ struct JosephAdjoint {
       const Float weight =
           select(jf <= high, max(near, Float{}), Float{}) * square_root(line.l0 + jf * (line.l1 + jf * line.l2)) * r;
       const Float value = weight * gather(values, clamp(j, line.begin, line.end - 1));
+      if (p.nb == 1) {
+        own += value * max(1.0F - max(b, -b), Float{});
+        continue;
+      }
       const auto ib = floor_to_int(b);
       const Float fb = b - to_float(ib);
       const auto low = clamp(ib, 0, p.nb - 1), high_b = clamp(ib + 1, 0, p.nb - 1);
       add_at(plane, low * p.stride_b + row * p.stride_c, select(ib == low, value * (1.0F - fb), Float{}));
       add_at(plane, high_b * p.stride_b + row * p.stride_c, select(ib + 1 == high_b, value * fb, Float{}));
     }
+    if (p.nb == 1) add_at(plane, row * p.stride_c, own);
   }
 };
 

@@ -1,0 +1,34 @@
+#pragma once
+#include <isocenter/operator.hpp>
+#include <isocenter/recon/grid_parameters.hpp>
+
+namespace isocenter::inline v1 {
+
+/// The exact adjoint of forward_projection, A' y: unfiltered back projection.
+///
+/// | port   | payload     | shape                  | unit                 |
+/// |--------|-------------|------------------------|----------------------|
+/// | input  | Projections | views × rows × columns | any                  |
+/// | output | Volume      | zyx                    | mm times the input's |
+///
+/// <A x, y> = <x, A' y> to rounding. No atomics: the same bits for every number of threads, on CUDA too. Memory: a copy
+/// of projections and volume in the projector's order. Errors: as forward_projection.
+struct BackProjection {
+  static constexpr const char* name = "back_projection";
+  static constexpr const char* module = "recon";
+  static constexpr const char* summary = "Unfiltered back projection: the exact adjoint of forward_projection.";
+  static constexpr const char* help = "Joseph's projector, transposed. CPU (AVX-512, AVX2, portable) and CUDA.";
+  struct Params {
+    std::int64_t nx = 0, ny = 0, nz = 0;
+    std::vector<double> spacing_mm = {0};
+    std::vector<double> offset_mm = {0, 0, 0};
+    static constexpr auto describe() { return grid_parameters<Params>(); }
+  };
+  struct Ports {
+    In<Projections> input{"input", "What is back-projected, with its acquisition."};
+    Out<Volume> output{"output", "The sum over all rays."};
+    static constexpr auto describe() { return std::tuple{&Ports::input, &Ports::output}; }
+  };
+};
+
+}  // namespace isocenter::inline v1

@@ -1,0 +1,44 @@
+#pragma once
+// What reconstructions that work for every trajectory have in common: where their voxels lie, and what they hold.
+#include <isocenter/describe.hpp>
+
+namespace isocenter::inline v1 {
+
+enum class AttenuationUnit { hu, per_mm };
+inline constexpr const char* attenuation_units[] = {"HU", "1/mm"};
+
+/// The parameters of struct P that place the grid; P has members of these names. The grid's axes are the patient's. Its
+/// centre is offset_mm from the isocentre: the point nearest to all rays to the detector's centre.
+template <class P>
+constexpr auto grid_parameters() {
+  return std::tuple{
+      param(&P::nx, "nx", Unit::px, 0, 8192, "Voxels along x; 0: as many as detector columns."),
+      param(&P::ny, "ny", Unit::px, 0, 8192, "Voxels along y; 0: as many as detector columns."),
+      param(&P::nz, "nz", Unit::px, 0, 8192, "Voxels along z; 0: as many as detector rows."),
+      param(&P::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
+            "Voxel size: one number, or x, y, z; 0: a detector column as seen at the isocentre."),
+      param(&P::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5, "The grid's centre, from the isocentre: x, y, z."),
+  };
+}
+
+/// The parameters of struct P that choose the unit of attenuation.
+template <class P>
+constexpr auto unit_parameters() {
+  return std::tuple{
+      choice(&P::unit, "unit", attenuation_units, "HU, or linear attenuation in 1/mm."),
+      param(&P::mu_water_per_mm, "mu_water_per_mm", Unit::per_mm, 0, 10,
+            "Attenuation of water, for HU; 0: the input's attribute \"mu_water_per_mm\"."),
+  };
+}
+
+/// The parameters of struct P that end the iterations.
+template <class P>
+constexpr auto iteration_parameters() {
+  return std::tuple{
+      param(&P::iterations, "iterations", Unit::none, 1, 100000, "How many, at most."),
+      param(&P::stop_at_change, "stop_at_change", Unit::none, 0, 1,
+            "Ends when an iteration changes the residual by less than this part of it; 0: never. CPU only."),
+  };
+}
+
+}  // namespace isocenter::inline v1

@@ -1,0 +1,57 @@
+#include <isocenter/recon/back_projection.hpp>
+#include <numeric>
+#include <optional>
+
+#include "core/builtin.hpp"
+#include "core/launcher.hpp"
+#include "recon/reconstruction_grid.hpp"
+
+namespace isocenter::detail {
+
+class BackProjectionOperator : public OperatorBase<BackProjection> {
+ public:
+  void plan(PlanContext& plan) override {
+    const PayloadRef input = plan.input("input");
+    const Acquisition scan = check_acquisition(plan, "input", {.least_views = 1, .method = "back_projection"});
+    const VolumeGrid grid = grid_for(scan, params);
+    for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
+    projector_.emplace(plan_projector(projector_request(scan, grid)));
+    if (!plan.on_cpu()) Projector::require_kernels(plan);
+    projector_->upload(plan);
+    views_ = static_cast<int>(scan.views.size());
+    std::vector<std::int32_t> order(scan.views.size());
+    std::iota(order.begin(), order.end(), 0);
+    order_ = plan.upload(std::span<const std::int32_t>(order), "order of the views");
+    const std::span<const double> numbers = input.numbers("acquisition.views");
+    planned_views_.assign(numbers.begin(), numbers.end());
+    plan.scratch(projector_->scratch_bytes(launcher_of(plan)) +
+                 static_cast<std::uint64_t>(projector_->volume_floats() + projector_->view_floats(views_)) *
+                     sizeof(float));
+    PayloadRef output = plan.output("output");
+    output.set_tensor("voxels", tensor(DType::float32, "zyx", {grid.nz, grid.ny, grid.nx}));
+    output.set_geometry(grid.geometry);
+    output.set_text("unit", "mm");
+    plan.fact("projector", projector_->plan().aligned ? "detector columns along the volume" : "any orientation");
+  }
+
+  void run(const RunContext& run) override {
+    const Launcher launcher = launcher_of(run);
+    require_planned_views(run.input("input"), planned_views_);
+    auto* volume = run.scratch<float>();
+    float* views = volume + projector_->volume_floats();
+    projector_->take_views(launcher, run.input("input").tensor("views").as<float>(), views, views_);
+    run.check_cancelled();
+    projector_->back(launcher, views, order_, views_, volume, views + projector_->view_floats(views_));
+    projector_->give_volume(launcher, volume, run.output("output").tensor("voxels").as<float>());
+  }
+
+ private:
+  std::optional<Projector> projector_;
+  const std::int32_t* order_ = nullptr;
+  int views_ = 0;
+  std::vector<double> planned_views_;
+};
+
+}  // namespace isocenter::detail
+
+ISOCENTER_BUILTIN_OPERATOR(back_projection, BackProjectionOperator)
