@@ -138,8 +138,8 @@ struct FdkRows {
   }
 
   /// What stands `over` columns beyond a row's end. roll_off: the last reading, going smoothly to 0. water_cylinder:
-  /// the cylinder of water whose chord and its slope are those of the end (Hsieh et al., Med. Phys. 31 (2004) 2385,
-  /// equations 4 to 6), with parallel rays; its outer half goes to 0 as well.
+  /// the cylinder of water whose chord and its slope are those of the end (Hsieh et al., Med. Phys. 31 (2004)
+  /// 2385), taken for parallel rays; its outer half goes to 0 as well.
   template <class Float>
   ISOCENTER_HD Float beyond(const FdkEdge<Float>& edge, Float over) const {
     const bool roll = truncation == FdkTruncation::roll_off;

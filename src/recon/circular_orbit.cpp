@@ -115,11 +115,11 @@ Orbit find_circular_orbit(std::span<const View> views, Beam beam) {
     const Vector3 d = minus(views[n].source_mm, orbit.centre_mm);
     const double in_plane = std::hypot(dot(d, e1), dot(d, e2));
     const double off = std::hypot(in_plane - orbit.radius_mm, dot(d, orbit.axis));
-    if (off > 1e-3 * orbit.radius_mm)
+    if (off > 1e-2 * orbit.radius_mm)
       throw Failure(ErrorCode::unsupported,
                     "the source of " + view_name(n) + " lies " + number(off) +
                         " mm from the circle through all sources (radius " + number(orbit.radius_mm) +
-                        " mm), and FDK allows a thousandth of the radius",
+                        " mm), and a hundredth of the radius is allowed",
                     "give the views of a scan on a circle, or correct this view's geometry");
     const double angle = std::atan2(dot(d, e2), dot(d, e1));
     orbit.angle_rad.push_back(angle < 0.0 ? angle + 2.0 * pi : angle);

@@ -30,13 +30,13 @@ std::vector<double> angular_weights(const Orbit& orbit, const ScanArc& arc, std:
 /// Throws Failure, which names the missing angle, when a short scan is shorter than 180 degrees and the fan.
 void check_short_scan(const ScanArc& arc, double half_fan_rad);
 
-/// Parker, Med. Phys. 9 (1982) 254, equation 12, with the arc's own overscan in place of the fan's half angle, so that
-/// all of a longer arc is used: Silver, Med. Phys. 27 (2000) 773; Wesarg, Ebert and Bortfeld, Med. Phys. 29 (2002) 372,
-/// equation 6. `beta_rad` is the source's angle from the arc's begin, `gamma_rad` the ray's from the central one, both
+/// Parker's squared sines (Med. Phys. 9 (1982) 254), with the arc's own overscan in place of the fan's half angle, so
+/// that all of a longer arc is used: Silver, Med. Phys. 27 (2000) 773; Wesarg, Ebert and Bortfeld, Med. Phys. 29 (2002)
+/// 372. `beta_rad` is the source's angle from the arc's begin, `gamma_rad` the ray's from the central one, both
 /// counter-clockwise. The weights of a line's two rays add up to 1.
 double parker_weight(double beta_rad, double gamma_rad, double arc_rad);
 
-/// Wang, Med. Phys. 29 (2002) 1634, equation 6, for a detector that reaches further on the positive side: 0 up to
+/// Wang's sine (Med. Phys. 29 (2002) 1634), for a detector that reaches further on the positive side: 0 up to
 /// -overlap, rising to 2 at overlap. The weights of a line's two rays add up to 2.
 double displaced_weight(double gamma_rad, double overlap_rad);
 

@@ -70,8 +70,10 @@ INSTANTIATE_TEST_SUITE_P(
                                      Philox random(5, static_cast<std::uint64_t>(view));
                                      for (int k = 0; k < 3; ++k)
                                        turn_detector(v, n, n, k, random.uniform(-2, 2) * degree);
-                                     for (std::size_t k = 0; k < 3; ++k)
+                                     for (std::size_t k = 0; k < 3; ++k) {
                                        v->detector_origin_mm[k] += random.uniform(-4, 4);
+                                       v->source_mm[k] += random.uniform(-3, 3);
+                                     }
                                    }},
                       Misalignment{.what = "orbit tilted by 25 deg", .gantry = {{x_axis, 25 * degree}}},
                       Misalignment{

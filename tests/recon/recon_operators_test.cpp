@@ -235,7 +235,7 @@ TEST(FdkMessages, NameTheViewTheValueAndTheFix) {
               AllOf(HasSubstr("fdk_reconstruction"), HasSubstr("no attribute acquisition.views"), HasSubstr("Fix:")));
   EXPECT_THAT(refusal_of_views([](auto& v) { v.pop_back(); }),
               AllOf(HasSubstr("90 projections"), HasSubstr("89 views")));
-  EXPECT_THAT(refusal_of_views([](auto& v) { v[17].source_mm[2] += 5; }),
+  EXPECT_THAT(refusal_of_views([](auto& v) { v[17].source_mm[2] += 30; }),
               AllOf(HasSubstr("view 17"), HasSubstr("mm from the circle")));
   EXPECT_THAT(refusal_of_views([](auto& v) {
                 v[3].u_step_mm = {0, 0, 0};
