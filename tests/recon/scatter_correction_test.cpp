@@ -1,4 +1,6 @@
 // Scatter of a known kernel added to an exact scan: cupping with it, without it, and with a kernel that is wrong.
+#include "recon/scatter_correction.hpp"
+
 #include <gmock/gmock.h>
 
 #include <isocenter/recon/scatter_correction.hpp>
@@ -131,6 +133,23 @@ TEST_P(ScatterCorrectionOperator, BlursAlongRowsAndColumns) {
   std::printf("largest error %.3f before, %.5f after\n", before, after);
   EXPECT_GT(before, 0.1);
   EXPECT_LT(after, 0.005) << "the last cells are one element wide and count as two";
+}
+
+TEST(ScatterSubtractKernel, InterpolatesBetweenTheMiddlesOfTheCells) {
+  // 13 x 9 elements in cells of 3 x 2: scatter that is linear from cell to cell is linear from element to element, and
+  // constant beyond the outermost middles.
+  const detail::ScatterGrid grid{13, 9, 3, 2, 5, 5};
+  std::vector<float> in(13 * 9, 0.5F), scatter, out(13 * 9);
+  for (int v = 0; v < 5; ++v)
+    for (int u = 0; u < 5; ++u) scatter.push_back(static_cast<float>(0.1 + 0.02 * u + 0.03 * v));
+  detail::launch(launcher_with(2), detail::ScatterSubtract{in.data(), scatter.data(), out.data(), grid, 0.01F}, 13, 9,
+                 1);
+  for (int v = 0; v < 9; ++v)
+    for (int u = 0; u < 13; ++u) {
+      const double cu = std::clamp((u + 0.5) / 3 - 0.5, 0.0, 4.0), cv = std::clamp((v + 0.5) / 2 - 0.5, 0.0, 4.0);
+      const double s = 0.1 + 0.02 * cu + 0.03 * cv;
+      EXPECT_NEAR(out[static_cast<std::size_t>(v * 13 + u)], -std::log(std::exp(-0.5) - s), 3e-6) << u << ", " << v;
+    }
 }
 
 TEST(ScatterCorrectionMessages, SayWhatIsWrong) {
