@@ -1,5 +1,6 @@
 #pragma once
 // Numbers and lines of geometry files.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <isocenter/error.hpp>
