@@ -6,7 +6,8 @@
 //   x = X,  y = -Z,  z = Y   in the patient frame (LPS).
 // RTK's fixed system is the same (RTK documentation, "3D projection geometry"); with all angles 0 its detector has its
 // columns' steps along X, its rows' along Y, and the source above. Nine numbers place any flat detector with columns
-// and rows at right angles: Rit et al., J. Phys. Conf. Ser. 489 (2014) 012079; RTK's ThreeDCircularProjectionGeometry.
+// and rows at right angles: Rit et al., Journal of Physics: Conference Series 489 (2014) 012079; RTK's
+// ThreeDCircularProjectionGeometry.
 #include <isocenter/error.hpp>
 #include <isocenter/recon/acquisition.hpp>
 
