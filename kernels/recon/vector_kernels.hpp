@@ -112,7 +112,7 @@ struct StepKernel {
   }
 };
 
-/// to = other + factor · (other - to) of a momentum step, and `kept` = other: see tv_reconstruction.
+/// The momentum of FISTA: to = fresh + factor · (fresh - last), then last = fresh.
 struct MomentumKernel {
   static constexpr const char* name = "recon/momentum";
   float* to;           ///< becomes new + factor (new - last)

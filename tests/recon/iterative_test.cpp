@@ -360,6 +360,36 @@ TEST_P(IterativeReconstruction, TvTakesStartAndMaskAndRefusesBadInput) {
   check_start_mask_and_bad_input<TvReconstruction>(options());
 }
 
+/// What an operator gives in a context of its own with this many threads.
+template <class Op>
+std::vector<float> with_threads(int threads, const Projections& scan, const typename Op::Params& params) {
+  isocenter_context_options o{};
+  o.struct_size = sizeof o;
+  o.flags = ISOCENTER_CONTEXT_NO_MODULES;
+  o.thread_count = threads;
+  const Context own(o);
+  Projections in(scan.description());
+  own.allocate(in);
+  const auto from = scan.views().span<float>();
+  std::copy(from.begin(), from.end(), in.views().span<float>().begin());
+  const Volume v = isocenter::apply<Op>(own, params, in);
+  return {v.values().begin(), v.values().end()};
+}
+
+TEST(IterativeReconstructions, GiveTheSameBitsForEveryNumberOfThreads) {
+  const Trial t{.n = 40, .voxel_mm = 5, .views = 20, .photons = 1e4};
+  const Projections scan = scan_head(t);
+  const auto same = [&]<class Op>(Op, typename Op::Params params) {
+    params = on_grid(t, params);
+    params.iterations = 4;
+    EXPECT_EQ(with_threads<Op>(1, scan, params), with_threads<Op>(2, scan, params)) << Op::name;
+  };
+  same(OsSartReconstruction{}, {.subsets = 5});
+  same(OsemReconstruction{}, {.subsets = 3});
+  same(CglsReconstruction{}, {});
+  same(TvReconstruction{}, {});
+}
+
 TEST_P(IterativeReconstruction, PositivityHoldsWhereItIsAskedFor) {
   const Trial t{.n = 24, .voxel_mm = 8, .views = 20, .photons = 500};
   const Projections scan = scan_head(t);
