@@ -18,17 +18,16 @@ namespace isocenter::inline v1 {
 /// (positivity) by FISTA: Beck and Teboulle, SIAM J. Imaging Sci. 2 (2009) 183, equations 4.1 to 4.3; the proximal map
 /// by `inner` steps of projected gradients on the dual (kernels/recon/total_variation.hpp), which go on from the last
 /// iteration's. TV is isotropic. L = max(A'A 1), which bounds the largest eigenvalue of A'A because A has no negative
-/// element; so the
-/// weight does not depend on the number of views. Edges are held by the high frequencies, whose part of A'A is far
-/// below L: weights of about a thousandth of the contrast that is to be kept are right, and a tenth of it removes
-/// everything. PICCS: Chen, Tang and Leng, Med. Phys. 35 (2008) 660. The residual is that of the extrapolated image
-/// from which a step begins.
+/// element; so the weight does not depend on the number of views. Edges are held by the high frequencies, whose part of
+/// A'A is far below L: weights of about a thousandth of the contrast that is to be kept are right, and ten times as
+/// much takes detail away. PICCS: Chen, Tang and Leng, Med. Phys. 35 (2008) 660. The residual is that of the
+/// extrapolated image from which a step begins.
 ///
 /// Any trajectory, cone or parallel beam, flat or curved detector; projectors: forward_projection and its exact
 /// adjoint. Optional inputs on the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are
 /// 0 in it stay 0). Metrics: "relative_residual", one for each iteration (CPU only), and "iterations". Ends after
 /// `iterations` or at stop_at_change. A cancelled session: the node ends its step and gives the last iterate, which can
-/// be pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 6 volumes and 3
+/// be pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 6 volumes and 2
 /// stacks of projections; 4 volumes more with a prior, 1 for a mask. Errors: bad_data for a value that is no finite
 /// number (named by view, row and column; CPU) and for what is wrong with the acquisition; invalid_argument for
 /// optional inputs on another grid or in another unit, and for more subsets than views; unsupported for stop_at_change
