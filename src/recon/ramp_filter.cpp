@@ -34,15 +34,17 @@ std::int64_t ramp_filter_length(std::int64_t columns) {
   return length;
 }
 
-std::vector<double> ramp_response(std::int64_t length, std::int64_t columns, double step_mm, RampWindow window,
-                                  double cutoff, double scale) {
+std::vector<double> ramp_response(std::int64_t length, std::int64_t columns, double step, RampWindow window,
+                                  double cutoff, double scale, double curved_step_rad) {
   const auto n = static_cast<std::size_t>(length);
   std::vector<Complex<double>> kernel(n, {0.0, 0.0});
   for (std::int64_t k = 0; k < columns; ++k) {
     const double x = static_cast<double>(k) * std::numbers::pi;
     const double h = k == 0 ? 0.25 : k % 2 != 0 ? -1.0 / (x * x) : 0.0;
-    kernel[static_cast<std::size_t>(k)].re = h / step_mm;
-    if (k > 0) kernel[static_cast<std::size_t>(length - k)].re = h / step_mm;
+    const double gamma = static_cast<double>(k) * curved_step_rad;
+    const double curved = gamma == 0.0 ? 1.0 : std::pow(gamma / std::sin(gamma), 2);
+    kernel[static_cast<std::size_t>(k)].re = h * curved / step;
+    if (k > 0) kernel[static_cast<std::size_t>(length - k)].re = h * curved / step;
   }
   std::vector<Complex<double>> twiddles(static_cast<std::size_t>(fft_twiddle_count(length)));
   fft_fill_twiddles(length, twiddles.data());

@@ -1,0 +1,64 @@
+#pragma once
+// Filtered back projection as it runs: the tables on the device, the passes over groups of slices. Apart from the
+// operator, so that tests and benchmarks can run it without a pipeline.
+#include "recon/fbp_filter.hpp"
+#include "recon/fbp_plan.hpp"
+#include "recon/fbp_simd.hpp"
+#include "recon/fdk_device_filter.hpp"
+
+namespace isocenter::detail {
+
+/// Tables in the memory of the device that runs.
+struct FbpTables {
+  const FbpView* pixels = nullptr;
+  const float* weights = nullptr;
+  const float* response = nullptr;           ///< CPU: in transform order; else length / 2 + 1 in natural order
+  const Complex<float>* twiddles = nullptr;  ///< CPU only
+};
+
+class FbpEngine {
+ public:
+  /// `fft` is null on the CPU; `variant` is the CPU's, null for the reference. Throws Failure when the device's
+  /// transform cannot be planned.
+  FbpEngine(FbpPlan plan, const FftService* fft, std::int32_t device_index, int concurrency, const FbpVariant* variant);
+  ~FbpEngine();
+  FbpEngine(const FbpEngine&) = delete;
+  FbpEngine& operator=(const FbpEngine&) = delete;
+
+  const FbpPlan& plan() const { return plan_; }
+  std::uint64_t scratch_bytes() const { return scratch_bytes_; }
+  /// What the tables hold, in host memory.
+  const std::vector<float>& response() const { return response_; }
+  const std::vector<Complex<float>>& twiddles() const { return twiddles_; }
+  void use(const FbpTables& tables) { tables_ = tables; }
+  FbpTables host_tables() const {
+    return {plan_.pixels.data(), plan_.weights.data(), response_.data(), twiddles_.data()};
+  }
+  /// "AVX-512, slices together", "reference": how the pixels are summed up.
+  std::string method() const;
+
+  /// Called before each pass with the part that is done; may throw to stop.
+  using OnPass = void (*)(void* user, double done);
+
+  /// Reconstructs all slices: projections views × rows × columns, image slices × ny × nx. `initial` is what a pixel
+  /// outside everything gets.
+  void run(const Launcher& launcher, const float* projections, float* image, float initial, void* scratch,
+           OnPass on_pass, void* user) const;
+
+ private:
+  FbpStack stack_of(float* memory, int slices) const;
+  void filter(const Launcher& launcher, const FbpLines& lines, const FbpStack& stack, char* behind) const;
+  [[noreturn]] void refuse_reading(const float* projections, std::int64_t place) const;
+
+  FbpPlan plan_;
+  const FftService* fft_;
+  const FbpVariant* variant_;
+  std::vector<void*> fft_plans_;  ///< of passes of all slices, and of the last, shorter one
+  FbpTables tables_;
+  std::vector<float> response_;
+  std::vector<Complex<float>> twiddles_;
+  int slices_per_pass_ = 1;
+  std::uint64_t stack_bytes_ = 0, padded_bytes_ = 0, spectra_bytes_ = 0, scratch_bytes_ = 0;
+};
+
+}  // namespace isocenter::detail

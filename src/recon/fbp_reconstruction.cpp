@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <cstdio>
+#include <isocenter/recon/fbp_reconstruction.hpp>
+#include <numbers>
+#include <optional>
+
+#include "core/builtin.hpp"
+#include "core/launcher.hpp"
+#include "recon/fbp_engine.hpp"
+
+namespace isocenter::detail {
+
+class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
+ public:
+  void plan(PlanContext& plan) override {
+    const PayloadRef input = plan.input("input");
+    const FbpRequest request = request_for(plan, input);
+    const Launcher launcher = launcher_of(plan);
+    const FftService* fft = plan.on_cpu() ? nullptr : find_fft(plan, launcher);
+    if (!plan.on_cpu()) require_kernels(plan);
+    engine_.emplace(plan_fbp(request), fft, plan.device().index, launcher.concurrency,
+                    launcher.reference_only ? nullptr : fbp_variant_of_this_processor());
+    const std::span<const double> geometry = input.numbers("acquisition.views");
+    planned_views_.assign(geometry.begin(), geometry.end());
+    describe(plan.output("output"));
+    plan.scratch(engine_->scratch_bytes());
+    upload_tables(plan);
+    warn(plan, request);
+    state_facts(plan);
+  }
+
+  void run(const RunContext& run) override {
+    const PayloadRef input = run.input("input");
+    const std::span<const double> views = input.numbers("acquisition.views");
+    if (!std::equal(views.begin(), views.end(), planned_views_.begin(), planned_views_.end()))
+      throw Failure(ErrorCode::bad_data,
+                    "this item's acquisition.views differ from those that the session was planned with",
+                    "prepare a session for each acquisition geometry");
+    engine_->run(
+        launcher_of(run), input.tensor("views").as<float>(), run.output("output").tensor("voxels").as<float>(),
+        params.unit == CtUnit::hu ? -1000.0F : 0.0F, run.scratch(),
+        [](void* user, double done) {
+          const auto& context = *static_cast<const RunContext*>(user);
+          context.check_cancelled();
+          context.progress(done);
+        },
+        const_cast<void*>(static_cast<const void*>(&run)));
+  }
+
+ private:
+  FbpRequest request_for(PlanContext& plan, const PayloadRef& input) const {
+    FbpRequest r;
+    r.scan = check_acquisition(plan, "input", {.least_views = 3, .method = "filtered back projection"});
+    r.stacked_fans = params.stacked_fans;
+    r.nx = params.nx;
+    r.ny = params.ny;
+    two(params.spacing_mm, "spacing_mm", r.spacing_mm);
+    two(params.offset_mm, "offset_mm", r.offset_mm);
+    r.window = static_cast<RampWindow>(params.window);
+    r.cutoff = params.cutoff;
+    r.scale = params.unit == CtUnit::hu ? 1000.0 / mu_water(input) : 1.0;
+    r.largest_gap_rad = params.largest_gap_deg * std::numbers::pi / 180.0;
+    return r;
+  }
+
+  double mu_water(const PayloadRef& input) const {
+    if (params.mu_water_per_mm > 0.0) return params.mu_water_per_mm;
+    const std::span<const double> given = input.numbers("mu_water_per_mm");
+    if (given.empty() || !(given[0] > 0.0))
+      throw Failure(ErrorCode::invalid_argument,
+                    "mu_water_per_mm = 0, and the projections have no attribute mu_water_per_mm either",
+                    "set it (0.02059 at 60 keV), or set unit to 1/mm");
+    return given[0];
+  }
+
+  /// One number stands for both axes.
+  static void two(const std::vector<double>& v, const char* name, double (&to)[2]) {
+    if (v.empty() || v.size() > 2)
+      throw Failure(ErrorCode::invalid_argument,
+                    std::string(name) + " has " + std::to_string(v.size()) + " numbers, and one or two are needed",
+                    "give one number, or x, y; the slices lie where the detector's rows are");
+    to[0] = v.front();
+    to[1] = v.back();
+  }
+
+  static const FftService* find_fft(const PlanContext& plan, const Launcher& launcher) {
+    const auto* fft = static_cast<const FftService*>(launcher.find(launcher.device, FftService::name));
+    if (fft == nullptr || fft->struct_size < sizeof(FftService))
+      throw Failure(ErrorCode::unsupported,
+                    std::string("device '") + plan.device().name + "' has no Fourier transform (service \"fft\")",
+                    "run this node on \"cpu\", or install the device module that belongs to this library");
+    return fft;
+  }
+
+  static void require_kernels(const PlanContext& plan) {
+    plan.require_kernel<FbpBackProject>();
+    plan.require_kernel<FbpWeightLines>();
+    plan.require_kernel<FbpArrange>();
+    plan.require_kernel<FdkMultiplyResponse>();
+  }
+
+  void describe(PayloadRef output) const {
+    const VolumeGrid& g = engine_->plan().grid;
+    output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
+    output.set_geometry(g.geometry);
+    output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
+  }
+
+  static std::string number(double v) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.5g", v);
+    return text;
+  }
+
+  /// Kak and Slaney, section 5.1.2: about as many views as rays, or the far pixels show streaks.
+  void warn(PlanContext& plan, const FbpRequest& request) const {
+    const auto& p = engine_->plan();
+    if (4 * p.views < request.scan.columns)
+      plan.warn("there are " + std::to_string(p.views) + " views of " + std::to_string(request.scan.columns) +
+                    " columns: fine structures far from the rotation centre will show streaks",
+                "take about as many views as columns, or use an iterative reconstruction (tv_reconstruction)");
+  }
+
+  void state_facts(PlanContext& plan) const {
+    const FbpPlan& p = engine_->plan();
+    plan.fact("fbp.scan", p.scan);
+    plan.fact("fbp.beam", p.beam == FbpBeam::parallel   ? "parallel"
+                          : p.beam == FbpBeam::flat_fan ? "fan, flat detector"
+                                                        : "fan, curved detector");
+    plan.fact("fbp.field_of_view_mm", "radius " + number(p.field_of_view_mm));
+    plan.fact("fbp.back_projection", plan.on_cpu() ? engine_->method() : "reference");
+    plan.fact("fbp.filter_length", std::to_string(p.length));
+  }
+
+  void upload_tables(PlanContext& plan) {
+    const FbpPlan& p = engine_->plan();
+    FbpTables t;
+    t.pixels = plan.upload(std::span(p.pixels), "pixels in the views");
+    t.weights = plan.upload(std::span(p.weights), "weights of the rays");
+    t.response = plan.upload(std::span(engine_->response()), "ramp filter");
+    if (plan.on_cpu()) t.twiddles = plan.upload(std::span(engine_->twiddles()), "Fourier factors");
+    engine_->use(t);
+  }
+
+  std::optional<FbpEngine> engine_;
+  std::vector<double> planned_views_;
+};
+
+}  // namespace isocenter::detail
+
+ISOCENTER_BUILTIN_OPERATOR(fbp_reconstruction, FbpReconstructionOperator)
