@@ -26,21 +26,23 @@ def loss_of(scores, labels):
 class Patches(torch.utils.data.Dataset):
     """Patch i depends on the seed and i alone, whichever process makes it."""
 
-    def __init__(self, chests, first_seed, count):
-        self.chests, self.first_seed, self.count = chests, first_seed, count
+    def __init__(self, chests, seeds):
+        self.chests, self.seeds = chests, seeds
 
     def __len__(self):
-        return self.count
+        return len(self.seeds)
 
     def __getitem__(self, i):
-        torch.manual_seed(self.first_seed + i)
+        torch.manual_seed(self.seeds[i])
         image, labels = patch(self.chests)
         return image[None], labels
 
 
-def batches(chests, first_seed, count, arguments):
+def batches(chests, first_seed, steps, arguments):
+    """The batches of a range of steps."""
+    seeds = range(first_seed + steps.start * arguments.patches, first_seed + steps.stop * arguments.patches)
     return torch.utils.data.DataLoader(
-        Patches(chests, first_seed, count * arguments.patches),
+        Patches(chests, seeds),
         batch_size=arguments.patches,
         num_workers=arguments.workers,
         prefetch_factor=4 if arguments.workers else 2,
@@ -55,8 +57,10 @@ def train(chests, arguments):
         network.load_state_dict(torch.load(arguments.start_from))
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=1e-4)
+    done = load_checkpoint(network, optimiser, arguments) if arguments.resume else 0
     began, smooth = time.time(), None
-    for step, (images, labels) in enumerate(batches(chests, arguments.seed * 10**9, arguments.steps, arguments)):
+    steps = range(done, arguments.steps)
+    for step, (images, labels) in zip(steps, batches(chests, arguments.seed * 10**9, steps, arguments)):
         warm = min(1.0, (step + 1) / 50)
         rate = arguments.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / arguments.steps)))
         for group in optimiser.param_groups:
@@ -72,15 +76,44 @@ def train(chests, arguments):
         if (step + 1) % 25 == 0:
             print(
                 f"step {step + 1}/{arguments.steps} loss {smooth:.4f} rate {rate:.2e} "
-                f"{(time.time() - began) / (step + 1):.2f} s a step",
+                f"{(time.time() - began) / (step + 1 - done):.2f} s a step",
                 flush=True,
             )
-        if (step + 1) % 100 == 0 or step + 1 == arguments.stop_at:
-            torch.save(network.state_dict(), arguments.weights)
+        if (step + 1) % 25 == 0:
+            save_checkpoint(network, optimiser, step + 1, arguments)
         if step + 1 == arguments.stop_at:
+            torch.save(network.state_dict(), arguments.weights)
             return
-    settle(network, batches(chests, arguments.seed * 10**9 + 5 * 10**8, 40, arguments))
+    settle(network, batches(chests, arguments.seed * 10**9 + 5 * 10**8, range(40), arguments))
     torch.save(network.state_dict(), arguments.weights)
+
+
+def schedule_of(arguments):
+    """What a run that goes on must share with the one it goes on from."""
+    return {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "patches", "bfloat16")}
+
+
+def save_checkpoint(network, optimiser, steps, arguments):
+    """Under another name first: an interruption leaves the last one whole."""
+    file = arguments.weights.with_suffix(".checkpoint")
+    part = file.with_suffix(".part")
+    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "done": steps}
+    torch.save({**state, "schedule": schedule_of(arguments)}, part)
+    part.replace(file)
+
+
+def load_checkpoint(network, optimiser, arguments):
+    """The number of steps done."""
+    state = torch.load(arguments.resume)
+    for name, value in state["schedule"].items():
+        if value != schedule_of(arguments)[name]:
+            raise SystemExit(
+                f"{arguments.resume} was trained with {name} {value}, this run has {schedule_of(arguments)[name]}. "
+                "Fix: resume with the arguments of the run that was interrupted."
+            )
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["done"]
 
 
 def settle(network, some):
@@ -98,7 +131,7 @@ def settle(network, some):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("training_set", type=pathlib.Path)
-    parser.add_argument("--weights", type=pathlib.Path, default="thorax_segmentation.pt")
+    parser.add_argument("--weights", type=pathlib.Path, default=pathlib.Path("thorax_segmentation.pt"))
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--stop-at", type=int, help="a step after which to stop, without the slow steps at the end")
     parser.add_argument("--patches", type=int, default=2, help="patches in a step")
@@ -108,6 +141,7 @@ def main():
     parser.add_argument("--workers", type=int, default=1, help="processes that make patches")
     parser.add_argument("--bfloat16", action="store_true", help="faster on processors that have it")
     parser.add_argument("--start-from", type=pathlib.Path, help="weights to go on from")
+    parser.add_argument("--resume", type=pathlib.Path, help="the .checkpoint of an interrupted run, to go on with it")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     train(TrainingSet(arguments.training_set), arguments)
