@@ -12,6 +12,11 @@ constexpr int tile_x = 32, tile_y = 16;
 constexpr int views_together = 4;  // per load and store of a pixel's sums
 constexpr int slices = FbpStack::slices_together;
 
+/// Pixels past the row's end repeat its last one, so that places rise or fall along all lanes.
+ISOCENTER_SIMD inline Vec pixels_from(int x, int nx) {
+  return bounded(add(set(static_cast<float>(x)), lanes()), set(0.0F), set(static_cast<float>(nx - 1)));
+}
+
 /// Where pixels are seen, in columns from the zero column at -1 on, and with which weight.
 struct Place {
   Vec column, weight;
@@ -60,7 +65,7 @@ template <FbpBeam beam>
 ISOCENTER_SIMD void strip_of(const FbpBackProject& job, int y0, int slice) {
   const float columns = static_cast<float>(job.stack.columns);
   for (int x0 = 0; x0 < job.nx; x0 += width) {
-    const Vec x = add(set(static_cast<float>(x0)), lanes());
+    const Vec x = pixels_from(x0, job.nx);
     Vec sum[strip_rows];
     for (int k = 0; k < strip_rows; ++k) sum[k] = set(0.0F);
     for (int n = 0; n < job.count; ++n) {
@@ -108,7 +113,7 @@ ISOCENTER_SIMD void tile_of(const FbpBackProject& job, int x0, int y0) {
       line[k] = job.stack.at(first + k < job.count ? first + k : job.count - 1, -1, 0);
     for (int y = 0; y < my; ++y)
       for (int xs = 0; xs < mx; xs += width) {
-        const Vec x = add(set(static_cast<float>(x0 + xs)), lanes());
+        const Vec x = pixels_from(x0 + xs, job.nx);
         Samples s;
         find_samples<beam>(job, first, x, static_cast<float>(y0 + y), &s);
         const int count = mx - xs < width ? mx - xs : width;
