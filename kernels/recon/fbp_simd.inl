@@ -22,17 +22,19 @@ struct Place {
   Vec column, weight;
 };
 
-ISOCENTER_SIMD inline Vec arctangent_of(Vec x) {
-  const Vec size = size_of(x), one = set(1.0F);
-  const Mask large = above(size, set(2.41421356F)), middle = above(size, set(0.41421356F));
-  const Vec numerator = select(large, set(-1.0F), subtract(size, one));
-  const Vec denominator = select(large, size, add(size, one));
-  const Vec t = select(middle, divide(numerator, denominator), size);
+/// arctan(across / depth), depth > 0; as `arctangent`, but with one division.
+ISOCENTER_SIMD inline Vec arctangent_of(Vec across, Vec depth) {
+  const Vec size = size_of(across);
+  const Mask large = above(size, multiply(depth, set(2.41421356F)));
+  const Mask middle = above(size, multiply(depth, set(0.41421356F)));
+  const Vec numerator = select(large, subtract(set(0.0F), depth), select(middle, subtract(size, depth), size));
+  const Vec denominator = select(large, size, select(middle, add(size, depth), depth));
+  const Vec t = divide(numerator, denominator);
   const Vec start = select(large, set(1.57079633F), select(middle, set(0.785398163F), set(0.0F)));
   const Vec z = multiply(t, t);
   Vec p = fma(z, set(0.08060301F), set(-0.13879847F));
   p = fma(z, fma(z, p, set(0.19977926F)), set(-0.33332955F));
-  return with_sign(add(start, fma(t, multiply(z, p), t)), x);
+  return with_sign(add(start, fma(t, multiply(z, p), t)), across);
 }
 
 template <FbpBeam beam>
@@ -45,7 +47,7 @@ ISOCENTER_SIMD inline Place place_of(const FbpView& v, Vec x, float y, float col
       const Vec inverse = divide(set(1.0F), depth);
       place = {multiply(across, inverse), multiply(inverse, inverse)};
     } else {
-      const Vec angle = arctangent_of(divide(across, depth));
+      const Vec angle = arctangent_of(across, depth);
       place.column = fma(set(v.columns_per_rad), angle, set(v.middle));
       place.weight = divide(set(1.0F), fma(across, across, multiply(depth, depth)));
     }
