@@ -13,7 +13,7 @@ namespace isocenter::testing {
 namespace {
 
 using namespace infer::test;
-using infer::test::tiny::metadata;
+using namespace infer::test::tiny;
 using ::testing::HasSubstr;
 
 ISOCENTER_DEVICE_SUITE(NetworkDataTest);
@@ -135,17 +135,31 @@ TEST_P(NetworkDataTest, OfEqualScoresTheLowerClassIsTaken) {
   for (const int label : labels) ASSERT_EQ(label, 1);
 }
 
-TEST_P(NetworkDataTest, TheReportHoldsTheHashOfTheModelFile) {
+/// What the plan of a network for a volume of 12 x 8 voxels says.
+std::string plan_of(const std::string& model, std::int64_t slices, const std::vector<double>& window,
+                    const SessionOptions& options) {
   Pipeline pipeline(context());
-  const Volume in = volume(std::vector<float>(64), 8, 8, 1);
+  const Volume in = volume(std::vector<float>(static_cast<std::size_t>(96 * slices)), 12, 8, slices);
   const auto input = pipeline.add_input("input", in);
-  const auto network = pipeline.add<NetworkInference>(
-      "network", {.model = std::string(ISOCENTER_TEST_DATA) + "/dncnn.onnx", .window = {8, 8, 1}});
+  const auto network = pipeline.add<NetworkInference>("network", {.model = model, .window = window});
   pipeline.connect(input, network.input);
   pipeline.add_output("output", network.output);
+  return pipeline.prepare(options).report();
+}
+
+TEST_P(NetworkDataTest, TheReportHoldsTheHashOfTheModelFile) {
   // What sha256sum (GNU coreutils) says of the file.
-  EXPECT_THAT(pipeline.prepare(options()).report(),
+  EXPECT_THAT(plan_of(std::string(ISOCENTER_TEST_DATA) + "/dncnn.onnx", 1, {8, 8, 1}, options()),
               HasSubstr("\"model_sha256\":\"8d4b932119714668569df7870ece9a33941d2ac703d0427a571eafa00669e72e\""));
+}
+
+/// Metadata name x first, shapes of ONNX z first.
+TEST_P(NetworkDataTest, TheWindowIsTheMetadatasElseTheInputsOwn) {
+  const ModelFile stated(identity(metadata("isocenter.window", "9 7 5")));
+  const ModelFile fixed(
+      model(node("Relu", {"x"}, "y") + port(11, "x", {1, 1, 5, 7, 9}) + port(12, "y", {1, 1, 5, 7, 9})));
+  for (const auto* file : {&stated, &fixed})
+    EXPECT_THAT(plan_of(*file, 6, {}, options()), HasSubstr("\"window\":\"9 x 7 x 5\""));
 }
 
 }  // namespace

@@ -141,6 +141,48 @@ TEST(SmallNetworks, ATransposedConvolutionStepsAndPadsEachAxisAsStated) {
   }
 }
 
+TEST(SmallNetworks, AnActivationFollowsTheSumOfAConvolutionAndItsResidual) {
+  const std::vector<float> x = two_channels();
+  const OnnxModel parsed = parse(model(
+      node("Conv", {"x", "w"}, "c") + node("Neg", {"x"}, "r") + node("Add", {"c", "r"}, "s") +
+      node("Relu", {"s"}, "y") + initialiser("w", {2, 2, 1, 1}, floats({1.5F, -0.5F, 0.25F, 3})) + standard_ports()));
+  for (const CpuOptions& engine : engines) {
+    Runner runner(plan_cpu(lower(parsed, {.input_shapes = {{"x", {1, 2, 5, 6}}}}), engine));
+    const auto got = runner.run(x);
+    for (std::size_t i = 0; i < 30; ++i) {
+      EXPECT_NEAR(got[i], std::max(0.0F, 0.5F * x[i] - 0.5F * x[30 + i]), 4e-6F) << i;
+      EXPECT_NEAR(got[30 + i], std::max(0.0F, 0.25F * x[i] + 2 * x[30 + i]), 4e-6F) << i;
+    }
+  }
+}
+
+/// Two groups of one input and two outputs each, taps two rows apart, every second column.
+TEST(SmallNetworks, GroupsStridesAndDilationsOfAConvolutionAreThoseOfTheModel) {
+  const std::vector<float> x = two_channels();
+  std::vector<float> weights;
+  for (int i = 0; i < 16; ++i) weights.push_back(static_cast<float>((i * 5) % 13) - 5.5F);
+  const std::string groups = field(5, field(1, "group") + number(3, 2) + number(20, 2));
+  const OnnxModel parsed = parse(model(
+      node("Conv", {"x", "w"}, "y", ints("strides", {1, 2}) + ints("dilations", {2, 1}) + groups) +
+      initialiser("w", {4, 1, 2, 2}, floats(weights)) + port(11, "x", {1, 2, -1, -1}) + port(12, "y", {1, 4, 3, 3})));
+  for (const CpuOptions& engine : engines) {
+    Runner runner(plan_cpu(lower(parsed, {.input_shapes = {{"x", {1, 2, 5, 6}}}}), engine));
+    ASSERT_THAT(runner.executor().outputs()[0].shape, ::testing::ElementsAre(1, 4, 3, 3));
+    const auto got = runner.run(x);
+    for (int c = 0; c < 4; ++c)
+      for (int v = 0; v < 3; ++v)
+        for (int u = 0; u < 3; ++u) {
+          double sum = 0;
+          for (int j = 0; j < 2; ++j)
+            for (int i = 0; i < 2; ++i)
+              sum += static_cast<double>(weights[static_cast<std::size_t>((c * 2 + j) * 2 + i)]) *
+                     static_cast<double>(x[static_cast<std::size_t>((c / 2 * 5 + v + 2 * j) * 6 + 2 * u + i)]);
+          EXPECT_NEAR(static_cast<double>(got[static_cast<std::size_t>((c * 3 + v) * 3 + u)]), sum, 1e-5)
+              << c << ", " << v << ", " << u;
+        }
+  }
+}
+
 TEST(SmallNetworks, AnOutputThatLaterNodesReadStaysAsItWas) {
   const std::vector<float> x = two_channels();
   const OnnxModel parsed =
