@@ -7,6 +7,7 @@
 #include <isocenter/phantom/phantom_volume.hpp>
 #include <isocenter/recon/acquisition.hpp>
 #include <isocenter/recon/compare_volumes.hpp>
+#include <isocenter/recon/fbp_reconstruction.hpp>
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/phase_sort.hpp>
 #include <new>
@@ -166,6 +167,30 @@ TEST_P(Fdk, OfOneScanAfterAnotherAllocatesNothing) {
   for (int i = 0; i < 20; ++i) frame();
   counting = false;
   EXPECT_EQ(allocations, 0);
+}
+
+TEST_P(Fdk, FilteredBackProjectionOfOneScanAfterAnotherAllocatesNothing) {
+  for (const bool stacked : {false, true}) {
+    CircularOrbit orbit{.views = 90, .columns = 32, .rows = stacked ? 19 : 1, .column_step_mm = 10, .row_step_mm = 10};
+    const Projections scan = projections_of(orbit, 1.0F);
+    Pipeline pipeline(context());
+    const auto in = pipeline.add_input("in", scan);
+    const auto fbp = pipeline.add<FbpReconstruction>("fbp", {.unit = CtUnit::per_mm, .stacked_fans = stacked});
+    pipeline.connect(in, fbp.input);
+    pipeline.add_output("out", fbp.output);
+    Session session = pipeline.prepare(options());
+    session.start();
+    const auto frame = [&] {
+      session.push("in", scan);
+      (void)session.pull("out");
+    };
+    for (int i = 0; i < 10; ++i) frame();
+    allocations = 0;
+    counting = true;
+    for (int i = 0; i < 20; ++i) frame();
+    counting = false;
+    EXPECT_EQ(allocations, 0);
+  }
 }
 
 TEST(PhantomSources, AllocateNothingAfterTheFirstItems) {
