@@ -31,8 +31,7 @@ struct FbpReconstruction {
   static constexpr const char* summary = "Filtered back projection of parallel and fan beams, slice by slice.";
   static constexpr const char* help =
       "Kak and Slaney 1988, chapter 3, for half and full circles, short scans, flat and curved detectors. CPU "
-      "(AVX-512, "
-      "AVX2 or portable) and CUDA.";
+      "(AVX-512, AVX2 or portable) and CUDA.";
   struct Params {
     std::int64_t nx = 0, ny = 0;
     std::vector<double> spacing_mm = {0};
