@@ -6,26 +6,13 @@
 namespace isocenter::detail {
 namespace {
 
-#define ISOCENTER_SIMD __attribute__((target("avx2,fma")))
+#include "recon/registers_avx2.inl"
 
-using Vec = __m256;
 using Mask = __m256;
-constexpr const char* variant_name = "AVX2";
-constexpr int width = 8;
-
-ISOCENTER_SIMD inline Vec set(float v) { return _mm256_set1_ps(v); }
-ISOCENTER_SIMD inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
-ISOCENTER_SIMD inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
-ISOCENTER_SIMD inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
-ISOCENTER_SIMD inline Vec subtract(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
-ISOCENTER_SIMD inline Vec multiply(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
-ISOCENTER_SIMD inline Vec divide(Vec a, Vec b) { return _mm256_div_ps(a, b); }
-ISOCENTER_SIMD inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 /// The bound where v is not a number.
 ISOCENTER_SIMD inline Vec bounded(Vec v, Vec low, Vec high) { return _mm256_min_ps(_mm256_max_ps(v, low), high); }
 ISOCENTER_SIMD inline Mask above(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
 ISOCENTER_SIMD inline Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_ps(b, a, m); }
-ISOCENTER_SIMD inline Vec size_of(Vec v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), v); }
 ISOCENTER_SIMD inline Vec with_sign(Vec v, Vec sign) {
   return _mm256_or_ps(v, _mm256_and_ps(sign, _mm256_set1_ps(-0.0F)));
 }
@@ -34,14 +21,6 @@ ISOCENTER_SIMD inline Vec whole_part(Vec v, std::int32_t* integers) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(integers), i);
   return _mm256_cvtepi32_ps(i);
 }
-ISOCENTER_SIMD inline Vec lanes() { return _mm256_set_ps(7, 6, 5, 4, 3, 2, 1, 0); }
-
-/// Element i (0 .. 15) of two registers: both are permuted, and bit 3 of i, moved to the sign, chooses.
-ISOCENTER_SIMD inline Vec pick(Vec a, Vec b, __m256i i) {
-  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i),
-                          _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
-}
-
 /// line[v] between whole columns, v >= 0, rising or falling along the lanes: out of two registers where the lanes lie
 /// within 14 columns, else gathered.
 ISOCENTER_SIMD inline Vec interpolate(const float* line, Vec v) {
@@ -67,7 +46,7 @@ ISOCENTER_SIMD inline Vec interpolate(const float* line, Vec v) {
 }  // namespace
 
 const FbpVariant* fbp_variant_avx2() {
-  static const bool here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  static const bool here = processor_has_them();
   return here ? &variant : nullptr;
 }
 

@@ -3,33 +3,16 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own header, its bug 105593
-#endif
-
 namespace isocenter::detail {
 namespace {
 
-#define ISOCENTER_SIMD __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
+#include "recon/registers_avx512.inl"
 
-using Vec = __m512;
 using Mask = __mmask16;
-constexpr const char* variant_name = "AVX-512";
-constexpr int width = 16;
-
-ISOCENTER_SIMD inline Vec set(float v) { return _mm512_set1_ps(v); }
-ISOCENTER_SIMD inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
-ISOCENTER_SIMD inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
-ISOCENTER_SIMD inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
-ISOCENTER_SIMD inline Vec subtract(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
-ISOCENTER_SIMD inline Vec multiply(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
-ISOCENTER_SIMD inline Vec divide(Vec a, Vec b) { return _mm512_div_ps(a, b); }
-ISOCENTER_SIMD inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 /// The bound where v is not a number.
 ISOCENTER_SIMD inline Vec bounded(Vec v, Vec low, Vec high) { return _mm512_min_ps(_mm512_max_ps(v, low), high); }
 ISOCENTER_SIMD inline Mask above(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 ISOCENTER_SIMD inline Vec select(Mask m, Vec a, Vec b) { return _mm512_mask_blend_ps(m, b, a); }
-ISOCENTER_SIMD inline Vec size_of(Vec v) { return _mm512_abs_ps(v); }
 ISOCENTER_SIMD inline Vec with_sign(Vec v, Vec sign) {
   return _mm512_or_ps(v, _mm512_and_ps(sign, _mm512_set1_ps(-0.0F)));
 }
@@ -38,8 +21,6 @@ ISOCENTER_SIMD inline Vec whole_part(Vec v, std::int32_t* integers) {
   _mm512_storeu_si512(integers, i);
   return _mm512_cvtepi32_ps(i);
 }
-ISOCENTER_SIMD inline Vec lanes() { return _mm512_set_ps(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0); }
-
 /// line[v] between whole columns, v >= 0, rising or falling along the lanes: out of two registers where the lanes lie
 /// within 30 columns, else gathered.
 ISOCENTER_SIMD inline Vec interpolate(const float* line, Vec v) {
@@ -52,8 +33,8 @@ ISOCENTER_SIMD inline Vec interpolate(const float* line, Vec v) {
   if (high - low <= 2 * width - 2) {
     const Vec p = load(line + low), q = load(line + low + width);
     const __m512i from = _mm512_sub_epi32(i, _mm512_set1_epi32(low));
-    left = _mm512_permutex2var_ps(p, from, q);
-    right = _mm512_permutex2var_ps(p, _mm512_add_epi32(from, one), q);
+    left = pick(p, q, from);
+    right = pick(p, q, _mm512_add_epi32(from, one));
   } else {
     left = _mm512_i32gather_ps(i, line, 4);
     right = _mm512_i32gather_ps(i, line + 1, 4);
@@ -66,9 +47,7 @@ ISOCENTER_SIMD inline Vec interpolate(const float* line, Vec v) {
 }  // namespace
 
 const FbpVariant* fbp_variant_avx512() {
-  static const bool here = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("fma");
+  static const bool here = processor_has_them();
   return here ? &variant : nullptr;
 }
 

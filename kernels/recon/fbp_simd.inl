@@ -24,7 +24,7 @@ struct Place {
 
 /// arctan(across / depth), depth > 0; as `arctangent`, but with one division.
 ISOCENTER_SIMD inline Vec arctangent_of(Vec across, Vec depth) {
-  const Vec size = size_of(across);
+  const Vec size = absolute(across);
   const Mask large = above(size, multiply(depth, set(2.41421356F)));
   const Mask middle = above(size, multiply(depth, set(0.41421356F)));
   const Vec numerator = select(large, subtract(set(0.0F), depth), select(middle, subtract(size, depth), size));

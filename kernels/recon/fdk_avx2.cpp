@@ -6,58 +6,16 @@
 namespace isocenter::detail {
 namespace {
 
-#define ISOCENTER_SIMD __attribute__((target("avx2,fma")))
+#include "recon/registers_avx2.inl"
 
-using Vec = __m256;
-constexpr const char* variant_name = "AVX2";
-constexpr int width = 8;
 constexpr int reach = 16;  // rows that interpolate_near may read
-
-ISOCENTER_SIMD inline Vec set(float v) { return _mm256_set1_ps(v); }
-ISOCENTER_SIMD inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
-ISOCENTER_SIMD inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
-ISOCENTER_SIMD inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
-ISOCENTER_SIMD inline Vec subtract(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
-ISOCENTER_SIMD inline Vec multiply(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
-ISOCENTER_SIMD inline Vec divide(Vec a, Vec b) { return _mm256_div_ps(a, b); }
-ISOCENTER_SIMD inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
-ISOCENTER_SIMD inline Vec minimum(Vec a, Vec b) { return _mm256_min_ps(a, b); }
-ISOCENTER_SIMD inline Vec maximum(Vec a, Vec b) { return _mm256_max_ps(a, b); }
-ISOCENTER_SIMD inline Vec floor_of(Vec v) { return _mm256_floor_ps(v); }
-ISOCENTER_SIMD inline void store_integers(std::int32_t* p, Vec v) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_cvttps_epi32(v));
-}
-ISOCENTER_SIMD inline Vec lanes() { return _mm256_set_ps(7, 6, 5, 4, 3, 2, 1, 0); }
-
-/// Element i (0 .. 15) of two registers: both are permuted, and bit 3 of i, moved to the sign, chooses.
-ISOCENTER_SIMD inline Vec pick(Vec a, Vec b, __m256i i) {
-  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a, i), _mm256_permutevar8x32_ps(b, i),
-                          _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
-}
-
-/// line[v] between whole rows, 0 <= v < 15 in every lane.
-ISOCENTER_SIMD inline Vec interpolate_near(const float* line, Vec v) {
-  const Vec a = load(line), b = load(line + width);
-  const __m256i i = _mm256_cvttps_epi32(v);
-  const Vec f = subtract(v, _mm256_cvtepi32_ps(i));
-  const Vec low = pick(a, b, i), high = pick(a, b, _mm256_add_epi32(i, _mm256_set1_epi32(1)));
-  return fma(f, subtract(high, low), low);
-}
-
-/// The same for any v >= 0.
-ISOCENTER_SIMD inline Vec interpolate_far(const float* line, Vec v) {
-  const __m256i i = _mm256_cvttps_epi32(v);
-  const Vec f = subtract(v, _mm256_cvtepi32_ps(i));
-  const Vec low = _mm256_i32gather_ps(line, i, 4), high = _mm256_i32gather_ps(line + 1, i, 4);
-  return fma(f, subtract(high, low), low);
-}
 
 #include "recon/fdk_simd.inl"
 
 }  // namespace
 
 const FdkTileVariant* fdk_variant_avx2() {
-  static const bool here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  static const bool here = processor_has_them();
   return here ? &variant : nullptr;
 }
 

@@ -3,60 +3,19 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own header, its bug 105593
-#endif
-
 namespace isocenter::detail {
 namespace {
 
-#define ISOCENTER_SIMD __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
+#include "recon/registers_avx512.inl"
 
-using Vec = __m512;
-constexpr const char* variant_name = "AVX-512";
-constexpr int width = 16;
 constexpr int reach = 32;  // rows that interpolate_near may read
-
-ISOCENTER_SIMD inline Vec set(float v) { return _mm512_set1_ps(v); }
-ISOCENTER_SIMD inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
-ISOCENTER_SIMD inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
-ISOCENTER_SIMD inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
-ISOCENTER_SIMD inline Vec subtract(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
-ISOCENTER_SIMD inline Vec multiply(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
-ISOCENTER_SIMD inline Vec divide(Vec a, Vec b) { return _mm512_div_ps(a, b); }
-ISOCENTER_SIMD inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
-ISOCENTER_SIMD inline Vec minimum(Vec a, Vec b) { return _mm512_min_ps(a, b); }
-ISOCENTER_SIMD inline Vec maximum(Vec a, Vec b) { return _mm512_max_ps(a, b); }
-ISOCENTER_SIMD inline Vec floor_of(Vec v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
-ISOCENTER_SIMD inline void store_integers(std::int32_t* p, Vec v) { _mm512_storeu_si512(p, _mm512_cvttps_epi32(v)); }
-ISOCENTER_SIMD inline Vec lanes() { return _mm512_set_ps(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0); }
-
-/// line[v] between whole rows, 0 <= v < 31 in every lane: both neighbours come out of two registers.
-ISOCENTER_SIMD inline Vec interpolate_near(const float* line, Vec v) {
-  const Vec a = load(line), b = load(line + width);
-  const __m512i i = _mm512_cvttps_epi32(v);
-  const Vec f = _mm512_reduce_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-  const Vec low = _mm512_permutex2var_ps(a, i, b);
-  const Vec high = _mm512_permutex2var_ps(a, _mm512_add_epi32(i, _mm512_set1_epi32(1)), b);
-  return fma(f, subtract(high, low), low);
-}
-
-/// The same for any v >= 0.
-ISOCENTER_SIMD inline Vec interpolate_far(const float* line, Vec v) {
-  const __m512i i = _mm512_cvttps_epi32(v);
-  const Vec f = subtract(v, _mm512_cvtepi32_ps(i));
-  const Vec low = _mm512_i32gather_ps(i, line, 4), high = _mm512_i32gather_ps(i, line + 1, 4);
-  return fma(f, subtract(high, low), low);
-}
 
 #include "recon/fdk_simd.inl"
 
 }  // namespace
 
 const FdkTileVariant* fdk_variant_avx512() {
-  static const bool here = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("fma");
+  static const bool here = processor_has_them();
   return here ? &variant : nullptr;
 }
 

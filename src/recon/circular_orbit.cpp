@@ -5,7 +5,7 @@
 #include <isocenter/operator.hpp>
 #include <numbers>
 
-#include "recon/vector.hpp"
+#include <isocenter/recon/vector3.hpp>
 
 namespace isocenter::detail {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "recon/vector.hpp"
+#include <isocenter/recon/vector3.hpp>
 
 namespace isocenter::detail {
 

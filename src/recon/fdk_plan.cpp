@@ -7,7 +7,7 @@
 
 #include "recon/fdk_detector.hpp"
 #include "recon/fdk_simd.hpp"
-#include "recon/vector.hpp"
+#include <isocenter/recon/vector3.hpp>
 
 namespace isocenter::detail {
 

@@ -6,7 +6,7 @@
 
 #include "phantom/poisson.hpp"
 #include "recon/fdk_tile_variant.hpp"
-#include "recon/vector.hpp"
+#include <isocenter/recon/vector3.hpp>
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {

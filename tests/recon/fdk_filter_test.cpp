@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "phantom/poisson.hpp"
-#include "recon/vector.hpp"
+#include <isocenter/recon/vector3.hpp>
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {

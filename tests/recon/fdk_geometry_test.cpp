@@ -8,7 +8,7 @@
 
 #include "phantom/poisson.hpp"
 #include "recon/fdk_detector.hpp"
-#include "recon/vector.hpp"
+#include <isocenter/recon/vector3.hpp>
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {

@@ -1,2 +1,0 @@
-#pragma once
-#include <isocenter/recon/vector3.hpp>
