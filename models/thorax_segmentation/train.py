@@ -53,8 +53,6 @@ def batches(chests, first_seed, steps, arguments):
 def train(chests, arguments):
     torch.manual_seed(arguments.seed)
     network = UNet()
-    if arguments.start_from:
-        network.load_state_dict(torch.load(arguments.start_from))
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=1e-4)
     done = load_checkpoint(network, optimiser, arguments) if arguments.resume else 0
@@ -81,9 +79,6 @@ def train(chests, arguments):
             )
         if (step + 1) % 25 == 0:
             save_checkpoint(network, optimiser, step + 1, arguments)
-        if step + 1 == arguments.stop_at:
-            torch.save(network.state_dict(), arguments.weights)
-            return
     settle(network, batches(chests, arguments.seed * 10**9 + 5 * 10**8, range(40), arguments))
     torch.save(network.state_dict(), arguments.weights)
 
@@ -132,15 +127,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("training_set", type=pathlib.Path)
     parser.add_argument("--weights", type=pathlib.Path, default=pathlib.Path("thorax_segmentation.pt"))
-    parser.add_argument("--steps", type=int, default=1600)
-    parser.add_argument("--stop-at", type=int, help="a step after which to stop, without the slow steps at the end")
+    parser.add_argument("--steps", type=int, default=1150)
     parser.add_argument("--patches", type=int, default=2, help="patches in a step")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of the training itself")
     parser.add_argument("--workers", type=int, default=1, help="processes that make patches")
     parser.add_argument("--bfloat16", action="store_true", help="faster on processors that have it")
-    parser.add_argument("--start-from", type=pathlib.Path, help="weights to go on from")
     parser.add_argument("--resume", type=pathlib.Path, help="the .checkpoint of an interrupted run, to go on with it")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
