@@ -15,5 +15,13 @@ class Watch {
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 };
+/// While it lives, the second signal waits: for small files that are written in milliseconds.
+class Completing {
+ public:
+  Completing();
+  ~Completing();
+  Completing(const Completing&) = delete;
+  Completing& operator=(const Completing&) = delete;
+};
 
 }  // namespace isocenter::command::interrupt

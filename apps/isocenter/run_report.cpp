@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "core/text.hpp"
+#include "interrupt.hpp"
 #include "io/staged_file.hpp"
 
 namespace isocenter::command {
@@ -72,6 +73,7 @@ Json make_report(const RunRecord& record, const Session* session, const std::vec
 }
 
 void write_text(const std::filesystem::path& path, const std::string& text) {
+  const interrupt::Completing completing;
   detail::io::StagedFile file(path);
   file.write(text);
   file.commit();

@@ -78,9 +78,9 @@ class Process {
 
   void signal(int number) const { kill(pid_, number); }
 
-  /// Waits until the process has said `text` on stderr; false after 20 s.
+  /// Waits until the process has said `text` on stderr; false after 100 s.
   bool says(const std::string& text) {
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 10000; ++i) {
       {
         const std::lock_guard lock(mutex_);
         if (finished_.err.find(text) != std::string::npos) return true;

