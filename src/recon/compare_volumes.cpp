@@ -1,9 +1,10 @@
+#include <algorithm>
 #include <cmath>
 #include <isocenter/recon/compare_volumes.hpp>
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
-#include "recon/volume_error.hpp"
+#include "recon/structural_similarity.hpp"
 
 namespace isocenter::detail {
 
@@ -26,7 +27,8 @@ class CompareVolumesOperator : public OperatorBase<CompareVolumes> {
     vacuum_ = input.unit() == "HU" ? -1000.0 : 0.0;
     frames_ = input.nt();
     truth_moves_ = truth.nt() > 1;
-    plan.scratch(volume_error_sums(input.nz()) * sizeof(double));
+    plan.scratch(std::max(volume_error_sums(input.nz()), structural_similarity_sums(input.nx(), input.nz())) *
+                 sizeof(double));
     const auto count = static_cast<std::uint32_t>(frames_);
     const std::string unit = input.unit();
     plan.metric("rmse", unit.c_str(), count);
@@ -34,7 +36,8 @@ class CompareVolumesOperator : public OperatorBase<CompareVolumes> {
     plan.metric("largest_error", unit.c_str(), count);
     plan.metric("relative_error", "1", count);
     plan.metric("psnr_db", "dB", count);
-    for (auto* list : {&rmse_, &mean_, &largest_, &relative_, &psnr_}) list->resize(count);
+    plan.metric("ssim", "1", count);
+    for (auto* list : {&rmse_, &mean_, &largest_, &relative_, &psnr_, &ssim_}) list->resize(count);
   }
 
   void run(const RunContext& run) override {
@@ -43,9 +46,10 @@ class CompareVolumesOperator : public OperatorBase<CompareVolumes> {
     for (std::int64_t frame = 0; frame < frames_; ++frame) {
       run.check_cancelled();
       const std::int64_t at = frame * nx * ny * nz;
-      const VolumeError e = volume_error(launcher_of(run), input.voxels().as<float>() + at,
-                                         truth.voxels().as<float>() + (truth_moves_ ? at : 0), nx, ny, nz, region_,
-                                         vacuum_, run.scratch<double>());
+      const float* volume = input.voxels().as<float>() + at;
+      const float* of_truth = truth.voxels().as<float>() + (truth_moves_ ? at : 0);
+      const VolumeError e =
+          volume_error(launcher_of(run), volume, of_truth, nx, ny, nz, region_, vacuum_, run.scratch<double>());
       if (e.voxels == 0)
         throw Failure(ErrorCode::invalid_argument, "no voxel lies in the region",
                       "check centre_mm, radius_mm and half_height_mm against the volume's geometry");
@@ -55,6 +59,8 @@ class CompareVolumesOperator : public OperatorBase<CompareVolumes> {
       largest_[f] = e.largest_error;
       relative_[f] = e.relative_error;
       psnr_[f] = e.psnr_db;
+      ssim_[f] = structural_similarity(launcher_of(run), volume, of_truth, nx, ny, nz, region_, vacuum_, e.range,
+                                       run.scratch<double>());
       run.progress(static_cast<double>(frame + 1) / static_cast<double>(frames_));
     }
     run.metric("rmse", rmse_);
@@ -62,6 +68,7 @@ class CompareVolumesOperator : public OperatorBase<CompareVolumes> {
     run.metric("largest_error", largest_);
     run.metric("relative_error", relative_);
     run.metric("psnr_db", psnr_);
+    run.metric("ssim", ssim_);
   }
 
  private:
@@ -101,7 +108,7 @@ class CompareVolumesOperator : public OperatorBase<CompareVolumes> {
   double vacuum_ = 0;
   std::int64_t frames_ = 1;
   bool truth_moves_ = false;
-  std::vector<double> rmse_, mean_, largest_, relative_, psnr_;
+  std::vector<double> rmse_, mean_, largest_, relative_, psnr_, ssim_;
 };
 
 }  // namespace isocenter::detail

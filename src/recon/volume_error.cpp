@@ -17,19 +17,10 @@ static_assert(sizeof(SliceSums) == 7 * sizeof(double));
 SliceSums sum_slice(const float* volume, const float* truth, std::int64_t nx, std::int64_t ny, std::int64_t z,
                     const ErrorRegion& region, double vacuum) {
   SliceSums s{0, 0, 0, 0, 0, std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
-  const double height = std::fabs(static_cast<double>(z) - region.centre[2]) * region.spacing_mm[2];
-  if (region.half_height_mm > 0.0 && height > region.half_height_mm) return s;
+  if (!slice_in_region(region, z)) return s;
   for (std::int64_t y = 0; y < ny; ++y) {
-    const double dy = (static_cast<double>(y) - region.centre[1]) * region.spacing_mm[1];
-    std::int64_t first = 0, last = nx - 1;
-    if (region.radius_mm > 0.0) {
-      const double half_squared = region.radius_mm * region.radius_mm - dy * dy;
-      if (half_squared < 0.0) continue;
-      const double half = std::sqrt(half_squared) / region.spacing_mm[0];
-      first = std::max<std::int64_t>(0, static_cast<std::int64_t>(std::ceil(region.centre[0] - half)));
-      last = std::min<std::int64_t>(nx - 1, static_cast<std::int64_t>(std::floor(region.centre[0] + half)));
-    }
-    for (std::int64_t x = first; x <= last; ++x) {
+    const RowSpan row = row_in_region(region, nx, y);
+    for (std::int64_t x = row.first; x <= row.last; ++x) {
       const double t = truth[(z * ny + y) * nx + x], e = volume[(z * ny + y) * nx + x] - t;
       s.count += 1;
       s.error += e;
@@ -44,6 +35,21 @@ SliceSums sum_slice(const float* volume, const float* truth, std::int64_t nx, st
 }
 
 }  // namespace
+
+bool slice_in_region(const ErrorRegion& region, std::int64_t z) {
+  const double height = std::fabs(static_cast<double>(z) - region.centre[2]) * region.spacing_mm[2];
+  return region.half_height_mm <= 0.0 || height <= region.half_height_mm;
+}
+
+RowSpan row_in_region(const ErrorRegion& region, std::int64_t nx, std::int64_t y) {
+  if (region.radius_mm <= 0.0) return {0, nx - 1};
+  const double dy = (static_cast<double>(y) - region.centre[1]) * region.spacing_mm[1];
+  const double half_squared = region.radius_mm * region.radius_mm - dy * dy;
+  if (half_squared < 0.0) return {0, -1};
+  const double half = std::sqrt(half_squared) / region.spacing_mm[0];
+  return {std::max<std::int64_t>(0, static_cast<std::int64_t>(std::ceil(region.centre[0] - half))),
+          std::min<std::int64_t>(nx - 1, static_cast<std::int64_t>(std::floor(region.centre[0] + half)))};
+}
 
 VolumeError volume_error(const Launcher& threads, const float* volume, const float* truth, std::int64_t nx,
                          std::int64_t ny, std::int64_t nz, const ErrorRegion& region, double vacuum, double* sums) {
@@ -68,7 +74,8 @@ VolumeError volume_error(const Launcher& threads, const float* volume, const flo
   e.mean_error = all.error / all.count;
   e.largest_error = all.largest;
   e.relative_error = std::sqrt(all.error_squared / all.truth_squared);
-  e.psnr_db = 20.0 * std::log10((all.highest_truth - all.lowest_truth) / e.rmse);
+  e.range = all.highest_truth - all.lowest_truth;
+  e.psnr_db = 20.0 * std::log10(e.range / e.rmse);
   return e;
 }
 

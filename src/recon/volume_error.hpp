@@ -5,8 +5,7 @@
 
 namespace isocenter::detail {
 
-/// The voxels that count: row_begin/row_end of each (y, z) row would be larger than this test, which is made on the
-/// fly.
+/// The voxels that count: an upright cylinder.
 struct ErrorRegion {
   double centre[3];  ///< in voxels
   double spacing_mm[3];
@@ -14,9 +13,17 @@ struct ErrorRegion {
   double half_height_mm;  ///< 0: no limit
 };
 
+/// The voxels first to last of a row; none when first > last.
+struct RowSpan {
+  std::int64_t first, last;
+};
+bool slice_in_region(const ErrorRegion& region, std::int64_t z);
+RowSpan row_in_region(const ErrorRegion& region, std::int64_t nx, std::int64_t y);
+
 struct VolumeError {
   std::int64_t voxels = 0;
   double rmse = 0, mean_error = 0, largest_error = 0, relative_error = 0, psnr_db = 0;
+  double range = 0;  ///< the truth's largest minus its smallest value
 };
 
 /// Errors of one frame of nx × ny × nz voxels; relative_error counts both from `vacuum`. Sums run over slices in order,

@@ -428,6 +428,32 @@ TEST(CompareVolumesOperator, GivesTheFiguresOfItsDescription) {
   EXPECT_NEAR(value("psnr_db"), 20 * std::log10(4 / rmse), 1e-5);
 }
 
+TEST(CompareVolumesOperator, GivesTheStructuralSimilarityThatScikitImageGives) {
+  // scikit-image 0.26.0: structural_similarity(..., gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+  // data_range=the region's, full=True) of each slice, its map's mean over the region.
+  std::vector<float> truth, input;
+  for (int z = 0; z < 3; ++z)
+    for (int y = 0; y < 26; ++y)
+      for (int x = 0; x < 28; ++x) {
+        const float t = static_cast<float>(2 + std::sin(0.9 * x + 0.2 * y * y + z) + (x > 13 ? 1 : 0));
+        truth.push_back(t);
+        input.push_back(static_cast<float>(0.9 * static_cast<double>(t) + 0.4 * std::cos(1.7 * x - 0.6 * y + 2 * z)));
+      }
+  const auto similarity = [&](double add, const char* unit, const CompareVolumes::Params& params) {
+    std::vector<float> a = input, b = truth;
+    for (float& v : a) v += static_cast<float>(add);
+    for (float& v : b) v += static_cast<float>(add);
+    const std::string report = comparison(volume_of(a, 28, 26, 3, unit), volume_of(b, 28, 26, 3, unit), params);
+    return std::stod(report.substr(report.find('[', report.find("\"ssim\"")) + 1));
+  };
+  EXPECT_NEAR(similarity(0, "1/mm", {.radius_mm = 7}), 0.911864626, 1e-6);
+  EXPECT_NEAR(similarity(-1000, "HU", {.radius_mm = 7}), 0.911864626, 1e-4) << "counted from air";
+  EXPECT_LT(similarity(0, "1/mm", {}), 1.0) << "windows at the border";
+  const Volume same = volume_of(truth, 28, 26, 3, "1/mm"), flat = volume_of(std::vector<float>(64, 2), 4, 4, 4, "1/mm");
+  EXPECT_THAT(comparison(same, same, {}), HasSubstr("\"ssim\":{\"unit\":\"1\",\"values\":[1]}"));
+  EXPECT_THAT(comparison(flat, flat, {}), HasSubstr("\"ssim\":{\"unit\":\"1\",\"values\":[1]}"));
+}
+
 TEST(CompareVolumesOperator, SaysWhatIsWrong) {
   const Volume a = volume_of(std::vector<float>(64), 4, 4, 4, "HU"),
                b = volume_of(std::vector<float>(32), 4, 4, 2, "HU"),
