@@ -1,5 +1,5 @@
 // Forward and back projection by every variant of this processor beside the reference, in rays a second; 120 views of
-// n x n, n^3 voxels, n planes a ray.
+// n x n, n^3 voxels, n planes a ray; fan: 360 views of n, n^2 pixels.
 #include <benchmark/benchmark.h>
 
 #include <thread>
@@ -16,37 +16,48 @@ int threads() { return static_cast<int>(std::thread::hardware_concurrency()); }
 
 constexpr int views = 120;
 
-Setting setting_of(int n, bool tilted) {
+enum class Kind { cone, tilted, fan };
+
+Setting setting_of(int n, Kind kind) {
   Setting s{.name = ""};
-  s.views = views;
+  s.views = kind == Kind::fan ? 3 * views : views;
   s.columns = s.rows = s.nx = s.ny = s.nz = n;
+  if (kind == Kind::fan) s.rows = s.nz = 1;
   s.voxel_mm[0] = s.voxel_mm[1] = s.voxel_mm[2] = 256.0 / n;
   s.step_mm = 384.0 / n;
-  s.tilted = tilted;
+  s.tilted = kind == Kind::tilted;
   return s;
 }
 
 enum class Way { forward, back };
 
 /// variant: null for the reference.
-void project_by(benchmark::State& state, Way way, const JosephVariant* variant, bool reference, bool tilted = false) {
+void project_by(benchmark::State& state, Way way, const JosephVariant* variant, bool reference,
+                Kind kind = Kind::cone) {
   if (!reference && variant == nullptr) {
     state.SkipWithError("this processor lacks the instruction set");
     return;
   }
-  const TestProjector p(setting_of(static_cast<int>(state.range(0)), tilted));
+  const TestProjector p(setting_of(static_cast<int>(state.range(0)), kind));
   std::vector<float> volume(p.floats_of_volume(), 1.0F), stack(p.floats_of_views(), 1.0F);
   const ProjectorPlan& plan = p.plan();
   const JosephScan scan{plan.lines.data(), p.order(),  p.views(),
                         plan.runs,         plan.stack, {plan.plane[0], plan.plane[1], plan.plane[2]}};
   const int fast = plan.volume.fast;
   const Launcher launcher = launcher_with(threads(), reference);
-  const Scratch scratch(joseph_simd_scratch(plan.plane, fast, plan.stack, threads()));
+  const bool any = kind != Kind::cone;
+  const Scratch scratch(any ? joseph_any_scratch(plan.plane, fast, plan.stack, plan.turns, threads())
+                            : joseph_simd_scratch(plan.plane, fast, plan.stack, threads()));
   for (auto _ : state) {
     if (reference && way == Way::forward)
       p.projector().forward(launcher, volume.data(), p.order(), p.views(), stack.data(), scratch.get());
     else if (reference)
       p.projector().back(launcher, stack.data(), p.order(), p.views(), volume.data(), scratch.get());
+    else if (any && way == Way::forward)
+      joseph_forward_any_by(launcher, *variant, {scan, volume.data(), stack.data()}, fast, plan.turns, scratch.get());
+    else if (any)
+      joseph_adjoint_any_by(launcher, *variant, {scan, stack.data(), volume.data(), 0}, fast, plan.turns,
+                            scratch.get());
     else if (way == Way::forward)
       joseph_forward_by(launcher, *variant, {scan, volume.data(), stack.data()}, fast, scratch.get());
     else
@@ -55,27 +66,49 @@ void project_by(benchmark::State& state, Way way, const JosephVariant* variant, 
     benchmark::DoNotOptimize(stack.data());
   }
   const double n = static_cast<double>(state.range(0));
-  state.counters["Mray/s"] = benchmark::Counter(views * n * n * 1e-6, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["Gsample/s"] =
-      benchmark::Counter(views * n * n * n * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  const double rays = static_cast<double>(p.rays());
+  state.counters["Mray/s"] = benchmark::Counter(rays * 1e-6, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["Gsample/s"] = benchmark::Counter(rays * n * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void ForwardReference(benchmark::State& s) { project_by(s, Way::forward, nullptr, true); }
-void ForwardTilted(benchmark::State& s) { project_by(s, Way::forward, nullptr, true, true); }
 void ForwardAvx2(benchmark::State& s) { project_by(s, Way::forward, joseph_variant_avx2(), false); }
 void ForwardAvx512(benchmark::State& s) { project_by(s, Way::forward, joseph_variant_avx512(), false); }
+void ForwardTiltedReference(benchmark::State& s) { project_by(s, Way::forward, nullptr, true, Kind::tilted); }
+void ForwardTiltedAvx2(benchmark::State& s) { project_by(s, Way::forward, joseph_variant_avx2(), false, Kind::tilted); }
+void ForwardTiltedAvx512(benchmark::State& s) {
+  project_by(s, Way::forward, joseph_variant_avx512(), false, Kind::tilted);
+}
+void ForwardFanReference(benchmark::State& s) { project_by(s, Way::forward, nullptr, true, Kind::fan); }
+void ForwardFanAvx2(benchmark::State& s) { project_by(s, Way::forward, joseph_variant_avx2(), false, Kind::fan); }
+void ForwardFanAvx512(benchmark::State& s) { project_by(s, Way::forward, joseph_variant_avx512(), false, Kind::fan); }
 void BackReference(benchmark::State& s) { project_by(s, Way::back, nullptr, true); }
-void BackTilted(benchmark::State& s) { project_by(s, Way::back, nullptr, true, true); }
 void BackAvx2(benchmark::State& s) { project_by(s, Way::back, joseph_variant_avx2(), false); }
 void BackAvx512(benchmark::State& s) { project_by(s, Way::back, joseph_variant_avx512(), false); }
+void BackTiltedReference(benchmark::State& s) { project_by(s, Way::back, nullptr, true, Kind::tilted); }
+void BackTiltedAvx2(benchmark::State& s) { project_by(s, Way::back, joseph_variant_avx2(), false, Kind::tilted); }
+void BackTiltedAvx512(benchmark::State& s) { project_by(s, Way::back, joseph_variant_avx512(), false, Kind::tilted); }
+void BackFanReference(benchmark::State& s) { project_by(s, Way::back, nullptr, true, Kind::fan); }
+void BackFanAvx2(benchmark::State& s) { project_by(s, Way::back, joseph_variant_avx2(), false, Kind::fan); }
+void BackFanAvx512(benchmark::State& s) { project_by(s, Way::back, joseph_variant_avx512(), false, Kind::fan); }
 BENCHMARK(ForwardReference)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(ForwardTilted)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(ForwardAvx2)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(ForwardAvx512)->Arg(128)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(ForwardTiltedReference)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(ForwardTiltedAvx2)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(ForwardTiltedAvx512)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(ForwardFanReference)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(ForwardFanAvx2)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(ForwardFanAvx512)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(BackReference)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(BackTilted)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(BackAvx2)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(BackAvx512)->Arg(128)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BackTiltedReference)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BackTiltedAvx2)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BackTiltedAvx512)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BackFanReference)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BackFanAvx2)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BackFanAvx512)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace isocenter::testing

@@ -18,6 +18,10 @@ ISOCENTER_SIMD inline Vec look_up_far(const float* line, Vec i) {
 }
 
 #include "recon/joseph_simd.inl"
+// The order matters: joseph_any.inl uses what joseph_simd.inl defines.
+#include "recon/joseph_any.inl"
+
+constexpr JosephVariant variant = {variant_name, &forward_task, &adjoint_task, &forward_any_task, &adjoint_any_task};
 
 }  // namespace
 

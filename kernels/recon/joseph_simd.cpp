@@ -1,18 +1,12 @@
 #include "recon/joseph_simd.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 #include "recon/joseph_variant.hpp"
 
 namespace isocenter::detail {
 
 namespace {
-
-const JosephVariant* variant_of_this_processor() {
-  const JosephVariant* best = joseph_variant_avx512();
-  return best != nullptr ? best : joseph_variant_avx2();
-}
 
 /// Floats of one thread's scratch.
 std::int64_t part_floats(const JosephPlane* planes, int fast, const LineStack& stack) {
@@ -26,20 +20,15 @@ std::int64_t part_floats(const JosephPlane* planes, int fast, const LineStack& s
   return (std::max(forward, adjoint) + 15) / 16 * 16;
 }
 
-/// Calls work(task, scratch) for every task; a thread has its part of the scratch.
-template <class Work>
-void for_each_task(const Launcher& launcher, std::int64_t tasks, float* scratch, std::int64_t part, Work&& work) {
-  std::atomic<std::int64_t> next{0};
-  parallel_for(launcher, launcher.concurrency, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t slot = begin; slot < end; ++slot)
-      for (std::int64_t t = next++; t < tasks; t = next++) work(t, scratch + part * slot);
-  });
-}
-
 }  // namespace
 
+const JosephVariant* joseph_variant_of_this_processor() {
+  const JosephVariant* best = joseph_variant_avx512();
+  return best != nullptr ? best : joseph_variant_avx2();
+}
+
 std::uint64_t joseph_simd_scratch(const JosephPlane* planes, int fast, const LineStack& stack, int concurrency) {
-  if (variant_of_this_processor() == nullptr) return 0;
+  if (joseph_variant_of_this_processor() == nullptr) return 0;
   return static_cast<std::uint64_t>(part_floats(planes, fast, stack)) * sizeof(float) *
          static_cast<std::uint64_t>(concurrency);
 }
@@ -49,13 +38,13 @@ bool joseph_forward_by(const Launcher& launcher, const JosephVariant& variant, c
   const JosephScan& s = job.scan;
   const std::int64_t across = (s.stack.lines + joseph_lines_at_once - 1) / joseph_lines_at_once;
   const std::int64_t blocks = (s.views + joseph_views_at_once - 1) / joseph_views_at_once;
-  for_each_task(launcher, across * blocks, static_cast<float*>(scratch), part_floats(s.plane, fast, s.stack),
-                [&](std::int64_t task, float* part) {
-                  const int first = static_cast<int>(task / across) * joseph_views_at_once;
-                  const int line = static_cast<int>(task % across) * joseph_lines_at_once;
-                  variant.forward(job, fast, first, std::min(first + joseph_views_at_once, s.views), line,
-                                  std::min(line + joseph_lines_at_once, s.stack.lines), part);
-                });
+  for_each_joseph_task(launcher, across * blocks, static_cast<float*>(scratch), part_floats(s.plane, fast, s.stack),
+                       [&](std::int64_t task, float* part) {
+                         const int first = static_cast<int>(task / across) * joseph_views_at_once;
+                         const int line = static_cast<int>(task % across) * joseph_lines_at_once;
+                         variant.forward(job, fast, first, std::min(first + joseph_views_at_once, s.views), line,
+                                         std::min(line + joseph_lines_at_once, s.stack.lines), part);
+                       });
   return true;
 }
 
@@ -68,24 +57,24 @@ bool joseph_adjoint_by(const Launcher& launcher, const JosephVariant& variant, c
     if (axis == fast) continue;
     const int na = s.plane[axis].na;
     const std::int64_t blocks = (na + joseph_adjoint_planes - 1) / joseph_adjoint_planes;
-    for_each_task(launcher, blocks * slices, static_cast<float*>(scratch), part_floats(s.plane, fast, s.stack),
-                  [&](std::int64_t task, float* part) {
-                    const int k = static_cast<int>(task / slices) * joseph_adjoint_planes;
-                    const int z = static_cast<int>(task % slices) * joseph_adjoint_z;
-                    variant.adjoint(job, axis, k, std::min(k + joseph_adjoint_planes, na), z,
-                                    std::min(z + joseph_adjoint_z, nz), part);
-                  });
+    for_each_joseph_task(launcher, blocks * slices, static_cast<float*>(scratch), part_floats(s.plane, fast, s.stack),
+                         [&](std::int64_t task, float* part) {
+                           const int k = static_cast<int>(task / slices) * joseph_adjoint_planes;
+                           const int z = static_cast<int>(task % slices) * joseph_adjoint_z;
+                           variant.adjoint(job, axis, k, std::min(k + joseph_adjoint_planes, na), z,
+                                           std::min(z + joseph_adjoint_z, nz), part);
+                         });
   }
   return true;
 }
 
 bool joseph_forward_simd(const Launcher& launcher, const JosephForward& job, int fast, void* scratch) {
-  const JosephVariant* variant = variant_of_this_processor();
+  const JosephVariant* variant = joseph_variant_of_this_processor();
   return variant != nullptr && joseph_forward_by(launcher, *variant, job, fast, scratch);
 }
 
 bool joseph_adjoint_simd(const Launcher& launcher, const JosephAdjoint& job, int fast, void* scratch) {
-  const JosephVariant* variant = variant_of_this_processor();
+  const JosephVariant* variant = joseph_variant_of_this_processor();
   return variant != nullptr && joseph_adjoint_by(launcher, *variant, job, fast, scratch);
 }
 

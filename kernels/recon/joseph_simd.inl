@@ -224,5 +224,3 @@ ISOCENTER_SIMD void adjoint_task(const JosephAdjoint& job, int axis, int k0, int
       for (int z = 0; z < z1 - z0; ++z) to[z] += from[z];
     }
 }
-
-constexpr JosephVariant variant = {variant_name, &forward_task, &adjoint_task};

@@ -1,5 +1,6 @@
 // AVX2 registers as recon's tuned kernels use them: eight voxels or rays at a time. Included by a variant's source,
-// inside its unnamed namespace and after <immintrin.h>, before the kernel (fdk_simd.inl, joseph_simd.inl, fbp_simd.inl).
+// inside its unnamed namespace and after <immintrin.h>, before the kernel (fdk_simd.inl, joseph_simd.inl,
+// fbp_simd.inl).
 
 #define ISOCENTER_SIMD __attribute__((target("avx2,fma")))
 
@@ -12,6 +13,12 @@ bool processor_has_them() { return __builtin_cpu_supports("avx2") && __builtin_c
 ISOCENTER_SIMD inline Vec set(float v) { return _mm256_set1_ps(v); }
 ISOCENTER_SIMD inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
 ISOCENTER_SIMD inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
+/// The first n (0 .. width) numbers; the others are 0 and are not read, or not written.
+ISOCENTER_SIMD inline __m256i first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
+}
+ISOCENTER_SIMD inline Vec load_part(const float* p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+ISOCENTER_SIMD inline void store_part(float* p, Vec v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
 ISOCENTER_SIMD inline void store_integers(std::int32_t* p, Vec v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_cvttps_epi32(v));
 }

@@ -1,8 +1,10 @@
-// AVX-512 registers as recon's tuned kernels use them: sixteen voxels or rays at a time. Included by a variant's source,
-// inside its unnamed namespace and after <immintrin.h>, before the kernel (fdk_simd.inl, joseph_simd.inl, fbp_simd.inl).
+// AVX-512 registers as recon's tuned kernels use them: sixteen voxels or rays at a time. Included by a variant's
+// source, inside its unnamed namespace and after <immintrin.h>, before the kernel (fdk_simd.inl, joseph_simd.inl,
+// fbp_simd.inl).
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12's own header, its bug 105593
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 #define ISOCENTER_SIMD __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
@@ -19,6 +21,13 @@ bool processor_has_them() {
 ISOCENTER_SIMD inline Vec set(float v) { return _mm512_set1_ps(v); }
 ISOCENTER_SIMD inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
 ISOCENTER_SIMD inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
+/// The first n (0 .. width) numbers; the others are 0 and are not read, or not written.
+ISOCENTER_SIMD inline Vec load_part(const float* p, int n) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1U), p);
+}
+ISOCENTER_SIMD inline void store_part(float* p, Vec v, int n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << n) - 1U), v);
+}
 ISOCENTER_SIMD inline void store_integers(std::int32_t* p, Vec v) { _mm512_storeu_si512(p, _mm512_cvttps_epi32(v)); }
 ISOCENTER_SIMD inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 ISOCENTER_SIMD inline Vec subtract(Vec a, Vec b) { return _mm512_sub_ps(a, b); }

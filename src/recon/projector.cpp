@@ -8,9 +8,11 @@
 namespace isocenter::detail {
 
 std::uint64_t Projector::scratch_bytes(const Launcher& launcher) const {
-  return launcher.on_cpu() && plan_.aligned
-             ? joseph_simd_scratch(plan_.plane, plan_.volume.fast, plan_.stack, launcher.concurrency)
-             : 0;
+  if (!launcher.on_cpu()) return 0;
+  if (plan_.aligned) return joseph_simd_scratch(plan_.plane, plan_.volume.fast, plan_.stack, launcher.concurrency);
+  if (plan_.separated)
+    return joseph_any_scratch(plan_.plane, plan_.volume.fast, plan_.stack, plan_.turns, launcher.concurrency);
+  return 0;
 }
 
 void Projector::require_kernels(const PlanContext& plan) {
@@ -27,9 +29,9 @@ JosephScan Projector::scan(const std::int32_t* order, int count) const {
 void Projector::forward(const Launcher& launcher, const float* volume, const std::int32_t* order, int count, float* out,
                         void* scratch) const {
   const JosephForward job{scan(order, count), volume, out};
-  if (launcher.on_cpu() && plan_.aligned && !launcher.reference_only &&
-      joseph_forward_simd(launcher, job, plan_.volume.fast, scratch))
-    return;
+  const bool tuned = launcher.on_cpu() && !launcher.reference_only;
+  if (tuned && plan_.aligned && joseph_forward_simd(launcher, job, plan_.volume.fast, scratch)) return;
+  if (tuned && plan_.separated && joseph_forward_any(launcher, job, plan_.volume.fast, plan_.turns, scratch)) return;
   launch(launcher, job, plan_.stack.stride, plan_.stack.lines, count);
 }
 
@@ -37,9 +39,9 @@ void Projector::back(const Launcher& launcher, const float* in, const std::int32
                      void* scratch) const {
   JosephAdjoint job{scan(order, count), in, volume, 0};
   fill(launcher, volume, plan_.volume.floats, 0.0F);
-  if (launcher.on_cpu() && plan_.aligned && !launcher.reference_only &&
-      joseph_adjoint_simd(launcher, job, plan_.volume.fast, scratch))
-    return;
+  const bool tuned = launcher.on_cpu() && !launcher.reference_only;
+  if (tuned && plan_.aligned && joseph_adjoint_simd(launcher, job, plan_.volume.fast, scratch)) return;
+  if (tuned && plan_.separated && joseph_adjoint_any(launcher, job, plan_.volume.fast, plan_.turns, scratch)) return;
   for (job.axis = 0; job.axis < 3; ++job.axis)
     launch(launcher, job, plan_.plane[job.axis].nc, plan_.plane[job.axis].na, 1);
 }

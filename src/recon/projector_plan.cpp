@@ -4,6 +4,8 @@
 #include <cmath>
 #include <isocenter/operator.hpp>
 
+#include "recon/joseph_simd.hpp"
+
 namespace isocenter::detail {
 
 namespace {
@@ -48,6 +50,10 @@ class Planner {
     lay_out_volume();
     lay_out_views();
     plan_.along_rows ? lines_along_rows() : lines_along_columns();
+    plan_.separated = std::all_of(plan_.lines.begin(), plan_.lines.end(), is_separated);
+    plan_.turns = std::any_of(plan_.lines.begin(), plan_.lines.end(), [&](const JosephLine& line) {
+      return line.axis == plan_.volume.fast && line.first <= line.last;
+    });
     return std::move(plan_);
   }
 
@@ -121,6 +127,21 @@ class Planner {
     const float last = line.c1 + (static_cast<float>(line.last) - line.centre) * line.c_step1;
     return line.axis != plan_.volume.fast && line.r1 == 0.0F && line.b1 == 0.0F && line.b_step1 == 0.0F &&
            (line.last < line.first || (first * last > 0.0F && std::min(std::fabs(first), std::fabs(last)) >= 0.0625F));
+  }
+
+  /// Whether its rays are at least a sixteenth of a voxel apart along c, with c = (a0 + a1 j) / (1 + r1 j) in a plane:
+  /// dc/dj = (a1 - a0 r1) / (1 + r1 j)², whose numerator is linear in the plane's number.
+  static bool is_separated(const JosephLine& line) {
+    if (line.last < line.first) return true;
+    const auto numerator = [&](std::int32_t k) {
+      const float along = static_cast<float>(k) - line.centre;
+      return line.c1 + along * line.c_step1 - (line.c0 + along * line.c_step0) * line.r1;
+    };
+    const float first = numerator(line.first), last = numerator(line.last);
+    const float turn = 1.0F + line.r1 * static_cast<float>(line.begin),
+                turn_at_end = 1.0F + line.r1 * static_cast<float>(line.end - 1);
+    const float least = std::min(std::fabs(first), std::fabs(last)) / std::max(turn * turn, turn_at_end * turn_at_end);
+    return first * last > 0.0F && least * joseph_any_most_rays >= 1.0F;
   }
 
   /// Runs of rays with the same fastest axis. They begin at multiples of 8, so that a pack of eight rays has one line.

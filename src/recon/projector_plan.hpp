@@ -32,7 +32,9 @@ struct ProjectorPlan {
   LineStack stack{};
   int views = 0, columns = 0, rows = 0, runs = 1;
   bool along_rows = false;  ///< a line of rays is a detector row (2-D scans), not a column
-  bool aligned = false;     ///< every line keeps to one plane that holds the fast axis: joseph_simd.hpp applies
+  bool aligned = false;     ///< every line keeps to one plane that holds the fast axis: joseph_forward_simd applies
+  bool separated = false;   ///< rays of every line are a sixteenth of a voxel apart: joseph_forward_any applies
+  bool turns = false;       ///< some line steps along the fast axis
   std::vector<JosephLine> lines;
   JosephPlane plane[3] = {};
 };

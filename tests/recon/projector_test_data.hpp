@@ -17,12 +17,13 @@ struct Setting {
   double voxel_mm[3] = {2.2, 2.2, 2.2};
   double step_mm = 3;
   bool tilted = false;   ///< the whole scan is turned, so that nothing is parallel to the voxels' axes
+  bool turns = false;    ///< and then so far that some rays step along the fast axis
   bool aligned = false;  ///< whether the tuned projectors apply
 };
 
-/// Turned by 0.3 rad around x, then by 0.2 rad around y.
-inline Vector3 turned(const Vector3& v) {
-  const double c = std::cos(0.3), s = std::sin(0.3), e = std::cos(0.2), f = std::sin(0.2);
+/// Turned by `x` rad around x, then by `y` rad around y.
+inline Vector3 turned(const Vector3& v, double x, double y) {
+  const double c = std::cos(x), s = std::sin(x), e = std::cos(y), f = std::sin(y);
   const Vector3 a = {v[0], c * v[1] - s * v[2], s * v[1] + c * v[2]};
   return {e * a[0] + f * a[2], a[1], e * a[2] - f * a[0]};
 }
@@ -36,7 +37,8 @@ inline std::vector<View> views_of_setting(const Setting& s) {
   std::vector<View> views = o.build();
   if (s.tilted)
     for (View& v : views)
-      for (Vector3* p : {&v.source_mm, &v.detector_origin_mm, &v.u_step_mm, &v.v_step_mm}) *p = turned(*p);
+      for (Vector3* p : {&v.source_mm, &v.detector_origin_mm, &v.u_step_mm, &v.v_step_mm})
+        *p = s.turns ? turned(*p, 0.7, 0.6) : turned(*p, 0.3, 0.2);
   return views;
 }
 
