@@ -281,7 +281,10 @@ ISOCENTER_API const double* isocenter_value_numbers(const isocenter_parameter_va
 typedef struct isocenter_plan isocenter_plan; /* one node being planned */
 typedef struct isocenter_run isocenter_run;   /* one node running one item */
 
-enum { ISOCENTER_OPERATOR_HOST_ONLY = 1 /* always runs on "cpu", whatever the session's device */ };
+enum {
+  ISOCENTER_OPERATOR_HOST_ONLY = 1,  /* always runs on "cpu", whatever the session's device */
+  ISOCENTER_OPERATOR_TAKES_SLABS = 2 /* takes volumes in slabs (isocenter/slabs.hpp); others get them joined */
+};
 
 typedef struct isocenter_operator_type {
   uint32_t struct_size;
@@ -345,12 +348,21 @@ ISOCENTER_API isocenter_status isocenter_plan_upload(isocenter_plan* plan, void*
 ISOCENTER_API void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint64_t bytes);
 /* What is left of the budget on the node's device; UINT64_MAX without one. */
 ISOCENTER_API uint64_t isocenter_plan_memory_left(const isocenter_plan* plan);
+/* The budget itself; 0: none. */
+ISOCENTER_API uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan);
 /* A source's number of items; -1 (the default) when it cannot know. */
 ISOCENTER_API void isocenter_plan_items(isocenter_plan* plan, int64_t count);
 /* A node with inputs that gives one item for every `count` that it takes (1 is the default). Its outputs are the same
  * payloads during the runs of items n * count to n * count + count - 1, and go on after the last one, as item n. When
- * one of them fails, the others are not run and item n fails. */
+ * one of them fails, the others are not run and item n fails. 0: it gives nothing in this process, and what is behind it
+ * neither runs nor gets memory. */
 ISOCENTER_API void isocenter_plan_gather(isocenter_plan* plan, int64_t count);
+/* A node with inputs that gives `count` items for every one that it takes: item n is run `count` times,
+ * isocenter_run_part says for which of them, and they go on as items n * count to n * count + count - 1. When one fails,
+ * those behind it are not run and fail as well. */
+ISOCENTER_API void isocenter_plan_spread(isocenter_plan* plan, int64_t count);
+/* Whether all that is connected to an output port takes volumes in slabs. */
+ISOCENTER_API int32_t isocenter_plan_takes_slabs(const isocenter_plan* plan, const char* port);
 /* Declares a metric of `count` numbers, set during runs and reported with the last item's values. */
 ISOCENTER_API void isocenter_plan_metric(isocenter_plan* plan, const char* name, const char* unit, uint32_t count);
 /* A fact for the report and the provenance: what was read, a model's hash. */
@@ -390,6 +402,8 @@ ISOCENTER_API void isocenter_run_metric(const isocenter_run* run, const char* na
 ISOCENTER_API void isocenter_run_warn(const isocenter_run* run, const char* what, const char* fix);
 /* The item's place in the stream: 0, 1, 2, ... */
 ISOCENTER_API int64_t isocenter_run_sequence(const isocenter_run* run);
+/* Which of the items that a spreading node gives for it. */
+ISOCENTER_API int64_t isocenter_run_part(const isocenter_run* run);
 
 /* ---- Pipelines --------------------------------------------------------------------------------------------------- */
 
@@ -519,6 +533,38 @@ ISOCENTER_API isocenter_status isocenter_register_device(isocenter_context* cont
                                                          isocenter_error* error);
 /* For a module's own record of why a device is not there: reported by find_device. */
 ISOCENTER_API void isocenter_report_missing_device(isocenter_context* context, const char* type, const char* reason);
+
+/* ---- Processes --------------------------------------------------------------------------------------------------- */
+
+/* Processes that run the same pipeline, each on its share of one problem: `ranks` of them, this one is number `rank`.
+ * Every rank opens the same channels in the same order (nodes do, while they are planned); what is sent on one channel
+ * is received on it, in order. Functions wait; `stop` (may be NULL) is asked meanwhile, and when it says 1, or another
+ * rank has left with an error, or has left and can no longer send, they fail. Any thread may call them. */
+typedef struct isocenter_communicator {
+  uint32_t struct_size;
+  int32_t rank;
+  int32_t ranks;
+  uint32_t reserved; /* 0 */
+  const char* name;  /* "mpi" */
+  void* user;
+  int32_t (*open_channel)(void* user);
+  isocenter_status (*send)(void* user, int32_t channel, int32_t to, const void* data, uint64_t bytes,
+                           int32_t (*stop)(void*), void* stop_user, isocenter_error* error);
+  isocenter_status (*receive)(void* user, int32_t channel, int32_t from, void* data, uint64_t bytes,
+                              int32_t (*stop)(void*), void* stop_user, isocenter_error* error);
+  /* data[i] becomes the sum of all ranks' data[i], the same bits everywhere; in a fixed order. ISOCENTER_FLOAT32 or
+   * ISOCENTER_FLOAT64. */
+  isocenter_status (*sum)(void* user, int32_t channel, void* data, uint64_t count, int32_t dtype,
+                          int32_t (*stop)(void*), void* stop_user, isocenter_error* error);
+  /* This rank has failed: the others' calls fail with its message. The session says it. */
+  void (*leave)(void* user, const char* message);
+} isocenter_communicator;
+/* At most one; it must live as long as the context. */
+ISOCENTER_API isocenter_status isocenter_register_communicator(isocenter_context* context,
+                                                               const isocenter_communicator* communicator,
+                                                               isocenter_error* error);
+/* NULL where this process works alone. */
+ISOCENTER_API const isocenter_communicator* isocenter_context_communicator(const isocenter_context* context);
 
 #ifdef __cplusplus
 }

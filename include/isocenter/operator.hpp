@@ -80,9 +80,14 @@ class PlanContext {
   }
   void declare_host_memory(std::uint64_t bytes) { isocenter_plan_declare_host_memory(plan_, bytes); }
   std::uint64_t memory_left() const { return isocenter_plan_memory_left(plan_); }
+  std::uint64_t memory_budget() const { return isocenter_plan_memory_budget(plan_); }
   void items(std::int64_t count) { isocenter_plan_items(plan_, count); }
   /// One item out for every `count` in: isocenter_plan_gather.
   void gather(std::int64_t count) { isocenter_plan_gather(plan_, count); }
+  /// `count` items out for every one in: isocenter_plan_spread, RunContext::part.
+  void spread(std::int64_t count) { isocenter_plan_spread(plan_, count); }
+  /// Whether all that is connected to an output takes volumes in slabs (isocenter/slabs.hpp).
+  bool takes_slabs(const char* port) const { return isocenter_plan_takes_slabs(plan_, port) != 0; }
   void metric(const char* name, const char* unit, std::uint32_t count) {
     isocenter_plan_metric(plan_, name, unit, count);
   }
@@ -97,6 +102,8 @@ class PlanContext {
     detail::call([&](auto* e) { return isocenter_plan_require_kernel(plan_, name, args_bytes, e); });
   }
   isocenter_context* context() const { return isocenter_plan_context(plan_); }
+  /// The other processes that run this pipeline; null where there are none.
+  const isocenter_communicator* communicator() const { return isocenter_context_communicator(context()); }
 
  private:
   isocenter_plan* plan_;
@@ -149,6 +156,7 @@ class RunContext {
     isocenter_run_warn(run_, what.c_str(), fix.c_str());
   }
   std::int64_t sequence() const { return isocenter_run_sequence(run_); }
+  std::int64_t part() const { return isocenter_run_part(run_); }
 
  private:
   const isocenter_run* run_;
@@ -193,6 +201,7 @@ class OperatorType {
     std::apply([&](auto... member) { (add_port(ports.*member), ...); }, Ports::describe());
     type_.struct_size = sizeof type_;
     if constexpr (requires { Op::host_only; }) type_.flags = Op::host_only ? ISOCENTER_OPERATOR_HOST_ONLY : 0;
+    if constexpr (requires { Op::takes_slabs; }) type_.flags |= Op::takes_slabs ? ISOCENTER_OPERATOR_TAKES_SLABS : 0;
     type_.name = Op::name;
     type_.module = Op::module;
     type_.version = version();

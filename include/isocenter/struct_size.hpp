@@ -41,6 +41,7 @@ ISOCENTER_STRUCT_VERSION(isocenter_launcher, reserved);
 ISOCENTER_STRUCT_VERSION(isocenter_session_options, progress_user);
 ISOCENTER_STRUCT_VERSION(isocenter_item_error, message);
 ISOCENTER_STRUCT_VERSION(isocenter_device_type, make_current);
+ISOCENTER_STRUCT_VERSION(isocenter_communicator, leave);
 
 /// No structure comes near it: a larger struct_size was never set.
 constexpr std::uint32_t largest_struct_size = 65536;

@@ -468,5 +468,24 @@ isocenter_status isocenter_register_device(isocenter_context* context, const iso
 void isocenter_report_missing_device(isocenter_context* context, const char* type, const char* reason) {
   context->missing_devices.push_back(std::string(type) + ": " + reason);
 }
+isocenter_status isocenter_register_communicator(isocenter_context* context, const isocenter_communicator* communicator,
+                                                 isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const auto taken = take_struct(communicator, "isocenter_register_communicator");
+    if (context->communicator.ranks > 0)
+      throw Failure(ErrorCode::invalid_state,
+                    std::string("the context has the communicator '") + context->communicator.name + "' already",
+                    "register one");
+    if (taken.ranks < 1 || taken.rank < 0 || taken.rank >= taken.ranks)
+      throw Failure(ErrorCode::invalid_argument,
+                    "communicator: rank = " + std::to_string(taken.rank) + " of " + std::to_string(taken.ranks),
+                    "count ranks from 0");
+    context->communicator = taken;
+    return ISOCENTER_OK;
+  });
+}
+const isocenter_communicator* isocenter_context_communicator(const isocenter_context* context) {
+  return context->communicator.ranks > 1 ? &context->communicator : nullptr;
+}
 
 }  // extern "C"

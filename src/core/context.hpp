@@ -56,6 +56,7 @@ struct isocenter_context final : isocenter::detail::RefCounted {
   std::vector<const isocenter_operator_type*> operators;            // in the order of module, then name
   std::vector<isocenter::detail::Module> modules;
   std::vector<std::string> missing_devices;  // "cuda: no driver ..."
+  isocenter_communicator communicator{};     // ranks = 0: none
 
   const isocenter::detail::Device& cpu() const { return *devices.front(); }
   const isocenter::detail::Device& find_device(const std::string& name, std::string* why = nullptr) const;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/session.hpp"
+#include "core/slab_join.hpp"
 #include "core/structs.hpp"
 #include "core/text.hpp"
 
@@ -86,12 +87,15 @@ class SessionPlanner {
     if (described.role == Node::Role::output) {
       const Edge& edge = described.edges.begin()->second;
       node.device = by_index_[static_cast<std::size_t>(edge.from_node)]->device;
+      if (find_slabs(*output_of(edge).description)) node.device = &session_.context->cpu();
     }
     for (const auto& [port, edge] : described.edges) connect(node, described.port(port).name, edge);
-    for (auto& in : node.inputs)
+    for (auto& in : node.inputs) {
       for (const int a : in.from->ancestors)
         if (std::find(node.ancestors.begin(), node.ancestors.end(), a) == node.ancestors.end())
           node.ancestors.push_back(a);
+      node.idle = node.idle || in.from->idle || in.from->gives_nothing;
+    }
     std::sort(node.ancestors.begin(), node.ancestors.end());
     if (described.role == Node::Role::output) return;
     node.device->make_current();
@@ -151,11 +155,25 @@ class SessionPlanner {
     node.own_stream = true;
   }
 
+  OutputPort& output_of(const Edge& edge) const {
+    const auto& outputs = by_index_[static_cast<std::size_t>(edge.from_node)]->outputs;
+    return **std::find_if(outputs.begin(), outputs.end(), [&](const auto& o) { return o->port == edge.from_port; });
+  }
+
   void connect(SessionNode& node, const std::string& port, const Edge& edge) {
     SessionNode* from = by_index_[static_cast<std::size_t>(edge.from_node)];
-    OutputPort* out = nullptr;
-    for (auto& o : from->outputs)
-      if (o->port == edge.from_port) out = o.get();
+    OutputPort* out = &output_of(edge);
+    const bool takes_slabs = node.type != nullptr && (node.type->flags & ISOCENTER_OPERATOR_TAKES_SLABS) != 0 &&
+                             isocenter_context_communicator(session_.context.get()) == nullptr;
+    if (find_slabs(*out->description) && !takes_slabs) {
+      const Device& cpu = session_.context->cpu();
+      if (from->device != &cpu) {
+        from = &copied(*from, *out, cpu);
+        out = from->outputs.front().get();
+      }
+      from = &joined(*from, *out);
+      out = from->outputs.front().get();
+    }
     if (from->device != node.device) {
       from = &copied(*from, *out, *node.device);
       out = from->outputs.front().get();
@@ -202,6 +220,24 @@ class SessionPlanner {
     return node;
   }
 
+  /// The slabs of an output as one volume in host memory, for all who want it whole.
+  SessionNode& joined(SessionNode& from, OutputPort& out) {
+    const std::string name = from.name + "." + out.name + "->whole";
+    for (auto& n : session_.nodes)
+      if (n->is_copy && n->name == name) return *n;
+    auto join = std::make_unique<SessionNode>();
+    SessionNode& node = *join;
+    session_.nodes.insert(session_.nodes.end() - 1, std::move(join));
+    node.name = name;
+    node.is_copy = true;
+    node.device = from.device;
+    node.ancestors = from.ancestors;
+    node.idle = from.idle || from.gives_nothing;
+    attach(node, "input", from, out, Edge{});
+    plan_slab_join(session_, node, *out.description, add_output(node, "output", 1));
+    return node;
+  }
+
   static void read_values(SessionNode& node, const Node& described) {
     for (std::uint32_t p = 0; p < node.type->parameter_count; ++p) {
       const auto& parameter = node.type->parameters[p];
@@ -237,6 +273,7 @@ class SessionPlanner {
   /// Buffers of one output: as many as items in flight; as many as a longer queue holds and one to fill; and where a
   /// queue may lose items, enough that its producer never waits: what it holds, what is consumed, what is filled.
   static std::uint64_t slots_of(const OutputPort& out, int in_flight) {
+    if (out.node->idle || out.node->gives_nothing) return 0;
     std::size_t slots = static_cast<std::size_t>(in_flight);
     std::size_t lossy = 0;
     for (const Queue* q : out.consumers) {
@@ -255,8 +292,8 @@ class SessionPlanner {
     std::uint64_t sum = 0;
     for (const auto& n : session_.nodes) {
       if (n->role == Node::Role::input) continue;
-      if (n->device == &device) sum += n->scratch_bytes + n->table_bytes;
-      if (device.is_cpu()) sum += n->declared_bytes;
+      if (n->device == &device) sum += (n->idle ? 0 : n->scratch_bytes) + n->table_bytes;
+      if (device.is_cpu() && !n->idle) sum += n->declared_bytes;
       if (n->device == &device)
         for (const auto& out : n->outputs) sum += bytes_of(*out, in_flight);
     }
@@ -323,6 +360,7 @@ class SessionPlanner {
           out->free.push_back(slot);
         }
       }
+      if (n->idle) n->scratch_bytes = n->declared_bytes = 0;
       if (n->scratch_bytes > 0) n->scratch = n->device->allocate(n->scratch_bytes);
     }
   }
@@ -356,138 +394,16 @@ isocenter_status isocenter_pipeline_prepare(isocenter_pipeline* pipeline, const 
                     "give 0 for the default or the number of items between two nodes");
     // Made first and planned then: when planning throws, the destructor frees what was planned so far.
     auto made = Ref<isocenter_session>::adopt(new isocenter_session(*pipeline, chosen));
-    made->prepare(*pipeline);
+    try {
+      made->prepare(*pipeline);
+    } catch (const std::exception& e) {
+      if (const auto* others = isocenter_context_communicator(made->context.get()))
+        others->leave(others->user, e.what());
+      throw;
+    }
     *session = made.detach();
     return ISOCENTER_OK;
   });
 }
-
-isocenter_context* isocenter_plan_context(isocenter_plan* plan) { return plan->session->context.get(); }
-const char* isocenter_plan_node(const isocenter_plan* plan) { return plan->node->name.c_str(); }
-isocenter_status isocenter_plan_device(const isocenter_plan* plan, isocenter_device_info* info,
-                                       isocenter_error* error) {
-  return guarded(error, [&]() -> isocenter_status {
-    give_struct(plan->node->device->info(), info, "isocenter_plan_device");
-    return ISOCENTER_OK;
-  });
-}
-const isocenter_payload* isocenter_plan_input(const isocenter_plan* plan, const char* port) {
-  const auto* in = plan->node->input(port);
-  return in == nullptr ? nullptr : in->planned;
-}
-isocenter_payload* isocenter_plan_output(isocenter_plan* plan, const char* port) {
-  auto* out = plan->node->output(port);
-  return out == nullptr ? nullptr : out->description.get();
-}
-int32_t isocenter_plan_output_used(const isocenter_plan* plan, const char* port) {
-  const auto* out = plan->node->output(port);
-  return out != nullptr && plan->pipeline->used(plan->pipeline_node, out->port) ? 1 : 0;
-}
-void isocenter_plan_scratch(isocenter_plan* plan, uint64_t bytes) { plan->node->scratch_bytes = bytes; }
-isocenter_status isocenter_plan_allocate(isocenter_plan* plan, uint64_t bytes, const char* purpose, void** memory,
-                                         isocenter_error* error) {
-  return guarded(error, [&]() -> isocenter_status {
-    SessionNode& node = *plan->node;
-    if (bytes > isocenter_plan_memory_left(plan))
-      throw Failure(ErrorCode::out_of_memory,
-                    node.where() + ": " + purpose + " needs " + format_bytes(bytes) + " on '" + node.device->name +
-                        "', and of the budget " + format_bytes(isocenter_plan_memory_left(plan)) + " are left",
-                    "raise the budget, or use a smaller input or a coarser grid");
-    node.tables.reserve(node.tables.size() + 1);
-    *memory = node.device->allocate(bytes);
-    node.tables.push_back(*memory);
-    node.table_bytes += bytes;
-    return ISOCENTER_OK;
-  });
-}
-isocenter_status isocenter_plan_upload(isocenter_plan* plan, void* to, const void* from, uint64_t bytes,
-                                       isocenter_error* error) {
-  return guarded(error, [&]() -> isocenter_status {
-    plan->node->device->copy(to, from, bytes, plan->node->stream);
-    plan->node->device->wait(plan->node->stream, plan->node->name.c_str());
-    return ISOCENTER_OK;
-  });
-}
-void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint64_t bytes) { plan->node->declared_bytes += bytes; }
-uint64_t isocenter_plan_memory_left(const isocenter_plan* plan) {
-  const uint64_t own = plan->node->table_bytes;
-  if (plan->memory_left == UINT64_MAX) return plan->memory_left;
-  return plan->memory_left > own ? plan->memory_left - own : 0;
-}
-void isocenter_plan_items(isocenter_plan* plan, int64_t count) { plan->node->items = count; }
-void isocenter_plan_gather(isocenter_plan* plan, int64_t count) { plan->node->gather = count > 1 ? count : 1; }
-void isocenter_plan_metric(isocenter_plan* plan, const char* name, const char* unit, uint32_t count) {
-  plan->node->metrics.push_back({name, unit, std::vector<double>(count), false});
-}
-void isocenter_plan_fact(isocenter_plan* plan, const char* key, const char* text) {
-  plan->node->facts.emplace_back(key, text);
-}
-void isocenter_plan_warn(isocenter_plan* plan, const char* what, const char* fix) {
-  plan->node->warnings.push_back({what, fix});
-  const auto& context = *plan->session->context;
-  if (context.log != nullptr)
-    context.log(context.log_user, ISOCENTER_LOG_WARNING,
-                (plan->node->where() + ": " + what + ". Fix: " + fix + ".").c_str());
-}
-static isocenter_launcher launcher_for(const isocenter_session& session, const SessionNode& node) {
-  const Device& d = *node.device;
-  return {sizeof(isocenter_launcher),
-          session.context->reference_only ? 1U : 0U,
-          context_parallel_for,
-          session.context.get(),
-          d.type.find,
-          d.type.user,
-          node.stream,
-          session.context->threads.concurrency,
-          0};
-}
-isocenter_status isocenter_plan_launcher(const isocenter_plan* plan, isocenter_launcher* launcher,
-                                         isocenter_error* error) {
-  return guarded(error, [&]() -> isocenter_status {
-    give_struct(launcher_for(*plan->session, *plan->node), launcher, "isocenter_plan_launcher");
-    return ISOCENTER_OK;
-  });
-}
-
-const isocenter_payload* isocenter_run_input(const isocenter_run* run, const char* port) {
-  const auto* in = run->node->input(port);
-  return in == nullptr ? nullptr : in->current;
-}
-isocenter_payload* isocenter_run_output(const isocenter_run* run, const char* port) {
-  auto* out = run->node->output(port);
-  return out == nullptr ? nullptr : out->current;
-}
-void* isocenter_run_scratch(const isocenter_run* run) { return run->node->scratch; }
-isocenter_status isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher,
-                                        isocenter_error* error) {
-  return guarded(error, [&]() -> isocenter_status {
-    give_struct(launcher_for(*run->session, *run->node), launcher, "isocenter_run_launcher");
-    return ISOCENTER_OK;
-  });
-}
-int32_t isocenter_run_cancelled(const isocenter_run* run) { return run->session->stopping() ? 1 : 0; }
-void isocenter_run_progress(const isocenter_run* run, double fraction) {
-  const auto& o = run->session->options;
-  if (o.progress != nullptr) o.progress(o.progress_user, run->node->name.c_str(), run->node->sequence, fraction);
-}
-void isocenter_run_metric(const isocenter_run* run, const char* name, const double* numbers, uint32_t count) {
-  const std::lock_guard lock(run->session->mutex);
-  for (auto& m : run->node->metrics)
-    if (m.name == name) {
-      std::copy_n(numbers, std::min<std::size_t>(count, m.values.size()), m.values.begin());
-      m.set = true;
-    }
-}
-void isocenter_run_warn(const isocenter_run* run, const char* what, const char* fix) {
-  const auto& context = *run->session->context;
-  {
-    const std::lock_guard lock(run->session->mutex);
-    if (run->node->warnings.size() < 1000) run->node->warnings.push_back({what, fix});
-  }
-  if (context.log != nullptr)
-    context.log(context.log_user, ISOCENTER_LOG_WARNING,
-                (run->node->where() + ": " + what + ". Fix: " + fix + ".").c_str());
-}
-int64_t isocenter_run_sequence(const isocenter_run* run) { return run->node->sequence; }
 
 }  // extern "C"

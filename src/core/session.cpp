@@ -120,6 +120,10 @@ void isocenter_session::note_error(Node& node, std::int64_t sequence, isocenter_
     has_first_error = true;
     write_error(&first_error, static_cast<ErrorCode>(code), e.message);
   }
+  // One problem of many processes: a share that is missing cannot be made up for.
+  if (const auto* others = isocenter_context_communicator(context.get());
+      others != nullptr && code != ISOCENTER_CANCELLED)
+    others->leave(others->user, e.message);
   if (code == ISOCENTER_DEVICE_LOST) {
     device_lost = true;
     cancel_requested = true;
@@ -145,8 +149,27 @@ void isocenter_session::work(Node& node) {
   finish(node);
 }
 
+/// All items that a node gives for what it took. False when the session stops.
+bool isocenter_session::spread_item(Node& node, Item& item) {
+  const std::int64_t taken = item.sequence;
+  bool ok = item.kind == Item::Kind::payload;
+  for (node.part = 0; node.part < node.spread; ++node.part) {
+    item.sequence = taken;
+    if (ok && !acquire_outputs(node)) return false;
+    ok = ok && run_item(node, item) == ISOCENTER_OK;
+    if (node.part + 1 == node.spread || !ok)
+      for (auto& in : node.inputs)
+        if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+    item.sequence = taken * node.spread + node.part;
+    item.kind = ok ? Item::Kind::payload : Item::Kind::failed;
+    hand_on(node, item, ok);
+  }
+  return true;
+}
+
 /// Runs a node on what it took, and hands on what is complete. False when the session stops.
 bool isocenter_session::work_item(Node& node, Item& item) {
+  if (node.spread > 1) return spread_item(node, item);
   const std::int64_t group = item.sequence / node.gather;
   if (group != node.group) node.group_failed = false;  // outputs of a group whose end was lost serve the next one
   node.group = group;
@@ -159,7 +182,7 @@ bool isocenter_session::work_item(Node& node, Item& item) {
   node.group_failed = !ok;
   for (auto& in : node.inputs)
     if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
-  if ((item.sequence + 1) % node.gather != 0) return true;
+  if (node.gives_nothing || (item.sequence + 1) % node.gather != 0) return true;
   item.sequence = group;
   item.kind = ok ? Item::Kind::payload : Item::Kind::failed;
   node.group_has_outputs = false;
@@ -254,7 +277,7 @@ isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
     if (in.current != nullptr) time_s = in.current->time_s;
   for (auto& out : node.outputs)
     if (out->current != nullptr) {
-      out->current->sequence = item.sequence / node.gather;
+      out->current->sequence = item.sequence / node.gather * node.spread + (node.spread > 1 ? node.part : 0);
       out->current->time_s = time_s;
     }
   const isocenter_run run{this, &node};
@@ -327,7 +350,7 @@ void isocenter_session::send(Queue& queue, Item item, std::unique_lock<std::mute
 void isocenter_session::finish(Node& node) {
   const bool completed = !stopping();
   isocenter_error error{sizeof error, ISOCENTER_OK, {}};
-  if (node.type->finish != nullptr) {
+  if (node.type->finish != nullptr && !node.idle) {
     const isocenter_status status =
         guarded(&error, [&] { return node.type->finish(node.instance, completed ? 1 : 0, &error); });
     if (status != ISOCENTER_OK) note_error(node, -1, status, error.message);

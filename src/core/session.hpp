@@ -110,6 +110,9 @@ struct SessionNode {
   std::uint64_t scratch_bytes = 0, table_bytes = 0, declared_bytes = 0, output_bytes = 0;
   std::int64_t items = -1;  // a source's word
   std::int64_t gather = 1;  // items taken for one that is given
+  std::int64_t spread = 1;  // items given for one that is taken
+  bool gives_nothing = false;
+  bool idle = false;  // behind one that gives nothing: has no memory and never runs
   std::vector<Metric> metrics;
   std::vector<std::pair<std::string, std::string>> facts;
   std::vector<Note> warnings;
@@ -120,6 +123,7 @@ struct SessionNode {
   std::condition_variable wake;  // something came, a queue that it fills has room, or a buffer is free
   std::int64_t done = 0, failed = 0;
   std::int64_t sequence = 0;  // of the item that runs
+  std::int64_t part = 0;      // which of the items that are given for it
   std::int64_t group = -1;    // of the items that are gathered: which, whether it has its outputs, whether one failed
   bool group_has_outputs = false, group_failed = false;
   Histogram time;
@@ -173,6 +177,7 @@ struct isocenter_session final : isocenter::detail::RefCounted {
   void work(Node& node);
   void work_source(Node& node);
   bool work_item(Node& node, isocenter::detail::Item& item);
+  bool spread_item(Node& node, isocenter::detail::Item& item);
   bool take_inputs(Node& node, isocenter::detail::Item& item);
   bool acquire_outputs(Node& node);
   isocenter_status run_item(Node& node, const isocenter::detail::Item& item);

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <isocenter/operator.hpp>
+#include <isocenter/recon/vector3.hpp>
 #include <numbers>
 
 #include "recon/fdk_detector.hpp"
 #include "recon/fdk_simd.hpp"
-#include <isocenter/recon/vector3.hpp>
 
 namespace isocenter::detail {
 
@@ -175,6 +175,22 @@ FdkPlan plan_fdk(const FdkRequest& request) {
                                                  : plan.column_axis == 1 ? plan.grid.ny
                                                                          : plan.grid.nx));
   return plan;
+}
+
+std::vector<FdkMatrix> fdk_slab_matrices(const FdkRequest& request, const FdkPlan& plan,
+                                         std::span<const std::int64_t> first) {
+  const Orbit orbit = find_circular_orbit(request.views, request.beam);
+  FilterDetector detector = find_filter_detector(request.views, orbit, request.columns, request.rows);
+  if (plan.displaced) make_symmetric(&detector);
+  std::vector<FdkMatrix> matrices;
+  for (const std::int64_t slice : first) {
+    VoxelGrid grid = place_grid(request, orbit);
+    grid.origin_mm[2] += static_cast<double>(slice) * grid.spacing_mm[2];
+    grid.nz = plan.grid.nz - slice;
+    for (const std::int64_t n : plan.order)
+      matrices.push_back(projection_matrix(detector.views[static_cast<std::size_t>(n)], orbit, grid, n));
+  }
+  return matrices;
 }
 
 }  // namespace isocenter::detail

@@ -56,4 +56,9 @@ struct FdkRequest {
 /// Throws Failure for whatever FDK cannot do.
 FdkPlan plan_fdk(const FdkRequest& request);
 
+/// For slabs of the volume of `plan`, which was made from `request`: its matrices with slice first[0] as slice 0, then
+/// those with first[1], ...
+std::vector<FdkMatrix> fdk_slab_matrices(const FdkRequest& request, const FdkPlan& plan,
+                                         std::span<const std::int64_t> first);
+
 }  // namespace isocenter::detail

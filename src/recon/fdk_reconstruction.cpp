@@ -8,6 +8,7 @@
 #include "core/launcher.hpp"
 #include "recon/acquisition_check.hpp"
 #include "recon/fdk_engine.hpp"
+#include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
 
@@ -22,7 +23,8 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const auto* fft = plan.on_cpu() ? nullptr : find_fft(plan, launcher);
     FdkPlan made = plan_fdk(request);
     for (const AcquisitionWarning& w : check_volume(scan, volume_grid(made.grid))) plan.warn(w.what, w.fix);
-    make_engine(plan, std::move(made), fft, launcher.concurrency, input.tensor("views").extent('n'));
+    whole_ = Geometry(made.grid.spacing_mm, made.grid.origin_mm);
+    make_engine(plan, made, fft, launcher.concurrency, input.tensor("views").extent('n'));
     const FdkPlan& p = engine_->plan();
     if (!plan.on_cpu()) require_kernels(plan);
     const std::span<const double> geometry = input.numbers("acquisition.views");
@@ -30,12 +32,17 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
 
     describe(plan.output("output"), input, request.phases);
     plan.scratch(engine_->scratch_bytes());
-    upload_tables(plan);
+    upload_tables(plan, request, made);
+    if (cut_.slabs.first.size() > 1) plan.spread(static_cast<std::int64_t>(cut_.slabs.first.size()));
     if (blocks_ > 1) {
       plan.gather(blocks_);
       waiting_ = plan.allocate<char>(engine_->stack_bytes(), "filtered views that wait for their pass");
     }
     state_facts(plan, p, engine_->views_per_pass());
+    if (is_cut())
+      plan.fact("fdk.slabs", std::to_string(cut_.slabs.first.size()) + " of " + std::to_string(cut_.height) + " of " +
+                                 std::to_string(cut_.slabs.whole) + " slices, from slice " +
+                                 std::to_string(cut_.slabs.first.front()) + " on");
   }
 
   void run(const RunContext& run) override {
@@ -52,6 +59,13 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
                          },
                          [](void* user) { return static_cast<const RunContext*>(user)->cancelled(); },
                          const_cast<void*>(static_cast<const void*>(&run))};
+    if (is_cut()) {
+      const auto part = static_cast<std::size_t>(run.part());
+      FdkTables tables = tables_;
+      tables.matrices += part * engine_->plan().order.size();
+      engine_->use(tables);
+      run.output("output").set_geometry(slab_geometry(whole_, cut_.slabs.first[part]));
+    }
     const auto* projections = input.tensor("views").as<float>();
     auto* voxels = run.output("output").tensor("voxels").as<float>();
     const float initial = params.unit == CtUnit::hu ? -1000.0F : 0.0F;
@@ -89,36 +103,78 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
 
   static VolumeGrid volume_grid(const VoxelGrid& g) { return {g.nx, g.ny, g.nz, Geometry(g.spacing_mm, g.origin_mm)}; }
 
-  /// With passes as large as half of what the budget leaves; the rest is for the nodes behind.
-  void make_engine(const PlanContext& plan, FdkPlan made, const FftService* fft, int concurrency, std::int64_t block) {
+  bool is_cut() const { return cut_.height < cut_.slabs.whole; }
+
+  /// Whole where that fits, and where it does not or `slabs` says so in slabs along z, which lie together in memory and
+  /// in files. More processes have a slab each.
+  void make_engine(const PlanContext& plan, const FdkPlan& made, const FftService* fft, int concurrency,
+                   std::int64_t block) {
+    const std::int64_t nz = made.grid.nz;
+    const isocenter_communicator* others = plan.communicator();
+    check_ranks(nz, others);
+    const std::int64_t rank = others == nullptr ? 0 : others->rank, ranks = others == nullptr ? 1 : others->ranks;
+    // On the CPU slabs pay only where nobody needs the whole in the same memory.
+    const bool may_cut = params.slabs == 0 && blocks_ == 1 && (!plan.on_cpu() || plan.takes_slabs("output"));
+    if (params.slabs > 1 && blocks_ > 1)
+      throw Failure(ErrorCode::unsupported,
+                    "slabs = " + std::to_string(params.slabs) + ", and the scan comes in " + std::to_string(blocks_) +
+                        " blocks, of which each would be needed for every slab",
+                    "give the scan as one item, or set slabs to 0");
+    const std::int64_t most = may_cut ? nz / ranks : std::clamp<std::int64_t>(params.slabs, 1, nz / ranks);
+    std::int64_t parts = may_cut ? 1 : most;
+    for (;; parts = std::min(most, parts + 1 + parts / 4)) {
+      cut_ = cut_into_slabs(nz, rank, ranks, parts);
+      FdkPlan slab = made;
+      slab.grid.nz = cut_.height;
+      const std::string refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
+      if (refused.empty()) return;
+      if (parts < most) continue;
+      throw Failure(ErrorCode::out_of_memory, refused, fix_);
+    }
+  }
+
+  /// What left_on the device says, and on a GPU without a budget nine tenths of its memory.
+  static std::uint64_t left_of(const PlanContext& plan) {
+    const std::uint64_t left = plan.memory_left(), memory = plan.device().memory_bytes;
+    return left == UINT64_MAX && !plan.on_cpu() && memory > 0 ? memory / 10 * 9 : left;
+  }
+
+  /// With passes as large as half of what the budget leaves; the rest is for the nodes behind. What was missing, and
+  /// fix_, when it does not fit.
+  std::string try_engine(const PlanContext& plan, FdkPlan made, std::int64_t parts, const FftService* fft,
+                         int concurrency, std::int64_t block) {
     const VoxelGrid grid = made.grid;
     const auto volume =
         4 * static_cast<std::uint64_t>(grid.nx * grid.ny * grid.nz) * static_cast<std::uint64_t>(made.frames());
     const std::uint64_t tables =
-        made.order.size() * (sizeof(std::int64_t) + sizeof(FdkViewWeight) + sizeof(FdkMatrix)) +
+        made.order.size() *
+            (sizeof(std::int64_t) + sizeof(FdkViewWeight) + static_cast<std::uint64_t>(parts) * sizeof(FdkMatrix)) +
         made.rectification.size() * sizeof(FdkRectification) + made.redundancy.size() * sizeof(float) +
         static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
-    const std::uint64_t left = plan.memory_left(), other = volume + tables;
+    const std::uint64_t left = left_of(plan), other = volume + tables;
     FdkLimits limits;
     limits.block = blocks_ > 1 ? block : 0;
     if (left != UINT64_MAX) limits.most_bytes = left > other ? (left - other) / 2 : 0;
     engine_.emplace(std::move(made), fft, plan.device().index, concurrency, limits);
     const std::uint64_t work = engine_->stack_bytes() + engine_->scratch_bytes();
-    if (left == UINT64_MAX || other + work <= left) return;
+    if (left == UINT64_MAX || other + work <= left) return {};
     const double part =
         left > tables + work ? std::cbrt(static_cast<double>(left - tables - work) / static_cast<double>(volume)) : 0.0;
     const auto fits = [&](std::int64_t n) {
       return std::to_string(static_cast<std::int64_t>(part * static_cast<double>(n)));
     };
     const auto megabytes = [](std::uint64_t bytes) { return number(static_cast<double>(bytes) * 1e-6) + " MB"; };
-    throw Failure(
-        ErrorCode::out_of_memory,
-        "a volume of " + std::to_string(grid.nx) + " x " + std::to_string(grid.ny) + " x " + std::to_string(grid.nz) +
-            " voxels needs " + megabytes(volume) + " and " + megabytes(work + tables) +
-            " to work in, and of the budget " + megabytes(left) + " are left on '" + plan.device().name + "'",
-        part > 0.0
-            ? "raise the budget; " + fits(grid.nx) + " x " + fits(grid.ny) + " x " + fits(grid.nz) + " voxels would fit"
-            : "raise the budget");
+    if (is_cut()) {
+      const std::uint64_t budget = plan.memory_budget() > 0 ? plan.memory_budget() : left;
+      fix_ = "raise the budget to " + megabytes(budget + (other + work - left)) + " at least";
+    } else {
+      fix_ = part > 0.0 ? "raise the budget; " + fits(grid.nx) + " x " + fits(grid.ny) + " x " + fits(grid.nz) +
+                              " voxels would fit"
+                        : "raise the budget";
+    }
+    return (is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid.nx) + " x " + std::to_string(grid.ny) +
+           " x " + std::to_string(grid.nz) + " voxels needs " + megabytes(volume) + " and " + megabytes(work + tables) +
+           " to work in, and of the budget " + megabytes(left) + " are left on '" + plan.device().name + "'";
   }
 
   FdkRequest request_for(const PayloadRef& input, const Acquisition& scan) const {
@@ -200,6 +256,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
       geometry.time_step_s = (period.empty() ? 1.0 : period[0]) / phases;
     }
     output.set_geometry(geometry);
+    if (is_cut()) set_slabs(output, cut_.slabs);
     output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
   }
 
@@ -222,12 +279,14 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     plan.fact("fdk.views_per_pass", std::to_string(views_per_pass));
   }
 
-  void upload_tables(PlanContext& plan) {
+  void upload_tables(PlanContext& plan, const FdkRequest& request, const FdkPlan& whole) {
     const FdkPlan& p = engine_->plan();
-    FdkTables t;
+    FdkTables& t = tables_;
+    const std::vector<FdkMatrix> slabs =
+        is_cut() ? fdk_slab_matrices(request, whole, cut_.slabs.first) : std::vector<FdkMatrix>{};
     t.order = plan.upload(std::span(p.order), "order of the views");
     t.weights = plan.upload(std::span(p.weights), "weights of the views");
-    t.matrices = plan.upload(std::span(p.matrices), "projection matrices");
+    t.matrices = plan.upload(std::span(is_cut() ? slabs : p.matrices), "projection matrices");
     if (!p.rectification.empty()) t.rectification = plan.upload(std::span(p.rectification), "resampling of the views");
     if (!p.redundancy.empty()) t.redundancy = plan.upload(std::span(p.redundancy), "weights of the rays");
     t.response = plan.upload(std::span(engine_->response()), "ramp filter");
@@ -236,6 +295,10 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   }
 
   std::optional<FdkEngine> engine_;
+  FdkTables tables_;
+  SlabCut cut_;
+  Geometry whole_;   ///< of the volume that slabs are cut from
+  std::string fix_;  ///< for what try_engine refused
   std::vector<double> planned_views_;
   std::int64_t blocks_ = 1, next_block_ = 0;
   void* waiting_ = nullptr;

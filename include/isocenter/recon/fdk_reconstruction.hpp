@@ -29,8 +29,10 @@ enum class Truncation { none, roll_off, water_cylinder };
 ///
 /// Streaming: with "acquisition.view_blocks" = n (set_view_blocks) a scan comes as n items, each with the views of the
 /// whole scan as attribute; views are filtered and back-projected as they come, and the volume goes on with the last
-/// block. Memory: passes over the volume take fewer views where the budget is small; a volume that does not fit is
-/// refused with the size that would.
+/// block. Memory: passes over the volume take fewer views where the budget is small. A volume that does not fit even so
+/// comes in slabs along z (isocenter/slabs.hpp) where that helps: on a GPU, whose slabs are put together in host
+/// memory, and on the CPU when what takes the volume takes slabs; the projections are then filtered once for each slab.
+/// It is refused otherwise, with the size that would fit. Processes of a communicator (mpirun) reconstruct a slab each.
 ///
 /// Border: an object that reaches over the detector's sides is truncated, and bright there, unless `truncation` goes on
 /// with the rows. Cost: rows · views transforms, and one linear interpolation for each voxel and view out of a detector
@@ -56,6 +58,7 @@ struct FdkReconstruction {
     double largest_gap_deg = 60;
     Truncation truncation = Truncation::none;
     double extension_mm = 0;
+    std::int64_t slabs = 0;
     static constexpr const char* windows[] = {"ramp", "shepp_logan", "cosine", "hamming", "hann"};
     static constexpr const char* units[] = {"HU", "1/mm"};
     static constexpr const char* truncations[] = {"none", "roll_off", "water_cylinder"};
@@ -81,6 +84,9 @@ struct FdkReconstruction {
                  "How rows go on beyond the detector when the object reaches over its sides."),
           param(&Params::extension_mm, "extension_mm", Unit::mm, 0, 1e4,
                 "How far they go on, as seen at the isocentre; 0: half the detector's width."),
+          param(&Params::slabs, "slabs", Unit::none, 0, 65536,
+                "Into how many slabs along z the volume is cut, one after the other; 0: as many as the memory budget "
+                "asks for."),
       };
     }
   };

@@ -1,0 +1,158 @@
+// What an operator may ask and must state while it is planned, and what it sees while it runs.
+#include <algorithm>
+
+#include "core/session.hpp"
+#include "core/structs.hpp"
+#include "core/text.hpp"
+
+using isocenter::ErrorCode;
+using isocenter::Failure;
+using namespace isocenter::detail;
+
+extern "C" {
+
+isocenter_context* isocenter_plan_context(isocenter_plan* plan) { return plan->session->context.get(); }
+const char* isocenter_plan_node(const isocenter_plan* plan) { return plan->node->name.c_str(); }
+isocenter_status isocenter_plan_device(const isocenter_plan* plan, isocenter_device_info* info,
+                                       isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    give_struct(plan->node->device->info(), info, "isocenter_plan_device");
+    return ISOCENTER_OK;
+  });
+}
+const isocenter_payload* isocenter_plan_input(const isocenter_plan* plan, const char* port) {
+  const auto* in = plan->node->input(port);
+  return in == nullptr ? nullptr : in->planned;
+}
+isocenter_payload* isocenter_plan_output(isocenter_plan* plan, const char* port) {
+  auto* out = plan->node->output(port);
+  return out == nullptr ? nullptr : out->description.get();
+}
+int32_t isocenter_plan_output_used(const isocenter_plan* plan, const char* port) {
+  const auto* out = plan->node->output(port);
+  return out != nullptr && plan->pipeline->used(plan->pipeline_node, out->port) ? 1 : 0;
+}
+void isocenter_plan_scratch(isocenter_plan* plan, uint64_t bytes) { plan->node->scratch_bytes = bytes; }
+isocenter_status isocenter_plan_allocate(isocenter_plan* plan, uint64_t bytes, const char* purpose, void** memory,
+                                         isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    SessionNode& node = *plan->node;
+    if (bytes > isocenter_plan_memory_left(plan))
+      throw Failure(ErrorCode::out_of_memory,
+                    node.where() + ": " + purpose + " needs " + format_bytes(bytes) + " on '" + node.device->name +
+                        "', and of the budget " + format_bytes(isocenter_plan_memory_left(plan)) + " are left",
+                    "raise the budget, or use a smaller input or a coarser grid");
+    node.tables.reserve(node.tables.size() + 1);
+    *memory = node.device->allocate(bytes);
+    node.tables.push_back(*memory);
+    node.table_bytes += bytes;
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_plan_upload(isocenter_plan* plan, void* to, const void* from, uint64_t bytes,
+                                       isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    plan->node->device->copy(to, from, bytes, plan->node->stream);
+    plan->node->device->wait(plan->node->stream, plan->node->name.c_str());
+    return ISOCENTER_OK;
+  });
+}
+void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint64_t bytes) { plan->node->declared_bytes += bytes; }
+uint64_t isocenter_plan_memory_left(const isocenter_plan* plan) {
+  const uint64_t own = plan->node->table_bytes;
+  if (plan->memory_left == UINT64_MAX) return plan->memory_left;
+  return plan->memory_left > own ? plan->memory_left - own : 0;
+}
+uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan) { return plan->session->options.memory_bytes; }
+void isocenter_plan_items(isocenter_plan* plan, int64_t count) { plan->node->items = count; }
+void isocenter_plan_gather(isocenter_plan* plan, int64_t count) {
+  plan->node->gather = std::max<int64_t>(count, 1);
+  plan->node->gives_nothing = count == 0;
+}
+void isocenter_plan_spread(isocenter_plan* plan, int64_t count) { plan->node->spread = std::max<int64_t>(count, 1); }
+int32_t isocenter_plan_takes_slabs(const isocenter_plan* plan, const char* port) {
+  const auto* out = plan->node->output(port);
+  if (out == nullptr || isocenter_context_communicator(plan->session->context.get()) != nullptr) return 0;
+  for (const auto& n : plan->pipeline->nodes)
+    for (const auto& [in, edge] : n.edges)
+      if (edge.from_node == plan->pipeline_node && edge.from_port == out->port &&
+          (n.role != Node::Role::operation || (n.type->flags & ISOCENTER_OPERATOR_TAKES_SLABS) == 0))
+        return 0;
+  return 1;
+}
+void isocenter_plan_metric(isocenter_plan* plan, const char* name, const char* unit, uint32_t count) {
+  plan->node->metrics.push_back({name, unit, std::vector<double>(count), false});
+}
+void isocenter_plan_fact(isocenter_plan* plan, const char* key, const char* text) {
+  plan->node->facts.emplace_back(key, text);
+}
+void isocenter_plan_warn(isocenter_plan* plan, const char* what, const char* fix) {
+  plan->node->warnings.push_back({what, fix});
+  const auto& context = *plan->session->context;
+  if (context.log != nullptr)
+    context.log(context.log_user, ISOCENTER_LOG_WARNING,
+                (plan->node->where() + ": " + what + ". Fix: " + fix + ".").c_str());
+}
+static isocenter_launcher launcher_for(const isocenter_session& session, const SessionNode& node) {
+  const Device& d = *node.device;
+  return {sizeof(isocenter_launcher),
+          session.context->reference_only ? 1U : 0U,
+          context_parallel_for,
+          session.context.get(),
+          d.type.find,
+          d.type.user,
+          node.stream,
+          session.context->threads.concurrency,
+          0};
+}
+isocenter_status isocenter_plan_launcher(const isocenter_plan* plan, isocenter_launcher* launcher,
+                                         isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    give_struct(launcher_for(*plan->session, *plan->node), launcher, "isocenter_plan_launcher");
+    return ISOCENTER_OK;
+  });
+}
+
+const isocenter_payload* isocenter_run_input(const isocenter_run* run, const char* port) {
+  const auto* in = run->node->input(port);
+  return in == nullptr ? nullptr : in->current;
+}
+isocenter_payload* isocenter_run_output(const isocenter_run* run, const char* port) {
+  auto* out = run->node->output(port);
+  return out == nullptr ? nullptr : out->current;
+}
+void* isocenter_run_scratch(const isocenter_run* run) { return run->node->scratch; }
+isocenter_status isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher,
+                                        isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    give_struct(launcher_for(*run->session, *run->node), launcher, "isocenter_run_launcher");
+    return ISOCENTER_OK;
+  });
+}
+int32_t isocenter_run_cancelled(const isocenter_run* run) { return run->session->stopping() ? 1 : 0; }
+void isocenter_run_progress(const isocenter_run* run, double fraction) {
+  const auto& o = run->session->options;
+  if (o.progress != nullptr) o.progress(o.progress_user, run->node->name.c_str(), run->node->sequence, fraction);
+}
+void isocenter_run_metric(const isocenter_run* run, const char* name, const double* numbers, uint32_t count) {
+  const std::lock_guard lock(run->session->mutex);
+  for (auto& m : run->node->metrics)
+    if (m.name == name) {
+      std::copy_n(numbers, std::min<std::size_t>(count, m.values.size()), m.values.begin());
+      m.set = true;
+    }
+}
+void isocenter_run_warn(const isocenter_run* run, const char* what, const char* fix) {
+  const auto& context = *run->session->context;
+  {
+    const std::lock_guard lock(run->session->mutex);
+    if (run->node->warnings.size() < 1000) run->node->warnings.push_back({what, fix});
+  }
+  if (context.log != nullptr)
+    context.log(context.log_user, ISOCENTER_LOG_WARNING,
+                (run->node->where() + ": " + what + ". Fix: " + fix + ".").c_str());
+}
+int64_t isocenter_run_sequence(const isocenter_run* run) { return run->node->sequence; }
+int64_t isocenter_run_part(const isocenter_run* run) { return run->node->part; }
+
+}  // extern "C"
