@@ -14,7 +14,7 @@ source "$(dirname "$0")/common.sh"
 declare -A packages=(
   [build]="cmake ninja-build g++ ccache git ca-certificates"
   [embedded]="cmake ninja-build g++ ccache libtbb-dev libeigen3-dev libgtest-dev libgmock-dev"
-  [dicom]="libdcmtk-dev libopenjp2-7-dev"
+  [dicom]="libdcmtk-dev libopenjp2-7-dev libcharls-dev"
   [io]="libpng-dev zlib1g-dev libvpx-dev"
   [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler libonnx-dev"
   [apps]="libcli11-dev libyaml-cpp-dev nlohmann-json3-dev"

@@ -124,7 +124,19 @@ class FrameReader {
     frame.spacing_between_slices_mm = std::fmax(0.0, number(*measures, attribute::spacing_between_slices).value_or(0));
   }
 
+  /// A parametric map's values are what its RealWorldValueMappingSequence (0040,9096) says (PS3.3 C.8.23.3).
+  void read_real_world_values(const FrameView& view, Frame& frame) {
+    DcmItem* const item = view.group(DCM_RealWorldValueMappingSequence);
+    if (item == nullptr || item == &view.dataset()) return;
+    const auto slope = number(*item, attribute::real_world_value_slope);
+    const auto intercept = number(*item, attribute::real_world_value_intercept);
+    if (!slope || !intercept) return;
+    DcmItem* const unit = sequence_item(*item, DCM_MeasurementUnitsCodeSequence);
+    frame.rescale = Rescale{*slope, *intercept, unit == nullptr ? "" : text_value(*unit, attribute::code_value)};
+  }
+
   void read_rescale(const FrameView& view, Frame& frame) {
+    if (image_.sop_class_uid == "1.2.840.10008.5.1.4.1.1.30") return read_real_world_values(view, frame);
     DcmItem* const item = view.group(DCM_PixelValueTransformationSequence);
     if (item == nullptr) return;
     const std::string slope_text = text_value(*item, attribute::rescale_slope);
@@ -171,6 +183,31 @@ class FrameReader {
 
 }  // namespace
 
+namespace {
+
+/// The frames of an RT Dose lie at GridFrameOffsetVector (3004,000c) along the normal of the first (PS3.3 C.8.8.3.2):
+/// offsets from ImagePositionPatient when the first is 0, else positions along the normal. Values are DoseGridScaling
+/// (3004,000e) · stored.
+void place_dose(DcmItem& dataset, Image& image) {
+  const auto scaling = number(dataset, attribute::dose_grid_scaling);
+  if (scaling && *scaling > 0) {
+    const std::string unit = text_value(dataset, attribute::dose_units);
+    for (Frame& f : image.frames)
+      f.rescale = Rescale{*scaling, 0, unit == "GY" ? "Gy" : unit == "RELATIVE" ? "1" : unit};
+  }
+  const auto offsets = numbers(dataset, attribute::grid_frame_offset_vector);
+  const auto position = numbers(dataset, attribute::image_position_patient);
+  if (!offsets || offsets->size() != image.frames.size() || !position || position->size() != 3) return;
+  const Frame& first = image.frames.front();
+  if (!first.row_direction || !first.column_direction) return;
+  const Vec3 origin{(*position)[0], (*position)[1], (*position)[2]};
+  const Vec3 normal = cross(*first.row_direction, *first.column_direction);
+  for (std::size_t i = 0; i < image.frames.size(); ++i)
+    image.frames[i].position = origin + normal * ((*offsets)[i] - offsets->front());
+}
+
+}  // namespace
+
 void read_frames(DcmItem& dataset, int count, Image& image, std::vector<Finding>& findings) {
   DcmItem* const shared = sequence_item(dataset, DCM_SharedFunctionalGroupsSequence);
   DcmSequenceOfItems* per_frame = nullptr;
@@ -193,6 +230,7 @@ void read_frames(DcmItem& dataset, int count, Image& image, std::vector<Finding>
     // The image's one position cannot be that of several frames.
     if (count > 1 && shared == nullptr && own == nullptr) image.frames.back().position.reset();
   }
+  if (image.modality == "RTDOSE") place_dose(dataset, image);
 }
 
 }  // namespace isocenter::detail::dicom

@@ -15,6 +15,7 @@
 #include "dataset_values.hpp"
 #include "frame_reader.hpp"
 #include "input_file.hpp"
+#include "lookup_table.hpp"
 #include "pixel_locator.hpp"
 #include "structure_check.hpp"
 #include "toolkit.hpp"
@@ -125,6 +126,8 @@ class HeaderReader {
     const int frames = read_frame_count(dataset);
     if (frames == 0) return;
     locate(dataset, frames, image);
+    image.pixels.frames = static_cast<std::uint64_t>(frames);
+    read_tables(dataset, image);
     read_frames(dataset, frames, image, result_.findings);
     for (Finding& f : result_.findings) {
       f.file = name_;
@@ -152,6 +155,8 @@ class HeaderReader {
     image.file_bytes = file_.size();
     if (format.getMetaInfo() != nullptr)
       image.transfer_syntax = text_value(*format.getMetaInfo(), attribute::transfer_syntax_uid);
+    // DCMTK drops file meta information without its group length.
+    if (image.transfer_syntax.empty()) image.transfer_syntax = structure_.transfer_syntax;
     if (image.transfer_syntax.empty()) image.transfer_syntax = DcmXfer(dataset.getOriginalXfer()).getXferID();
     image.sop_class_uid = text_value(dataset, attribute::sop_class_uid);
     image.sop_instance_uid = text_value(dataset, attribute::sop_instance_uid);
@@ -169,7 +174,6 @@ class HeaderReader {
     }
     for (const std::string& value : split_values(text_value(dataset, attribute::image_type)))
       image.localiser = image.localiser || value == "LOCALIZER";
-    image.has_modality_lut = dataset.tagExists(key(attribute::modality_lut_sequence));
     for (Finding& f : result_.findings) f.series_uid = image.series_uid;
   }
 
@@ -220,7 +224,9 @@ class HeaderReader {
     if ((f.columns = format_value(dataset, attribute::columns, 1, 65535)) < 0) return false;
     if ((f.samples_per_pixel = format_value(dataset, attribute::samples_per_pixel, 1, 65535)) < 0) return false;
     if ((f.bits_allocated = format_value(dataset, attribute::bits_allocated, 1, 64)) < 0) return false;
-    const bool is_float = pixel_element_ == 0x0008 || pixel_element_ == 0x0009 || f.bits_allocated == 64;
+    if (pixel_element_ == 0x0008) f.values = PixelFormat::Values::float32;
+    if (pixel_element_ == 0x0009 || f.bits_allocated == 64) f.values = PixelFormat::Values::float64;
+    const bool is_float = f.values != PixelFormat::Values::integers;
     if (is_float || !dataset.tagExists(key(attribute::bits_stored)))
       f.bits_stored = f.bits_allocated;
     else if ((f.bits_stored = format_value(dataset, attribute::bits_stored, 1, f.bits_allocated)) < 0)
@@ -230,11 +236,11 @@ class HeaderReader {
     if (dataset.tagExists(key(attribute::high_bit)) &&
         (f.high_bit = format_value(dataset, attribute::high_bit, f.bits_stored - 1, f.bits_allocated - 1)) < 0)
       return false;
+    f.photometric = text_value(dataset, attribute::photometric_interpretation);
     if (is_float) return true;
     const int representation = format_value(dataset, attribute::pixel_representation, 0, 1);
     f.is_signed = representation == 1;
     f.planar_configuration = integer(dataset, attribute::planar_configuration).value_or(0);
-    f.photometric = text_value(dataset, attribute::photometric_interpretation);
     return representation >= 0;
   }
 
@@ -250,27 +256,68 @@ class HeaderReader {
       return false;
     }
     const PixelFormat& f = image.format;
-    std::string why;
-    constexpr std::string_view segmentations = "1.2.840.10008.5.1.4.1.1.66.";  // .4 binary or fractional, .7 label map
-    if (image.sop_class_uid == std::string(segmentations) + "4" ||
-        image.sop_class_uid == std::string(segmentations) + "7")
-      why = text(attribute::sop_class_uid) + " = " + image.sop_class_uid + ": a segmentation";
-    else if (f.bits_allocated != 8 && f.bits_allocated != 16 && f.bits_allocated != 32)
-      why = text(attribute::bits_allocated) + " = " + std::to_string(f.bits_allocated);
-    else if (pixel_element_ == 0x0008 || pixel_element_ == 0x0009)
-      why = text(attribute::float_pixel_data) + ": values as floating point";
-    else if (f.samples_per_pixel != 1)
-      why = text(attribute::samples_per_pixel) + " = " + std::to_string(f.samples_per_pixel) + ": a colour image";
-    else if (f.photometric != "MONOCHROME1" && f.photometric != "MONOCHROME2")
-      why = text(attribute::photometric_interpretation) + " = " + f.photometric + ": no single values";
-    else if (image.has_modality_lut)
-      why = text(attribute::modality_lut_sequence) + ": values through a table";
-    if (why.empty()) return true;
-    image.unusable = why + " cannot become a volume";
+    const bool is_float = f.values != PixelFormat::Values::integers;
+    const int float_bits = f.values == PixelFormat::Values::float32 ? 32 : 64;
+    const bool whole =
+        f.bits_allocated == 1 || f.bits_allocated == 8 || f.bits_allocated == 16 || f.bits_allocated == 32;
+    if (is_float ? f.bits_allocated != float_bits : !whole)
+      return unusable(image, text(attribute::bits_allocated) + " = " + std::to_string(f.bits_allocated) +
+                                 (is_float ? ", where the floating point pixels ask for " + std::to_string(float_bits)
+                                           : ", where 1, 8, 16 and 32 can be read"));
+    if (f.samples_per_pixel != 1 && f.samples_per_pixel != 3)
+      return unusable(image, text(attribute::samples_per_pixel) + " = " + std::to_string(f.samples_per_pixel) +
+                                 ", where 1 and 3 can be read");
+    if (f.samples_per_pixel == 3 && (is_float || f.bits_allocated == 1))
+      return unusable(image, text(attribute::samples_per_pixel) + " = 3, where " + text(attribute::bits_allocated) +
+                                 " = " + std::to_string(f.bits_allocated) + " allows one");
+    note_no_volume(image);
+    return true;
+  }
+
+  bool unusable(Image& image, const std::string& why) {
+    image.unusable = why;
     add(FindingCode::unsupported_pixels, Severity::warning, image.unusable,
-        "use a series of grey images with 8, 16 or 32 bits and linear rescale");
+        "export the object with 1, 8, 16, 32 bits or floating point and one or three samples");
     result_.findings.back().series_uid = image.series_uid;
     return false;
+  }
+
+  /// Good pixels that are no single values.
+  void note_no_volume(Image& image) {
+    const PixelFormat& f = image.format;
+    constexpr std::string_view segmentations = "1.2.840.10008.5.1.4.1.1.66.";  // .4 binary or fractional, .7 label map
+    std::string fix = "use dicom_frames_source for its pictures";
+    if (image.sop_class_uid == std::string(segmentations) + "4" ||
+        image.sop_class_uid == std::string(segmentations) + "7") {
+      image.no_volume = text(attribute::sop_class_uid) + " = " + image.sop_class_uid + ": a segmentation";
+      fix = "use dicom_seg_source for its labels";
+    } else if (f.samples_per_pixel != 1) {
+      image.no_volume =
+          text(attribute::samples_per_pixel) + " = " + std::to_string(f.samples_per_pixel) + ": a colour image";
+    } else if (!f.photometric.empty() && f.photometric != "MONOCHROME1" && f.photometric != "MONOCHROME2") {
+      image.no_volume = text(attribute::photometric_interpretation) + " = " + f.photometric + ": no single values";
+    }
+    if (image.no_volume.empty()) return;
+    image.no_volume += " cannot become a volume";
+    add(FindingCode::unsupported_pixels, Severity::warning, image.no_volume, fix);
+    result_.findings.back().series_uid = image.series_uid;
+  }
+
+  /// Modality LUT and palette. A table that is there and broken makes the image unusable.
+  void read_tables(DcmItem& dataset, Image& image) {
+    std::string problem;
+    if (DcmItem* const item = sequence_item(dataset, key(attribute::modality_lut_sequence))) {
+      if (auto table =
+              read_lookup_table(*item, attribute::lut_descriptor, attribute::lut_data, image.format.is_signed, problem))
+        image.modality_lut = std::make_shared<const LookupTable>(std::move(*table));
+      image.modality_lut_type = text_value(*item, attribute::modality_lut_type);
+    }
+    if (image.format.photometric == "PALETTE COLOR" && problem.empty())
+      if (auto palette = read_palette(dataset, image.format.is_signed, problem))
+        image.palette = std::make_shared<const Palette>(std::move(*palette));
+    if (problem.empty()) return;
+    image.unusable = problem;
+    add(FindingCode::bad_value, Severity::error, problem, "export the file again from where it came");
   }
 
   /// NumberOfFrames, at most one a byte of the file; 0 and a finding when it makes no sense.
@@ -295,16 +342,17 @@ class HeaderReader {
   void locate(DcmDataset& dataset, int frames, Image& image) {
     const PixelFormat& f = image.format;
     const DcmXfer written(dataset.getOriginalXfer());
-    const std::uint64_t pixels = static_cast<std::uint64_t>(f.rows) * static_cast<std::uint64_t>(f.columns);
     PixelElement element;
     element.offset = pixel_offset_;
     element.explicit_vr = written.isExplicitVR();
     element.big_endian = written.isBigEndian();
-    element.encapsulated = written.isEncapsulated();
+    element.encapsulated = transfer_syntax(image.transfer_syntax).encapsulated;
+    element.one_byte_samples = f.bits_allocated <= 8;
     element.frames = static_cast<std::uint64_t>(frames);
-    element.native_bytes = pixels * static_cast<std::uint64_t>(f.bits_allocated / 8) * element.frames;
+    element.native_bytes = (frame_bits(f) * element.frames + 7) / 8;
     if (written.getStreamCompression() != ESC_none) return locate_deflated(element.native_bytes, image);
-    if (pixel_element_ != 0x0010) {
+    const bool is_float = f.values != PixelFormat::Values::integers;
+    if (is_float ? pixel_element_ != 0x0008 && pixel_element_ != 0x0009 : pixel_element_ != 0x0010) {
       const bool complete = stopped_at_ < file_.size();
       image.unusable =
           text(attribute::pixel_data) + (complete ? " is missing" : " is missing: the file ends after its header");

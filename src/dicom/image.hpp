@@ -2,6 +2,7 @@
 // What the header of a DICOM image says, typed: one Image a file, one Frame a picture in it.
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@ namespace isocenter::detail::dicom {
 
 /// How a stored value sits in memory. PS3.5 section 8.1.
 struct PixelFormat {
+  enum class Values { integers, float32, float64 };  ///< PixelData, FloatPixelData, DoubleFloatPixelData
+  Values values = Values::integers;
   int rows = 0;
   int columns = 0;
   int samples_per_pixel = 1;
@@ -23,6 +26,28 @@ struct PixelFormat {
   int planar_configuration = 0;
   std::string photometric;
 };
+
+/// Bits of one native frame. YBR_FULL_422 stores two samples a pixel (PS3.3 C.7.6.3.1.2).
+inline std::uint64_t frame_bits(const PixelFormat& f) {
+  const int samples = f.samples_per_pixel == 3 && f.photometric == "YBR_FULL_422" ? 2 : f.samples_per_pixel;
+  return static_cast<std::uint64_t>(f.rows) * static_cast<std::uint64_t>(f.columns) *
+         static_cast<std::uint64_t>(samples) * static_cast<std::uint64_t>(f.bits_allocated);
+}
+inline std::size_t frame_bytes(const PixelFormat& f) { return (frame_bits(f) + 7) / 8; }
+
+/// Entry i stands for the value first + i; values beyond either end take the entry there.
+struct LookupTable {
+  int first = 0;
+  int bits = 16;  ///< of an entry
+  std::vector<std::uint16_t> entries;
+
+  std::uint16_t operator[](int value) const {
+    const std::int64_t i = static_cast<std::int64_t>(value) - first;
+    const auto last = static_cast<std::int64_t>(entries.size()) - 1;
+    return entries[static_cast<std::size_t>(i < 0 ? 0 : i > last ? last : i)];
+  }
+};
+using Palette = std::array<LookupTable, 3>;  ///< red, green, blue
 
 /// A run of bytes in the file.
 struct ByteRange {
@@ -40,6 +65,8 @@ struct PixelData {
   };
   Kind kind = Kind::absent;
   bool big_endian = false;
+  bool bytes_in_words = false;  ///< 8-bit samples that were swapped in pairs: OW in a big endian file
+  std::uint64_t frames = 0;     ///< 0 until the pixels were located
   ByteRange native;
   std::vector<ByteRange> fragments;           ///< the codestreams' pieces, in file order
   std::vector<std::uint32_t> first_fragment;  ///< for each frame; fragments.size() closes the last
@@ -102,12 +129,16 @@ struct Image {
   double gantry_tilt_deg = 0;
   bool has_gantry_tilt = false;
   bool localiser = false;
-  bool has_modality_lut = false;
+  std::shared_ptr<const LookupTable> modality_lut;  ///< null when there is none
+  std::string modality_lut_type;                    ///< ModalityLUTType (0028,3004): "HU", "US", ...
+  std::shared_ptr<const Palette> palette;           ///< of a PALETTE COLOR image
   PixelFormat format;
   PixelData pixels;
   std::vector<Frame> frames;
   /// Why the pixels cannot be used although the header is good; "" when they can.
   std::string unusable;
+  /// Why good pixels cannot become a volume of single values: colour, a segmentation; "" when they can.
+  std::string no_volume;
 };
 
 /// "CT", "MR", ... or what stands in Modality.

@@ -126,8 +126,10 @@ std::string decode_jpeg2000(std::span<const std::uint8_t> codestream, const Jpeg
   const std::size_t pixels = static_cast<std::size_t>(frame.rows) * static_cast<std::size_t>(frame.columns);
   if (frame.bits_allocated == 8)
     interleave<std::uint8_t>(*image, pixels, to);
-  else
+  else if (frame.bits_allocated == 16)
     interleave<std::uint16_t>(*image, pixels, to);
+  else
+    interleave<std::uint32_t>(*image, pixels, to);
   return {};
 }
 

@@ -11,7 +11,7 @@ struct Jpeg2000Frame {
   int rows = 0;
   int columns = 0;
   int samples_per_pixel = 1;
-  int bits_allocated = 0;  ///< 8 or 16
+  int bits_allocated = 0;  ///< 8, 16 or 32
 };
 
 /// Decodes one frame, samples interleaved, in the machine's byte order, negative values as two's complement.

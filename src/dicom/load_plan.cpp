@@ -101,6 +101,8 @@ void widen(StackGeometry& g, double extent_mm) {
 std::string unit_of(const Report& report, const Slice& slice, bool identity) {
   const Image& image = report.images[static_cast<std::size_t>(slice.image)];
   const auto& rescale = image.frames[static_cast<std::size_t>(slice.frame)].rescale;
+  if (image.modality_lut != nullptr)
+    return image.modality_lut_type.empty() || image.modality_lut_type == "US" ? "a.u." : image.modality_lut_type;
   if (image.modality == "PT" && !image.units.empty()) return image.units;
   if (image.modality != "CT")
     return rescale && !rescale->type.empty() && rescale->type != "US" ? rescale->type : "a.u.";

@@ -152,6 +152,8 @@ LocatedPixels locate_pixels(const InputFile& file, const PixelElement& element) 
   LocatedPixels result;
   result.pixels.kind = PixelData::Kind::native;
   result.pixels.big_endian = element.big_endian;
+  result.pixels.bytes_in_words =
+      element.big_endian && element.one_byte_samples && element.explicit_vr && head[4] == 'O' && head[5] == 'W';
   result.pixels.native = {at, element.native_bytes};
   return result;
 }

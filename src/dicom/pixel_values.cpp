@@ -1,5 +1,6 @@
 #include "pixel_values.hpp"
 
+#include <bit>
 #include <cstring>
 #include <type_traits>
 
@@ -10,6 +11,7 @@ template <class Word>
 Word swapped(Word w) {
   if constexpr (sizeof(Word) == 2) return __builtin_bswap16(w);
   if constexpr (sizeof(Word) == 4) return __builtin_bswap32(w);
+  if constexpr (sizeof(Word) == 8) return __builtin_bswap64(w);
   return w;
 }
 
@@ -40,10 +42,25 @@ void convert(std::span<const std::uint8_t> raw, const PixelFormat& f, bool swap,
          : convert<Word, false, false>(raw.data(), up, down, rescale, to);
 }
 
+/// IEEE 754 values of PS3.3 C.7.6.24 and C.7.6.25.
+template <class Value, class Word>
+void convert_floats(std::span<const std::uint8_t> raw, bool swap, const Rescale& rescale, std::span<float> to) {
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    Word w;
+    std::memcpy(&w, raw.data() + i * sizeof(Word), sizeof(Word));
+    if (swap) w = swapped(w);
+    to[i] = static_cast<float>(rescale.slope * static_cast<double>(std::bit_cast<Value>(w)) + rescale.intercept);
+  }
+}
+
 }  // namespace
 
 void to_real_values(std::span<const std::uint8_t> raw, const PixelFormat& format, bool big_endian,
                     const Rescale& rescale, std::span<float> to) {
+  if (format.values == PixelFormat::Values::float32)
+    return convert_floats<float, std::uint32_t>(raw, big_endian, rescale, to);
+  if (format.values == PixelFormat::Values::float64)
+    return convert_floats<double, std::uint64_t>(raw, big_endian, rescale, to);
   if (format.bits_allocated == 8) convert<std::uint8_t>(raw, format, false, rescale, to);
   if (format.bits_allocated == 16) convert<std::uint16_t>(raw, format, big_endian, rescale, to);
   if (format.bits_allocated == 32) convert<std::uint32_t>(raw, format, big_endian, rescale, to);

@@ -9,7 +9,8 @@ namespace isocenter::detail::dicom {
 
 /// Takes BitsStored bits below and including HighBit, extends the sign where PixelRepresentation asks for it, and gives
 /// slope · stored + intercept, computed in double and rounded once to float. Whatever stands in the other bits
-/// (overlays, garbage) is masked away. `raw` holds to.size() values of BitsAllocated / 8 bytes.
+/// (overlays, garbage) is masked away. Floating point values are taken as they are. `raw` holds to.size() values of
+/// BitsAllocated / 8 bytes.
 void to_real_values(std::span<const std::uint8_t> raw, const PixelFormat& format, bool big_endian,
                     const Rescale& rescale, std::span<float> to);
 

@@ -82,7 +82,7 @@ void check_series(Report& report, Series& series, const std::vector<int>& bad) {
 
 bool counts_as_bad(const Image& image) {
   // A colour picture in a CT series is no hole in its stack.
-  return !image.unusable.empty() && image.format.samples_per_pixel == 1;
+  return !image.unusable.empty() && image.no_volume.empty() && image.format.samples_per_pixel == 1;
 }
 
 }  // namespace
@@ -100,7 +100,7 @@ void assemble(Report& report) {
     const Image& image = report.images[i];
     if (members.find(image.series_uid) == members.end() && bad.find(image.series_uid) == bad.end())
       order.push_back(image.series_uid);
-    if (image.unusable.empty())
+    if (image.unusable.empty() && image.no_volume.empty())
       members[image.series_uid].push_back(static_cast<int>(i));
     else if (counts_as_bad(image))
       bad[image.series_uid].push_back(static_cast<int>(i));

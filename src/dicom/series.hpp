@@ -28,12 +28,19 @@ struct StackGeometry {
   double shear_row = 0, shear_column = 0;
 };
 
+/// What sets a stack apart from another in the same planes.
+struct Split {
+  std::size_t discriminator = 0;  ///< index into `discriminators`; discriminator_count: the order by InstanceNumber
+  std::string value;              ///< of that attribute, or the repetition from 1
+};
+
 /// Frames that can become one volume, in the order of their position along the normal.
 struct Stack {
   std::vector<Slice> slices;
   StackGeometry geometry;
   bool has_geometry = false;
   bool localiser = false;
+  std::vector<Split> splits;
   std::string
       told_apart_by;  ///< "ConvolutionKernel (0018,1210) = B30f" where that split the series; "" when nothing did
 };

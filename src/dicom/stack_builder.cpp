@@ -101,7 +101,7 @@ class StackBuilder {
                                                           : text(attribute::frame_of_reference_uid) + " = " +
                                                                 image(h.front()).frame_of_reference_uid;
         sort_along_normal(h);
-        split(std::move(h), 0, join(label, frame_label), localiser, stacks);
+        split(std::move(h), 0, {join(label, frame_label), {}}, localiser, stacks);
       }
     }
     return stacks;
@@ -150,7 +150,19 @@ class StackBuilder {
     return n;
   }
 
-  void split(std::vector<Slice> sorted, std::size_t first_key, const std::string& label, bool localiser,
+  /// What told a group of slices apart so far.
+  struct Label {
+    std::string text;
+    std::vector<Split> splits;
+
+    Label with(const std::string& more, std::size_t discriminator, const std::string& value) const {
+      Label l{join(text, more), splits};
+      l.splits.push_back({discriminator, value});
+      return l;
+    }
+  };
+
+  void split(std::vector<Slice> sorted, std::size_t first_key, const Label& label, bool localiser,
              std::vector<Stack>& stacks) const {
     const std::size_t shared = shared_planes(sorted);
     for (std::size_t k = first_key; shared > 0 && k < discriminator_count; ++k) {
@@ -160,8 +172,9 @@ class StackBuilder {
       for (const auto& [value, part] : parts) left += shared_planes(part);
       if (parts.size() < 2 || left >= shared) continue;
       for (auto& [value, part] : parts)
-        split(std::move(part), k + 1, join(label, text(discriminators[k]) + " = " + (value.empty() ? "(none)" : value)),
-              localiser, stacks);
+        split(std::move(part), k + 1,
+              label.with(text(discriminators[k]) + " = " + (value.empty() ? "(none)" : value), k, value), localiser,
+              stacks);
       return;
     }
     if (shared > 0 && split_by_order(sorted, label, localiser, stacks)) return;
@@ -169,7 +182,7 @@ class StackBuilder {
   }
 
   /// Each plane holds the same number of frames, told apart by InstanceNumber alone: repetitions.
-  bool split_by_order(const std::vector<Slice>& sorted, const std::string& label, bool localiser,
+  bool split_by_order(const std::vector<Slice>& sorted, const Label& label, bool localiser,
                       std::vector<Stack>& stacks) const {
     std::vector<std::vector<Slice>> planes;
     for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -190,9 +203,11 @@ class StackBuilder {
       std::vector<Slice> repetition;
       repetition.reserve(planes.size());
       for (const auto& plane : planes) repetition.push_back(plane[r]);
+      const std::string number = std::to_string(r + 1);
       stacks.push_back(stack(std::move(repetition),
-                             join(label, "repetition " + std::to_string(r + 1) + " of " + std::to_string(count) +
-                                             " by " + text(attribute::instance_number)),
+                             label.with("repetition " + number + " of " + std::to_string(count) + " by " +
+                                            text(attribute::instance_number),
+                                        discriminator_count, number),
                              localiser));
     }
     return true;
@@ -219,12 +234,13 @@ class StackBuilder {
   static std::string join(const std::string& a, const std::string& b) {
     return a.empty() ? b : b.empty() ? a : a + ", " + b;
   }
-  static Stack stack(std::vector<Slice> slices, const std::string& label, bool localiser) {
+  static Stack stack(std::vector<Slice> slices, const Label& label, bool localiser) {
     Stack s;
     s.slices = std::move(slices);
     s.has_geometry = true;
     s.localiser = localiser;
-    s.told_apart_by = label;
+    s.told_apart_by = label.text;
+    s.splits = label.splits;
     return s;
   }
 

@@ -179,7 +179,9 @@ struct Level {
   Encoding encoding;
 };
 
-Structure too_deep() { return {"sequences are nested deeper than " + std::to_string(deepest_nesting) + " levels", 0}; }
+Structure too_deep() {
+  return {"sequences are nested deeper than " + std::to_string(deepest_nesting) + " levels", 0, {}};
+}
 
 Structure walk(ByteSource& source, Encoding encoding, bool deflated) {
   std::vector<Level> open;
@@ -193,7 +195,7 @@ Structure walk(ByteSource& source, Encoding encoding, bool deflated) {
       continue;
     }
     const bool in_data_set = open.empty() && e.tag != 0xFFFEE000U;
-    if (in_data_set && e.tag >= 0x7FE00008U) return {{}, deflated ? e.length : 0};
+    if (in_data_set && e.tag >= 0x7FE00008U) return {{}, deflated ? e.length : 0, {}};
     const bool unknown = e.vr[0] == 'U' && e.vr[1] == 'N';
     const bool nests = e.tag == 0xFFFEE000U || (e.vr[0] == 'S' && e.vr[1] == 'Q') || e.length == undefined_length;
     if (nests) {
@@ -221,7 +223,7 @@ Structure walk(ByteSource& source, Encoding encoding, bool deflated) {
       e.length -= 4;
     }
     if (deflated && source.position() + e.length > longest_deflated_header)
-      return {"its deflated header has more than " + std::to_string(longest_deflated_header) + " bytes", 0};
+      return {"its deflated header has more than " + std::to_string(longest_deflated_header) + " bytes", 0, {}};
     if (!source.skip(e.length)) return {};
   }
 }
@@ -236,7 +238,9 @@ Structure check_structure(const InputFile& file, bool part10) {
   Encoding encoding{syntax != "1.2.840.10008.1.2", syntax == "1.2.840.10008.1.2.2"};
   if (syntax.empty()) encoding = guess_encoding(file, source.position());
   if (deflated) source.inflate_the_rest();
-  return walk(source, encoding, deflated);
+  Structure structure = walk(source, encoding, deflated);
+  structure.transfer_syntax = syntax;
+  return structure;
 }
 
 }  // namespace isocenter::detail::dicom

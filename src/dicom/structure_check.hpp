@@ -15,6 +15,7 @@ inline constexpr std::uint64_t longest_deflated_header = 64U << 20U;
 struct Structure {
   std::string problem;                     ///< what speaks against parsing the file; "" when nothing does
   std::uint64_t deflated_pixel_bytes = 0;  ///< length of the pixel data of a deflated data set, as announced
+  std::string transfer_syntax;             ///< TransferSyntaxUID (0002,0010) as it stands in the file; "" without one
 };
 
 /// Walks tags and lengths up to the pixel data without reading values. What the walk does not understand is left to the

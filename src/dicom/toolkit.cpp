@@ -9,6 +9,7 @@
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpeg/djencode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
+#include <dcmtk/dcmjpls/djencode.h>
 #include <dcmtk/oflog/appender.h>
 #include <dcmtk/oflog/logger.h>
 #include <dcmtk/oflog/mdc.h>
@@ -77,12 +78,14 @@ class Registration {
     DcmRLEDecoderRegistration::registerCodecs(OFFalse);
     DJEncoderRegistration::registerCodecs(ECC_lossyYCbCr, EUC_never, OFTrue);
     DcmRLEEncoderRegistration::registerCodecs(OFFalse);
+    DJLSEncoderRegistration::registerCodecs();
     register_jpeg2000_with_dcmtk();
   }
   Registration(const Registration&) = delete;
   Registration& operator=(const Registration&) = delete;
   ~Registration() {
     deregister_jpeg2000();
+    DJLSEncoderRegistration::cleanup();
     DcmRLEEncoderRegistration::cleanup();
     DJEncoderRegistration::cleanup();
     DcmRLEDecoderRegistration::cleanup();
@@ -122,30 +125,37 @@ constexpr NamedSyntax newer_syntaxes[] = {
     {"1.2.840.10008.1.2.7.1", "SMPTE ST 2110-20 Uncompressed Progressive Active Video"},
 };
 
-bool decodable(E_TransferSyntax syntax) {
-  switch (syntax) {
-    case EXS_LittleEndianImplicit:
-    case EXS_LittleEndianExplicit:
-    case EXS_BigEndianExplicit:
-    case EXS_DeflatedLittleEndianExplicit:
+bool native(E_TransferSyntax syntax) {
+  return syntax == EXS_LittleEndianImplicit || syntax == EXS_LittleEndianExplicit || syntax == EXS_BigEndianExplicit ||
+         syntax == EXS_DeflatedLittleEndianExplicit;
+}
+
+}  // namespace
+
+Codec codec_of(const std::string& uid) {
+  switch (DcmXfer(uid.c_str()).getXfer()) {
     case EXS_RLELossless:
+      return Codec::rle;
     case EXS_JPEGProcess1:
     case EXS_JPEGProcess2_4:
     case EXS_JPEGProcess6_8:
     case EXS_JPEGProcess10_12:
     case EXS_JPEGProcess14:
     case EXS_JPEGProcess14SV1:
+      return Codec::jpeg;
     case EXS_JPEGLSLossless:
     case EXS_JPEGLSLossy:
+      return Codec::jpeg_ls;
     case EXS_JPEG2000LosslessOnly:
     case EXS_JPEG2000:
-      return true;
+      return Codec::jpeg_2000;
     default:
-      return false;
+      break;
   }
+  if (uid == "1.2.840.10008.1.2.4.201" || uid == "1.2.840.10008.1.2.4.202" || uid == "1.2.840.10008.1.2.4.203")
+    return Codec::jpeg_2000;
+  return uid == "1.2.840.10008.1.2.8.1" ? Codec::deflated_frame : Codec::none;
 }
-
-}  // namespace
 
 TransferSyntax transfer_syntax(const std::string& uid) {
   const DcmXfer known(uid.c_str());
@@ -156,11 +166,12 @@ TransferSyntax transfer_syntax(const std::string& uid) {
     result.deflated = known.getStreamCompression() != ESC_none;
     result.explicit_vr = known.isExplicitVR();
     result.big_endian = known.isBigEndian();
-    result.readable = decodable(known.getXfer());
+    result.readable = native(known.getXfer()) || codec_of(uid) != Codec::none;
     return result;
   }
   result.name = "unknown";
   result.encapsulated = true;
+  result.readable = codec_of(uid) != Codec::none;
   for (const NamedSyntax& s : newer_syntaxes)
     if (uid == s.uid) result.name = s.name;
   return result;

@@ -25,7 +25,7 @@ class DcmtkLog {
   DcmtkLog* outer_;
 };
 
-/// A transfer syntax's name and whether this build reads its pixels into single values.
+/// A transfer syntax's name and whether this build reads its pixels.
 struct TransferSyntax {
   std::string name;  ///< "JPEG-LS Lossless"; "unknown" when it is in no list
   bool encapsulated = false;
@@ -35,5 +35,9 @@ struct TransferSyntax {
   bool readable = false;
 };
 TransferSyntax transfer_syntax(const std::string& uid);
+
+/// What decodes the frames of a transfer syntax.
+enum class Codec { none, rle, jpeg, jpeg_ls, jpeg_2000, deflated_frame };
+Codec codec_of(const std::string& transfer_syntax_uid);
 
 }  // namespace isocenter::detail::dicom

@@ -103,10 +103,20 @@ TEST(DicomInspect, AFileCutAtAnyByteIsAFindingAndNeverACrash) {
 }
 
 TEST(DicomInspect, AnUnsupportedSyntaxIsNamedWithItsUid) {
-  const Report report = inspect_here(data / "modalities" / "seg_liver_1bit_deflate.dcm");
+  const ScratchFolder folder;
+  SyntheticSlice slice;
+  write_slice(folder / "s.dcm", slice);
+  std::ifstream in(folder / "s.dcm", std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  const std::string meta = std::string("UI") + '\x14' + '\0';
+  const std::size_t at = bytes.find(meta + "1.2.840.10008.1.2.1");
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at, 24, std::string("UI") + '\x18' + '\0' + "1.2.840.10008.1.2.4.110" + '\0' + "");
+  std::ofstream(folder / "s.dcm", std::ios::binary) << bytes;
+  const Report report = inspect_here(folder.path());
   const Finding f = the(report, FindingCode::unsupported_syntax);
-  EXPECT_EQ(f.value, "1.2.840.10008.1.2.8.1");
-  EXPECT_THAT(f.what, HasSubstr("Deflated Image Frame Compression"));
+  EXPECT_EQ(f.value, "1.2.840.10008.1.2.4.110");
+  EXPECT_THAT(f.what, HasSubstr("JPEG XL Lossless"));
   EXPECT_THAT(f.what, HasSubstr("TransferSyntaxUID (0002,0010)"));
 }
 

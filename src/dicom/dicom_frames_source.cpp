@@ -1,0 +1,147 @@
+#include "dicom_frames_source.hpp"
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcdeftag.h>
+
+#include <atomic>
+#include <cstdio>
+
+#include "dataset_values.hpp"
+#include "single_object.hpp"
+#include "source_metadata.hpp"
+#include "workers.hpp"
+
+namespace isocenter::detail::dicom {
+namespace {
+
+std::string number_text(double v) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%.9g", v);
+  return digits;
+}
+
+double time_step_s(DcmItem& dataset) {
+  if (const auto ms = number(dataset, attribute::frame_time); ms && *ms > 0) return *ms / 1000;
+  for (const Attribute& rate : {attribute::cine_rate, attribute::recommended_display_frame_rate})
+    if (const auto hz = number(dataset, rate); hz && *hz > 0) return 1 / *hz;
+  return 0;
+}
+
+/// SequenceOfUltrasoundRegions (0018,6011) as JSON: one object a region with its attributes' keywords.
+std::string ultrasound_regions(DcmItem& dataset) {
+  static constexpr Attribute wanted[] = {{0x0018, 0x6012, "RegionSpatialFormat"},
+                                         {0x0018, 0x6014, "RegionDataType"},
+                                         {0x0018, 0x6016, "RegionFlags"},
+                                         {0x0018, 0x6018, "RegionLocationMinX0"},
+                                         {0x0018, 0x601A, "RegionLocationMinY0"},
+                                         {0x0018, 0x601C, "RegionLocationMaxX1"},
+                                         {0x0018, 0x601E, "RegionLocationMaxY1"},
+                                         {0x0018, 0x6020, "ReferencePixelX0"},
+                                         {0x0018, 0x6022, "ReferencePixelY0"},
+                                         {0x0018, 0x6024, "PhysicalUnitsXDirection"},
+                                         {0x0018, 0x6026, "PhysicalUnitsYDirection"},
+                                         {0x0018, 0x6028, "ReferencePixelPhysicalValueX"},
+                                         {0x0018, 0x602A, "ReferencePixelPhysicalValueY"},
+                                         {0x0018, 0x602C, "PhysicalDeltaX"},
+                                         {0x0018, 0x602E, "PhysicalDeltaY"}};
+  std::string json;
+  for (unsigned long i = 0; DcmItem* const region = sequence_item(dataset, DCM_SequenceOfUltrasoundRegions, i); ++i) {
+    std::string object;
+    for (const Attribute& a : wanted)
+      if (const auto value = number(*region, a))
+        object += (object.empty() ? "" : ", ") + ('"' + std::string(a.keyword) + "\": ") + number_text(*value);
+    json += (json.empty() ? "{" : ", {") + object + "}";
+  }
+  return json.empty() ? json : "[" + json + "]";
+}
+
+}  // namespace
+
+void DicomFramesSourceOperator::choose_window(PlanContext& plan) {
+  bool unstated = false;
+  display_ = read_grey_display(params.path, image_, unstated);
+  if (params.window_width > 0) {
+    display_.function = GreyDisplay::Function::linear;
+    display_.centre = params.window_centre;
+    display_.width = params.window_width;
+    unstated = false;
+  }
+  if (unstated && image_.format.values != PixelFormat::Values::integers)
+    throw Failure(ErrorCode::bad_data,
+                  "'" + image_.name + "' holds floating point values and neither " + text(attribute::window_center) +
+                      " nor " + text(attribute::voi_lut_sequence),
+                  "set window_centre and window_width");
+  if (unstated && image_.format.bits_stored > 8)
+    plan.warn("'" + image_.name + "' has neither " + text(attribute::window_center) + " nor " +
+                  text(attribute::voi_lut_sequence) + "; all " + std::to_string(image_.format.bits_stored) +
+                  " stored bits are shown",
+              "set window_centre and window_width");
+  plan.fact("window", display_.width > 0 ? number_text(display_.centre) + ", " + number_text(display_.width) : "table");
+}
+
+void DicomFramesSourceOperator::plan(PlanContext& plan) {
+  image_ = open_image(params.path);
+  if (const std::string why = why_no_picture(image_); !why.empty())
+    throw Failure(ErrorCode::unsupported, "'" + params.path + "': " + why,
+                  "convert the file to RGB or MONOCHROME2 first");
+  const auto all = static_cast<std::int64_t>(image_.frames.size());
+  if (params.first_frame > all || (params.frames > 0 && params.first_frame - 1 + params.frames > all))
+    throw Failure(ErrorCode::invalid_argument,
+                  "first_frame = " + std::to_string(params.first_frame) + ", frames = " +
+                      std::to_string(params.frames) + ": '" + image_.name + "' has " + std::to_string(all),
+                  "ask for frames from 1 to " + std::to_string(all));
+  first_ = static_cast<int>(params.first_frame) - 1;
+  count_ = static_cast<int>(params.frames > 0 ? params.frames : all - first_);
+  if (image_.format.samples_per_pixel == 1 && image_.format.photometric != "PALETTE COLOR") choose_window(plan);
+  DcmFileFormat header;
+  open_header(params.path, header);
+  DcmItem& dataset = *header.getDataset();
+  Frames described = Frames::describe(count_, image_.format.rows, image_.format.columns, time_step_s(dataset));
+  const Frame& first = image_.frames[static_cast<std::size_t>(first_)];
+  if (first.column_spacing_mm > 0 && first.row_spacing_mm > 0) {
+    Geometry g = described.geometry();
+    g.spacing_mm[0] = first.column_spacing_mm;
+    g.spacing_mm[1] = first.row_spacing_mm;
+    described.set_geometry(g);
+  }
+  PayloadRef output = plan.output("output");
+  output.like(described, "pixels");
+  SourceMetadata source;
+  source.context = read_context(params.path);
+  source.study_uid = image_.study_uid;
+  source.series_uid = image_.series_uid;
+  source.sop_class_uid = image_.sop_class_uid;
+  source.frame_of_reference_uid = image_.frame_of_reference_uid;
+  source.modality = image_.modality;
+  write_metadata(source, output);
+  plan.items(1);
+  plan.declare_host_memory(PictureReader::working_bytes(image_) *
+                           static_cast<std::uint64_t>(Workers(plan.launcher()).concurrency()));
+  plan.fact("SOPClassUID", image_.sop_class_uid);
+  plan.fact("Modality", image_.modality);
+  plan.fact("frames", std::to_string(all));
+  if (const std::string regions = ultrasound_regions(dataset); !regions.empty())
+    plan.fact("ultrasound.regions", regions);
+}
+
+void DicomFramesSourceOperator::run(const RunContext& run) {
+  if (run.sequence() > 0) throw EndOfStream{};
+  const TensorView pixels = run.output("output").tensor("pixels");
+  const std::span<std::uint8_t> all = pixels.span<std::uint8_t>();
+  const std::size_t each = all.size() / static_cast<std::size_t>(count_);
+  std::atomic<int> done{0};
+  // A stretch of frames for each thread: a deflated object is inflated once for each.
+  const int threads = std::min(count_, Workers(run.launcher()).concurrency());
+  Workers(run.launcher()).for_each(threads, [&](std::int64_t t) {
+    PictureReader reader;
+    const auto begin = t * count_ / threads, end = (t + 1) * count_ / threads;
+    for (auto i = begin; i < end; ++i) {
+      run.check_cancelled();
+      reader.read(image_, first_ + static_cast<int>(i), display_,
+                  all.subspan(static_cast<std::size_t>(i) * each, each));
+      run.progress(static_cast<double>(++done) / count_);
+    }
+  });
+}
+
+}  // namespace isocenter::detail::dicom
