@@ -1,0 +1,74 @@
+#pragma once
+#include <isocenter/operator.hpp>
+#include <isocenter/recon/fdk_reconstruction.hpp>
+
+namespace isocenter::inline v1 {
+
+/// Multi-slice and cone-beam helical CT: weighted filtered back projection, for any pitch that the detector covers.
+///
+/// | port   | payload     | shape                                  | unit       |
+/// |--------|-------------|----------------------------------------|------------|
+/// | input  | Projections | views × rows × columns, line integrals | 1          |
+/// | output | Volume      | zyx                                    | HU or 1/mm |
+///
+/// Method: Stierstorfer et al., Phys. Med. Biol. 49 (2004) 2209. Rows are rebinned to parallel rays (cubic convolution
+/// between views and columns), weighted with the cosine of the cone angle and ramp-filtered along the rows; a voxel
+/// takes, for each direction of a half turn, the weighted mean of all rays half a turn apart that meet it. A ray counts
+/// fully in the inner part `full_part` of the detector's height and goes smoothly to nothing at its edge, so that all
+/// of the dose is used at every pitch.
+///
+/// The helix (axis along z, either sense of rotation and of the table) and the detector (flat, or curved around the
+/// focal spot; a quarter of a column off the centre or not) are found from the views. The grid's centre is the axis at
+/// the middle of the source's way, plus offset_mm; nz = 0 takes all slices that are covered. Facts: helical.pitch,
+/// helical.largest_pitch, helical.covered_z_mm, helical.field_of_view_mm.
+///
+/// Cost: 16 reads for each parallel reading, four for each voxel, direction and ray (one to three rays). Memory: the
+/// parallel views of a few directions, no copy of the projections; fewer where the budget is small. Errors: bad_data
+/// for views that are none, no helix, or less than half a turn, and for a reading that is not finite (on the CPU;
+/// named by view, row and column); unsupported for a parallel beam, an axis not along z, uneven views or feed, a
+/// detector that changes, is tilted or stands far off the centre; invalid_argument for a pitch that leaves gaps (with
+/// the largest one that does not) and for slices outside the covered range (which is named).
+struct HelicalReconstruction {
+  static constexpr const char* name = "helical_reconstruction";
+  static constexpr const char* module = "recon";
+  static constexpr const char* summary = "Weighted filtered back projection of a helical scan.";
+  static constexpr const char* help =
+      "Stierstorfer et al. 2004, for flat and curved detectors and any pitch that the detector covers. CPU and CUDA.";
+  struct Params {
+    std::int64_t nx = 0, ny = 0, nz = 0;
+    std::vector<double> spacing_mm = {0};
+    std::vector<double> offset_mm = {0, 0, 0};
+    FdkWindow window = FdkWindow::ramp;
+    double cutoff = 1;
+    CtUnit unit = CtUnit::hu;
+    double mu_water_per_mm = 0;
+    double full_part = 0.7;
+    static constexpr auto describe() {
+      return std::tuple{
+          param(&Params::nx, "nx", Unit::px, 0, 8192, "Voxels along x; 0: as many as detector columns."),
+          param(&Params::ny, "ny", Unit::px, 0, 8192, "Voxels along y; 0: as many as detector columns."),
+          param(&Params::nz, "nz", Unit::px, 0, 8192, "Slices; 0: all that the helix covers."),
+          param(&Params::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
+                "Voxel size: one number, or x, y, z; 0: a detector column as seen at the axis."),
+          param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
+                "The grid's centre, from the axis at the middle of the source's way: x, y, z."),
+          choice(&Params::window, "window", FdkReconstruction::Params::windows,
+                 "What tames the ramp filter's noise; ramp: nothing, sharpest."),
+          param(&Params::cutoff, "cutoff", Unit::none, 0.05, 1,
+                "Where the window ends, in parts of the Nyquist frequency."),
+          choice(&Params::unit, "unit", FdkReconstruction::Params::units, "HU, or linear attenuation in 1/mm."),
+          param(&Params::mu_water_per_mm, "mu_water_per_mm", Unit::per_mm, 0, 10,
+                "Attenuation of water, for HU; 0: the input's attribute \"mu_water_per_mm\"."),
+          param(&Params::full_part, "full_part", Unit::none, 0, 0.99,
+                "The inner part of the detector's height in which a ray counts fully."),
+      };
+    }
+  };
+  struct Ports {
+    In<Projections> input{"input", "Line integrals with the geometry of a helix."};
+    Out<Volume> output{"output", "The reconstruction."};
+    static constexpr auto describe() { return std::tuple{&Ports::input, &Ports::output}; }
+  };
+};
+
+}  // namespace isocenter::inline v1

@@ -1,0 +1,308 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <isocenter/recon/motion_compensated_reconstruction.hpp>
+#include <numbers>
+#include <optional>
+
+#include "core/builtin.hpp"
+#include "core/launcher.hpp"
+#include "core/volume_input.hpp"
+#include "recon/fdk_plan.hpp"
+#include "recon/motion_fdk.hpp"
+#include "recon/ramp_stage.hpp"
+#include "recon/reconstruction_grid.hpp"
+
+namespace isocenter::detail {
+
+namespace {
+
+constexpr const char* motion_ports[] = {"motion_x", "motion_y", "motion_z"};
+/// A pass keeps a displacement field for each of its views.
+constexpr int views_per_pass_at_most = 32;
+
+std::string text_of(double v) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.5g", v);
+  return text;
+}
+
+Vector3 three(const std::vector<double>& v, const char* name) {
+  if (v.size() == 1) return {v[0], v[0], v[0]};
+  if (v.size() != 3)
+    throw Failure(ErrorCode::invalid_argument,
+                  std::string(name) + " has " + std::to_string(v.size()) + " numbers, and one or three are needed",
+                  "give one number, or x, y, z");
+  return {v[0], v[1], v[2]};
+}
+
+/// The three components' common grid; a node's number fits into 32 bits.
+GridShape motion_shape(const PlanContext& plan) {
+  GridShape shape;
+  for (const char* port : motion_ports) {
+    const PayloadRef field = plan.input(port);
+    const GridShape s = grid_shape(field, port, "voxels", DType::float32);
+    const std::string where = std::string("input '") + port + "'";
+    if (!s.has_time)
+      throw Failure(ErrorCode::bad_data, where + " has no time axis, and displacements of each phase are needed",
+                    "give a volume of the axes tzyx whose frames are the phases of one cycle");
+    if (field.text("unit") != "mm")
+      throw Failure(ErrorCode::bad_data, where + " has the unit '" + field.text("unit") + "', and mm is needed",
+                    "give displacements in mm (image_source: unit: mm)");
+    const Geometry& g = s.geometry;
+    for (int i = 0; i < 9; ++i)
+      if (std::fabs(g.direction[i] - (i % 4 == 0 ? 1.0 : 0.0)) > 1e-4)
+        throw Failure(ErrorCode::unsupported, where + " has axes that are not the patient's",
+                      "resample the field onto a grid along the patient's axes");
+    if (s.frame_voxels() > (std::int64_t{1} << 28))
+      throw Failure(ErrorCode::unsupported,
+                    where + " has " + std::to_string(s.frame_voxels()) + " nodes, and 268435456 are the most",
+                    "give a coarser field");
+    if (port == motion_ports[0]) {
+      shape = s;
+      continue;
+    }
+    const bool same = s.nx == shape.nx && s.ny == shape.ny && s.nz == shape.nz && s.nt == shape.nt &&
+                      std::equal(g.origin_mm, g.origin_mm + 3, shape.geometry.origin_mm) &&
+                      std::equal(g.spacing_mm, g.spacing_mm + 3, shape.geometry.spacing_mm);
+    if (!same)
+      throw Failure(ErrorCode::bad_data, where + " has another grid than input 'motion_x'",
+                    "give the field's three components on one grid");
+  }
+  return shape;
+}
+
+}  // namespace
+
+class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompensatedReconstruction> {
+ public:
+  void plan(PlanContext& plan) override {
+    const PayloadRef input = plan.input("input");
+    const Acquisition scan =
+        check_acquisition(plan, "input", {.least_views = 3, .method = "FDK", .cone_beam = true, .flat_detector = true});
+    fdk_ = plan_fdk(request_for(input, scan));
+    const VoxelGrid& g = fdk_.grid;
+    for (const AcquisitionWarning& w : check_volume(scan, {g.nx, g.ny, g.nz, Geometry(g.spacing_mm, g.origin_mm)}))
+      plan.warn(w.what, w.fix);
+    const std::span<const double> numbers = input.numbers("acquisition.views");
+    planned_views_.assign(numbers.begin(), numbers.end());
+    motion_ = motion_shape(plan);
+    place_field();
+    choose_moments(scan);
+    most_mm_ = 0.5 * length(minus(scan.views[0].source_mm, isocentre_of(scan)));
+
+    const FftService* fft = ramp_transform_of(plan);
+    if (!plan.on_cpu()) {
+      plan.require_kernel<MotionBlend>();
+      plan.require_kernel<MotionBackProject>();
+    }
+    choose_pass(plan, fft);
+    plan.scratch(stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_));
+    upload(plan);
+    PayloadRef output = plan.output("output");
+    output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
+    output.set_geometry(Geometry(g.spacing_mm, g.origin_mm));
+    output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
+    plan.fact("fdk.field_of_view_mm", "radius " + text_of(fdk_.field_of_view_mm));
+    plan.fact("fdk.views_per_pass", std::to_string(views_per_pass_));
+    plan.fact("motion.frames", std::to_string(motion_.nt));
+  }
+
+  void run(const RunContext& run) override {
+    const PayloadRef input = run.input("input");
+    require_planned_views(input, planned_views_);
+    const Launcher launcher = launcher_of(run);
+    const float* field[3] = {};
+    for (std::size_t k = 0; k < 3; ++k) field[k] = run.input(motion_ports[k]).tensor("voxels").as<const float>();
+    if (launcher.on_cpu()) check_field(launcher, field);
+    const auto* projections = input.tensor("views").as<const float>();
+    auto* volume = run.output("output").tensor("voxels").as<float>();
+    char* const stack = run.scratch<char>();
+    char* const work = stack + stage_->stack_bytes();
+    const auto all = static_cast<std::int64_t>(fdk_.order.size());
+    const int nx = static_cast<int>(fdk_.grid.nx), ny = static_cast<int>(fdk_.grid.ny),
+              nz = static_cast<int>(fdk_.grid.nz);
+    for (std::int64_t first = 0; first < all; first += views_per_pass_) {
+      run.check_cancelled();
+      run.progress(static_cast<double>(first) / static_cast<double>(all));
+      const int views = static_cast<int>(std::min<std::int64_t>(views_per_pass_, all - first));
+      const std::int64_t bad = stage_->run(launcher, rows_of(projections, first), views, stack, work);
+      if (bad >= 0) refuse_reading(bad, projections[bad]);
+      // The field takes the place of what the filter worked in.
+      auto* blended = reinterpret_cast<float*>(work);
+      MotionBlend blend{field[0], field[1], field[2], moment_table_ + first, blended, field_grid_.nodes(), {}};
+      for (std::size_t k = 0; k < 3; ++k) blend.voxels_per_mm[k] = static_cast<float>(1.0 / fdk_.grid.spacing_mm[k]);
+      launch(launcher, blend, field_grid_.nodes(), views, 1);
+      launch(launcher,
+             MotionBackProject{stage_->stack(stack), matrix_table_ + first, views, blended, field_grid_, volume, nx, ny,
+                               nz, params.unit == CtUnit::hu ? -1000.0F : 0.0F, first > 0},
+             nx, ny, nz);
+    }
+    run.check_cancelled();
+  }
+
+ private:
+  FdkRequest request_for(const PayloadRef& input, const Acquisition& scan) const {
+    FdkRequest r;
+    r.views = scan.views;
+    r.beam = scan.beam;
+    r.columns = scan.columns;
+    r.rows = scan.rows;
+    r.nx = params.nx;
+    r.ny = params.ny;
+    r.nz = params.nz;
+    r.spacing_mm = three(params.spacing_mm, "spacing_mm");
+    r.offset_mm = three(params.offset_mm, "offset_mm");
+    r.window = static_cast<RampWindow>(params.window);
+    r.cutoff = params.cutoff;
+    r.scale = params.unit == CtUnit::hu ? 1000.0 / water_attenuation(params.mu_water_per_mm, input) : 1.0;
+    r.truncation = static_cast<FdkTruncation>(params.truncation);
+    r.extension_mm = params.extension_mm;
+    if (r.truncation == FdkTruncation::water_cylinder)
+      r.mu_water_per_mm = water_attenuation(params.mu_water_per_mm, input);
+    r.largest_gap_rad = params.largest_gap_deg * std::numbers::pi / 180.0;
+    return r;
+  }
+
+  void place_field() {
+    field_grid_ = {motion_.nx, motion_.ny, motion_.nz, {}, {}};
+    for (std::size_t k = 0; k < 3; ++k) {
+      const double voxel = fdk_.grid.spacing_mm[k], node = motion_.geometry.spacing_mm[k];
+      if (!(node > 0.0) || !std::isfinite(node) || !std::isfinite(motion_.geometry.origin_mm[k]))
+        throw Failure(ErrorCode::bad_data, "input 'motion_x' has a spacing of " + text_of(node) + " mm",
+                      "give the field's grid a positive spacing");
+      field_grid_.origin[k] = static_cast<float>((motion_.geometry.origin_mm[k] - fdk_.grid.origin_mm[k]) / voxel);
+      field_grid_.per_voxel[k] = static_cast<float>(voxel / node);
+    }
+  }
+
+  /// Frame j holds the displacements at phase j / frames.
+  void choose_moments(const Acquisition& scan) {
+    for (const std::int64_t n : fdk_.order) {
+      const double phase = scan.views[static_cast<std::size_t>(n)].phase;
+      if (!(phase >= 0.0 && phase < 1.0))
+        throw Failure(ErrorCode::bad_data, "view " + std::to_string(n) + " has no motion phase in [0, 1)",
+                      "put phase_sort before this node");
+      const double at = phase * motion_.nt, whole = std::floor(at);
+      const int first = static_cast<int>(whole) % motion_.nt;
+      moments_.push_back({first, (first + 1) % motion_.nt, static_cast<float>(at - whole)});
+    }
+  }
+
+  void choose_pass(const PlanContext& plan, const FftService* fft) {
+    const auto volume = 4 * static_cast<std::uint64_t>(fdk_.grid.nx * fdk_.grid.ny * fdk_.grid.nz);
+    const std::uint64_t left = plan.memory_left(), most = left > volume ? (left - volume) / 2 : 0;
+    views_per_pass_ = static_cast<int>(std::min<std::size_t>(views_per_pass_at_most, fdk_.order.size()));
+    for (;; views_per_pass_ = (views_per_pass_ + 1) / 2) {
+      stage_.emplace(RampStage::Shape{.columns = fdk_.columns,
+                                      .rows = fdk_.rows,
+                                      .views = views_per_pass_,
+                                      .length = fdk_.length,
+                                      .extension = fdk_.extension,
+                                      .rectified = !fdk_.rectification.empty()},
+                     fdk_.response, fft, plan.device().index, launcher_of(plan).concurrency);
+      field_bytes_ = static_cast<std::uint64_t>(field_grid_.nodes()) * 3 * sizeof(float) *
+                     static_cast<std::uint64_t>(views_per_pass_);
+      const std::uint64_t work = stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_);
+      if (left == UINT64_MAX || work <= most) return;
+      if (views_per_pass_ > 1) continue;
+      if (volume + work <= left) return;
+      throw Failure(ErrorCode::out_of_memory,
+                    "a volume of " + std::to_string(fdk_.grid.nx) + " x " + std::to_string(fdk_.grid.ny) + " x " +
+                        std::to_string(fdk_.grid.nz) + " voxels needs " + text_of(1e-6 * static_cast<double>(volume)) +
+                        " MB and " + text_of(1e-6 * static_cast<double>(work)) + " MB to work in, and of the budget " +
+                        text_of(1e-6 * static_cast<double>(left)) + " MB are left on '" + plan.device().name + "'",
+                    "raise the budget, or give fewer voxels or a coarser field");
+    }
+  }
+
+  void upload(PlanContext& plan) {
+    order_table_ = plan.upload(std::span<const std::int64_t>(fdk_.order), "order of the views");
+    weight_table_ = plan.upload(std::span<const FdkViewWeight>(fdk_.weights), "weights of the views");
+    matrix_table_ = plan.upload(std::span<const FdkMatrix>(fdk_.matrices), "projection matrices");
+    moment_table_ = plan.upload(std::span<const MotionMoment>(moments_), "phases of the views");
+    if (!fdk_.rectification.empty())
+      rectification_table_ =
+          plan.upload(std::span<const FdkRectification>(fdk_.rectification), "resampling of the views");
+    if (!fdk_.redundancy.empty())
+      redundancy_table_ = plan.upload(std::span<const float>(fdk_.redundancy), "weights of the rays");
+    stage_->upload(plan);
+  }
+
+  FdkRows rows_of(const float* projections, std::int64_t first) const {
+    FdkRows rows{projections,
+                 order_table_ + first,
+                 weight_table_ + first,
+                 fdk_.raw_columns,
+                 fdk_.raw_rows,
+                 fdk_.columns,
+                 fdk_.begin,
+                 fdk_.end};
+    if (rectification_table_ != nullptr) rows.rectification = rectification_table_ + first;
+    if (redundancy_table_ != nullptr) {
+      rows.redundancy = redundancy_table_ + first * fdk_.columns;
+      rows.redundancy_stride = fdk_.columns;
+    }
+    rows.truncation = fdk_.truncation;
+    // Where a displaced detector's shorter side ends the weights are 0 already.
+    rows.extend_left = fdk_.truncation != FdkTruncation::none && fdk_.begin == 0;
+    rows.extend_right = fdk_.truncation != FdkTruncation::none && fdk_.end == fdk_.columns;
+    rows.extension = fdk_.extension;
+    rows.mu_column = static_cast<float>(fdk_.mu_column);
+    return rows;
+  }
+
+  /// A displacement that reaches the source would divide by zero.
+  void check_field(const Launcher& launcher, const float* const (&field)[3]) const {
+    const std::int64_t nodes = motion_.frame_voxels();
+    const auto limit = static_cast<float>(most_mm_);
+    std::int64_t bad[3];
+    parallel_for(launcher, 3, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k) {
+        bad[k] = -1;
+        for (std::int64_t i = 0; i < nodes * motion_.nt && bad[k] < 0; ++i)
+          if (!(std::fabs(field[k][i]) <= limit)) bad[k] = i;
+      }
+    });
+    for (std::size_t k = 0; k < 3; ++k) {
+      if (bad[k] < 0) continue;
+      const std::int64_t i = bad[k] % nodes;
+      throw Failure(ErrorCode::bad_data,
+                    std::string("input '") + motion_ports[k] + "' has " +
+                        text_of(static_cast<double>(field[k][bad[k]])) + " mm at node (" +
+                        std::to_string(i % motion_.nx) + ", " + std::to_string(i / motion_.nx % motion_.ny) + ", " +
+                        std::to_string(i / motion_.nx / motion_.ny) + ") of frame " + std::to_string(bad[k] / nodes) +
+                        ", and displacements up to " + text_of(most_mm_) + " mm are allowed",
+                    "check the field: displacements in mm, finite everywhere");
+    }
+  }
+
+  [[noreturn]] void refuse_reading(std::int64_t place, float value) const {
+    const std::int64_t elements = static_cast<std::int64_t>(fdk_.raw_columns) * fdk_.raw_rows;
+    throw Failure(ErrorCode::bad_data,
+                  "the projection of view " + std::to_string(place / elements) + " has " + std::to_string(value) +
+                      " at row " + std::to_string(place % elements / fdk_.raw_columns) + ", column " +
+                      std::to_string(place % fdk_.raw_columns) + ", which is not a number that can be filtered",
+                  "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
+  }
+
+  FdkPlan fdk_;
+  GridShape motion_;
+  MotionGrid field_grid_{};
+  std::vector<MotionMoment> moments_;
+  std::vector<double> planned_views_;
+  std::optional<RampStage> stage_;
+  double most_mm_ = 0;
+  int views_per_pass_ = 1;
+  std::uint64_t field_bytes_ = 0;
+  const std::int64_t* order_table_ = nullptr;
+  const FdkViewWeight* weight_table_ = nullptr;
+  const FdkMatrix* matrix_table_ = nullptr;
+  const MotionMoment* moment_table_ = nullptr;
+  const FdkRectification* rectification_table_ = nullptr;
+  const float* redundancy_table_ = nullptr;
+};
+
+}  // namespace isocenter::detail
+
+ISOCENTER_BUILTIN_OPERATOR(motion_compensated_reconstruction, MotionCompensatedReconstructionOperator)
