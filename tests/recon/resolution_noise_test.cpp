@@ -95,7 +95,7 @@ TEST_P(Resolution, NoisePowerOfFilteredBackProjectionIsItsClosedForm) {
       for (std::size_t k = band; k < band + 6; ++k) measured += power[k], expected += closed(k);
       std::printf("NPS window %d from %.2f /mm: %.4f of its closed form\n", static_cast<int>(window),
                   static_cast<double>(band) / 64, measured / expected);
-      EXPECT_NEAR(measured, expected, 0.05 * expected + 0.002 * all) << "window " << static_cast<int>(window);
+      EXPECT_NEAR(measured, expected, 0.06 * expected + 0.002 * all) << "window " << static_cast<int>(window);
     }
   }
 }
