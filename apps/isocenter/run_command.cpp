@@ -48,7 +48,7 @@ class Run {
     load();
     build();
     require_input();
-    folder_.emplace(options_.output, options_.force);
+    if (rank_ == 0) folder_.emplace(options_.output, options_.force);
     try {
       prepare();
       process();
@@ -118,6 +118,7 @@ class Run {
       if (level >= ISOCENTER_LOG_WARNING) static_cast<Run*>(user)->warn(message);
     };
     context_ = std::make_unique<Context>(make_context(globals_, options_.threads, log, this));
+    if (const auto* others = isocenter_context_communicator(context_->get()); others != nullptr) rank_ = others->rank;
     try {
       std::string why;
       device_ = context_->find_device(options_.device, &why);
@@ -161,7 +162,7 @@ class Run {
   void process() {
     std::vector<std::string> names;
     for (const auto& node : file_->nodes()) names.emplace_back(node.name);
-    progress_ = std::make_unique<Progress>(std::move(names), Progress::choose(options_.quiet));
+    progress_ = std::make_unique<Progress>(std::move(names), Progress::choose(options_.quiet || rank_ > 0));
     Origin origin{Origin::Phase::running};
     try {
       const interrupt::Watch watch(session_);
@@ -183,7 +184,10 @@ class Run {
 
   void finish() {
     // Once the session runs or has failed, its end is told here, whatever happened before.
-    if (record_.exit_code != exit_ok) std::cerr << "isocenter run: " << record_.error << "\n";
+    if (record_.exit_code != exit_ok)
+      std::cerr << "isocenter run" << (rank_ > 0 ? " (rank " + std::to_string(rank_) + ")" : "") << ": "
+                << record_.error << "\n";
+    if (rank_ > 0) return;  // what a run gives, rank 0 gives
     auto report = make_report(record_, prepared_ ? &session_ : nullptr, folder_->written());
     write_reports(report);
     if (prepared_ && record_.exit_code != exit_cancelled) say(summary(report));
@@ -239,7 +243,7 @@ class Run {
   }
 
   void say(const std::string& text) const {
-    if (!options_.quiet) std::cerr << text << (text.empty() || text.back() == '\n' ? "" : "\n");
+    if (!options_.quiet && rank_ == 0) std::cerr << text << (text.empty() || text.back() == '\n' ? "" : "\n");
   }
   void warn(const std::string& text) { progress_->message("warning: " + text); }
 
@@ -255,6 +259,7 @@ class Run {
   std::optional<OutputFolder> folder_;
   Session session_;
   bool prepared_ = false;
+  std::int32_t rank_ = 0;  // of the processes that run this pipeline together
 };
 
 }  // namespace
