@@ -41,11 +41,28 @@ void DicomSeriesSourceOperator::plan(PlanContext& plan) {
   options.shear_tilt = params.gantry_tilt == DicomFault::remedy;
   options.skip_bad_files = params.bad_files == DicomFault::remedy;
   options.identity_rescale = params.missing_rescale == DicomFault::remedy;
+  options.fourth_axis = static_cast<FourthAxis>(params.fourth_axis);
   load_ = plan_load(report_, options);
+  const bool suv = params.suv == DicomSuv::body_weight;
+  if (suv && params.vendor_scale != DicomVendorScale::none)
+    throw Failure(ErrorCode::invalid_argument, "suv and vendor_scale are both set", "set one of them");
+  const ValueScale scale = suv                                             ? ValueScale::suv_body_weight
+                           : params.vendor_scale == DicomVendorScale::none ? ValueScale::none
+                                                                           : ValueScale::philips_floating_point;
+  for (const auto& [what, value] : scale_values(load_, scale, workers))
+    plan.fact(((suv ? "suv: " : "scale: ") + what).c_str(), value);
   pass_warnings(report_, load_, plan);
 
   const StackGeometry& g = load_.grid;
-  Volume described = Volume::describe(g.nx, g.ny, g.nz, geometry_of(g), load_.unit.c_str());
+  const Geometry geometry = geometry_of(g);
+  const char* unit = load_.unit.c_str();
+  Volume described = load_.times > 1 ? Volume::describe(g.nx, g.ny, g.nz, load_.times, geometry, unit)
+                                     : Volume::describe(g.nx, g.ny, g.nz, geometry, unit);
+  if (load_.times > 1) {
+    described.set_text("volume.fourth_axis", load_.axis_name);
+    described.set_numbers("volume.fourth_axis_values", load_.axis_values);
+    plan.fact("fourth_axis", load_.axis_name + ", " + std::to_string(load_.times) + " values");
+  }
   PayloadRef output = plan.output("output");
   output.like(described);
   write_metadata(source_metadata(load_), output);

@@ -94,7 +94,12 @@ class Loader {
 
   void decode(const Slice& s, std::span<float> to) {
     const Frame& frame = image(s).frames[static_cast<std::size_t>(s.frame)];
-    const Rescale rescale = frame.rescale.value_or(Rescale{});
+    Rescale rescale = frame.rescale.value_or(Rescale{});
+    if (!plan_.factors.empty()) {
+      const double factor = plan_.factors[static_cast<std::size_t>(&s - plan_.planes.data())];
+      rescale.slope *= factor;
+      rescale.intercept *= factor;
+    }
     decoders_.use([&](FrameDecoder& decoder) { decoder.decode(image(s), frame, rescale, to); });
   }
 
@@ -144,9 +149,10 @@ class Loader {
 
 void load(const LoadPlan& plan, const Workers& workers, std::span<float> voxels, const LoadProgress& progress) {
   const StackGeometry& g = plan.grid;
-  if (voxels.size() != static_cast<std::size_t>(g.nx) * static_cast<std::size_t>(g.ny) * static_cast<std::size_t>(g.nz))
+  if (voxels.size() != static_cast<std::size_t>(plan.times) * static_cast<std::size_t>(g.nx) *
+                           static_cast<std::size_t>(g.ny) * static_cast<std::size_t>(g.nz))
     throw Failure(ErrorCode::invalid_argument, "the buffer for the volume has another size than the plan says",
-                  "allocate nx * ny * nz values");
+                  "allocate times * nz * ny * nx values");
   Loader loader(plan, voxels, progress);
   if (plan.resampled)
     loader.resampled(workers);

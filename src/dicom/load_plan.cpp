@@ -3,6 +3,7 @@
 #include <isocenter/error.hpp>
 
 #include "load.hpp"
+#include "pet_suv.hpp"
 #include "stack_builder.hpp"
 
 namespace isocenter::detail::dicom {
@@ -23,7 +24,7 @@ bool remedied(FindingCode code, const LoadOptions& options) {
     case FindingCode::missing_rescale:
       return options.identity_rescale;
     case FindingCode::several_stacks:
-      return options.stack > 0;
+      return options.stack > 0 || options.fourth_axis != FourthAxis::none;
     default:
       return false;
   }
@@ -111,7 +112,65 @@ std::string unit_of(const Report& report, const Slice& slice, bool identity) {
   return rescale->type.empty() || rescale->type == "HU" ? "HU" : rescale->type == "US" ? "a.u." : rescale->type;
 }
 
+/// The other stacks along the fourth axis behind the first one's planes.
+void add_times(const Report& report, const Series& series, int number, const LoadOptions& options, LoadPlan& plan) {
+  const std::vector<int> members = stacks_along(series, number, options.fourth_axis);
+  if (members.size() < 2)
+    throw Failure(ErrorCode::invalid_argument,
+                  where(series, number, true) + " has no other stack of its grid along the fourth axis",
+                  "choose another fourth_axis, or none");
+  if (plan.resampled)
+    throw Failure(ErrorCode::unsupported,
+                  where(series, number, true) + " would have to be resampled, which is done for single volumes alone",
+                  "load one stack after the other with the parameter stack");
+  const std::size_t each = plan.planes.size();
+  plan.planes.clear();
+  std::vector<const Stack*> stacks;
+  for (const int member : members) {
+    refuse_faults(report, series, member, options, plan);
+    const Stack& stack = series.stacks[static_cast<std::size_t>(member) - 1];
+    stacks.push_back(&stack);
+    const std::size_t begin = plan.planes.size();
+    for (const Slice& s : stack.slices)
+      if (plan.planes.size() == begin || s.offset_mm - plan.planes.back().offset_mm >= same_plane_mm)
+        plan.planes.push_back(s);
+    if (plan.planes.size() - begin != each)
+      throw Failure(ErrorCode::bad_data, where(series, member, true) + " has another number of planes than the first",
+                    "load one stack after the other with the parameter stack");
+  }
+  plan.times = static_cast<int>(members.size());
+  name_fourth_axis(stacks, plan);
+}
+
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> scale_values(LoadPlan& plan, ValueScale scale,
+                                                              const Workers& workers) {
+  if (scale == ValueScale::none) return {};
+  const auto image_of = [&](const Slice& s) -> const Image& {
+    return plan.report->images[static_cast<std::size_t>(s.image)];
+  };
+  if (scale == ValueScale::philips_floating_point) {
+    plan.factors.resize(plan.planes.size());
+    workers.for_each(static_cast<std::int64_t>(plan.planes.size()), [&](std::int64_t i) {
+      const Slice& s = plan.planes[static_cast<std::size_t>(i)];
+      const Rescale rescale = image_of(s).frames[static_cast<std::size_t>(s.frame)].rescale.value_or(Rescale{});
+      plan.factors[static_cast<std::size_t>(i)] = philips_scale(image_of(s).path, rescale.slope);
+    });
+    plan.unit = "a.u.";
+    return {{"MRScaleSlope (2005,100e)", "applied to each image"}};
+  }
+  if (plan.series->modality != "PT")
+    throw Failure(ErrorCode::invalid_argument, "Modality (0008,0060) = " + plan.series->modality + " is not PT",
+                  "set suv = none");
+  std::vector<std::string> paths;
+  for (const Slice& s : plan.planes)
+    if (paths.empty() || paths.back() != image_of(s).path) paths.push_back(image_of(s).path);
+  SuvFactor suv = suv_body_weight(paths, workers);
+  plan.factors.assign(plan.planes.size(), suv.factor);
+  plan.unit = "g/ml";
+  return suv.used;
+}
 
 LoadPlan plan_load(const Report& report, const LoadOptions& options) {
   LoadPlan plan;
@@ -139,6 +198,7 @@ LoadPlan plan_load(const Report& report, const LoadOptions& options) {
     uneven = uneven || (f.series_uid == series.uid && f.stack == number &&
                         (f.code == FindingCode::missing_slices || f.code == FindingCode::uneven_spacing));
   plan.resampled = sheared || uneven;
+  if (options.fourth_axis != FourthAxis::none) add_times(report, series, number, options, plan);
   if (sheared) widen(plan.grid, plan.planes.back().offset_mm - plan.planes.front().offset_mm);
   return plan;
 }

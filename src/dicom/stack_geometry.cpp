@@ -75,8 +75,9 @@ class StackMeasure {
   void check_rescale() {
     const std::string& modality = image(stack_.slices.front()).modality;
     if (modality != "CT" && modality != "PT") return;
-    const auto without = std::count_if(stack_.slices.begin(), stack_.slices.end(),
-                                       [&](const Slice& s) { return !frame(s).rescale && image(s).modality_lut == nullptr; });
+    const auto without = std::count_if(stack_.slices.begin(), stack_.slices.end(), [&](const Slice& s) {
+      return !frame(s).rescale && image(s).modality_lut == nullptr;
+    });
     if (without == 0 || stack_.localiser) return;
     add(FindingCode::missing_rescale, Severity::error,
         std::to_string(without) + " of " + std::to_string(stack_.slices.size()) + " " + modality +

@@ -1,5 +1,5 @@
-// Any bytes as a DICOM file: scanned, assembled, and loaded when something in them can be loaded. What is wrong with
-// them has to come back as findings or a Failure, in bounded memory and time.
+// Any bytes as a DICOM file: scanned, assembled, loaded, shown and labelled when something in them can be. What is
+// wrong with them has to come back as findings or a Failure, in bounded memory and time.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,6 +11,9 @@
 
 #include "dicom/inspect.hpp"
 #include "dicom/load.hpp"
+#include "dicom/picture.hpp"
+#include "dicom/read_segmentation.hpp"
+#include "dicom/single_object.hpp"
 
 namespace {
 
@@ -33,6 +36,30 @@ class MemoryFile {
   std::string path_;
 };
 
+constexpr std::int64_t largest_picture = 1 << 22;  // pixels; the session's memory budget decides about larger ones
+
+/// The first and the last frame as dicom_frames_source shows them.
+void look_at_pictures(const std::string& path) {
+  const Image image = open_image(path);
+  const auto pixels = static_cast<std::int64_t>(image.format.rows) * image.format.columns;
+  if (!why_no_picture(image).empty() || pixels > largest_picture) return;
+  bool unstated = false;
+  const GreyDisplay display = read_grey_display(path, image, unstated);
+  std::vector<std::uint8_t> rgb(3 * static_cast<std::size_t>(pixels));
+  PictureReader reader;
+  reader.read(image, 0, display, rgb);
+  reader.read(image, static_cast<int>(image.frames.size()) - 1, display, rgb);
+}
+
+void look_at_labels(const std::string& path) {
+  const SegmentationObject object = open_segmentation(path);
+  const VoxelGrid grid = natural_grid(object);
+  const double voxels = static_cast<double>(grid.extent[0]) * grid.extent[1] * grid.extent[2];
+  if (voxels > static_cast<double>(largest_picture)) return;
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(voxels));
+  read_labels(object, grid, 0.5, SegmentOverlap::last, labels, [](double) {});
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count) {
@@ -48,6 +75,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     if (voxels > (1 << 22)) return 0;  // the session's memory budget decides about such volumes
     std::vector<float> volume(static_cast<std::size_t>(voxels));
     load(plan, Workers(), volume);
+  } catch (const isocenter::Error&) {
+  }
+  try {
+    look_at_pictures(file.path());
+    look_at_labels(file.path());
   } catch (const isocenter::Error&) {
   }
   return 0;

@@ -4,21 +4,27 @@
 namespace isocenter::inline v1 {
 
 enum class DicomFault { refuse, remedy };
+enum class DicomFourthAxis { none, any, time, echo, b_value, cardiac_phase, inversion_time };
+enum class DicomSuv { none, body_weight };
+enum class DicomVendorScale { none, philips };
 
 /// One volume from a folder (or one file) of DICOM images: CT, MR, PET and others with a place in the patient, classic
 /// or enhanced multi-frame.
 ///
 /// | port   | payload | shape        | unit                                           |
 /// |--------|---------|--------------|------------------------------------------------|
-/// | output | Volume  | nz × ny × nx | HU for CT; RescaleType or Units; "a.u." for MR |
+/// | output | Volume  | nz × ny × nx | HU for CT; RescaleType, Units, DoseUnits; "a.u." |
 ///
 /// Planning reads all headers in parallel, groups images into series and stacks, and orders slices by their position
 /// along the normal (never by number). Running decodes in parallel straight into the volume: slope · stored + intercept
 /// of each slice (PS3.3 C.11.1.1.2), in double, rounded once. Geometry is DICOM's patient frame: the origin is the
 /// centre of the first voxel, z runs along row × column. What is no regular volume is refused with the reason unless
-/// the parameter for its remedy allows it; warnings about the folder are in the report. Reads: native, deflated, RLE,
-/// JPEG (8 and 12 bit, lossless), JPEG-LS, JPEG 2000; 8, 16 and 32 bits, signed or not. Memory beyond the volume: for
-/// each thread one compressed and one decompressed slice.
+/// the parameter for its remedy allows it; warnings about the folder are in the report. What is read:
+/// docs/dicom/support.md. Memory beyond the volume: for each thread one compressed and one decompressed slice.
+///
+/// fourth_axis makes nt × nz × ny × nx of stacks that share a grid, in the order of the attribute's value; attributes
+/// "volume.fourth_axis" and "volume.fourth_axis_values" say along what. suv: weight / dose decayed to the scan's start
+/// (QIBA's vendor-neutral rule), the attributes used are in the facts.
 ///
 /// Attributes that the DICOM sinks need, all beginning with "dicom.": see docs/dicom/README.md.
 ///
@@ -44,6 +50,13 @@ struct DicomSeriesSource {
     DicomFault gantry_tilt = DicomFault::refuse;
     DicomFault bad_files = DicomFault::refuse;
     DicomFault missing_rescale = DicomFault::refuse;
+    DicomFourthAxis fourth_axis = DicomFourthAxis::none;
+    DicomSuv suv = DicomSuv::none;
+    DicomVendorScale vendor_scale = DicomVendorScale::none;
+    static constexpr const char* axis_choices[] = {"none",    "any",           "time",          "echo",
+                                                   "b_value", "cardiac_phase", "inversion_time"};
+    static constexpr const char* suv_choices[] = {"none", "body_weight"};
+    static constexpr const char* vendor_choices[] = {"none", "philips"};
     static constexpr const char* duplicate_choices[] = {"refuse", "keep_first"};
     static constexpr const char* spacing_choices[] = {"refuse", "resample"};
     static constexpr const char* tilt_choices[] = {"refuse", "shear"};
@@ -62,6 +75,11 @@ struct DicomSeriesSource {
           choice(&Params::bad_files, "bad_files", file_choices, "Files of the series that cannot be used."),
           choice(&Params::missing_rescale, "missing_rescale", rescale_choices,
                  "CT or PET images without RescaleSlope and RescaleIntercept."),
+          choice(&Params::fourth_axis, "fourth_axis", axis_choices,
+                 "Stacks of one grid that differ in this alone become one 4-D volume; any: whatever tells them apart."),
+          choice(&Params::suv, "suv", suv_choices, "PET values as standardised uptake by body weight, g/ml."),
+          choice(&Params::vendor_scale, "vendor_scale", vendor_choices,
+                 "philips: MR values in the scanner's floating point scale, by the private MRScaleSlope."),
       };
     }
   };
