@@ -53,7 +53,7 @@ class CglsReconstructionOperator : public OperatorBase<CglsReconstruction> {
     p.back(0, residual, gradient);
     if (p.mask() != nullptr)
       launch_flat(p.launcher(), PointwiseKernel{gradient, gradient, p.mask(), Pointwise::multiply}, p.volume_floats());
-    p.sum(gradient, gradient, p.volume_floats(), scalar);
+    p.sum_voxels(gradient, scalar);
   }
 
   IterativeProblem problem_;

@@ -8,6 +8,7 @@
 
 #include "core/volume_input.hpp"
 #include "recon/mask_copy.hpp"
+#include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
 
@@ -38,7 +39,8 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
                       "', where iterations are enqueued without waiting for their residual",
                   "set it to 0 and choose the number of iterations, or run this node on \"cpu\"");
   for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
-  projector_.emplace(plan_projector(projector_request(scan, grid)));
+  take_share(plan);
+  projector_.emplace(plan_projector(projector_request(scan, share_)));
   if (!plan.on_cpu()) {
     Projector::require_kernels(plan);
     plan.require_kernel<PointwiseKernel>();
@@ -58,6 +60,12 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
     for (int n = s; n < views_; n += setup.subsets) order_.push_back(n);
     first_.push_back(static_cast<std::int64_t>(order_.size()));
   }
+  voxel_driven_.reset();
+  if (setup.back_projector == BackProjector::voxel_driven) {
+    voxel_driven_.emplace(projector_request(scan, grid), projector_->plan(), order_);
+    if (!plan.on_cpu()) VoxelDriven::require_kernels(plan);
+    voxel_driven_->upload(plan);
+  }
   device_order_ = plan.upload(std::span<const std::int32_t>(order_), "order of the views");
   scalars_ = plan.allocate<double>(iterative_scalars + reduction_parts, "sums");
   const PayloadRef input = plan.input("input");
@@ -72,16 +80,55 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
   std::int64_t largest = 0;
   for (int s = 0; s < setup.subsets; ++s) largest = std::max(largest, floats(s));
   const std::int64_t all = (volumes + (has_mask_ ? 1 : 0)) * volume_floats() + (stacks + 1) * stack_floats() + largest;
-  plan.scratch(static_cast<std::uint64_t>(all) * sizeof(float) + projector_->scratch_bytes(launcher_of(plan)));
+  const Launcher launcher = launcher_of(plan);
+  plan.scratch(static_cast<std::uint64_t>(all) * sizeof(float) +
+               std::max(projector_->scratch_bytes(launcher),
+                        voxel_driven_ ? voxel_driven_->scratch_bytes(launcher) : std::uint64_t{0}));
 
   PayloadRef output = plan.output("output");
-  output.set_tensor("voxels", tensor(DType::float32, "zyx", {grid.nz, grid.ny, grid.nx}));
+  output.set_tensor("voxels", tensor(DType::float32, "zyx", {share_.nz, grid.ny, grid.nx}));
   output.set_geometry(grid.geometry);
+  if (others_ != nullptr) set_slabs(output, {grid.nz, {first_slice_}});
   output.set_text("unit", setup.unit);
   plan.fact("projector", projector_->plan().aligned ? "detector columns along the volume" : "any orientation");
   history_.assign(static_cast<std::size_t>(setup.iterations), 0.0);
   plan.metric("relative_residual", "1", static_cast<std::uint32_t>(setup.iterations));
   plan.metric("iterations", "1", 1);
+}
+
+void IterativeProblem::take_share(PlanContext& plan) {
+  share_ = grid_;
+  first_slice_ = 0;
+  others_ = plan.communicator();
+  if (others_ == nullptr) return;
+  const std::string many = std::to_string(others_->ranks) + " processes";
+  if (setup_.voxels_touch)
+    throw Failure(ErrorCode::unsupported, std::string(setup_.method) + " cannot be shared by " + many,
+                  "start one process, or use os_sart_reconstruction or cgls_reconstruction");
+  if (!plan.on_cpu())
+    throw Failure(ErrorCode::unsupported,
+                  many + " share an iterative reconstruction on device '" + plan.device().name +
+                      "', and their projections are added up in host memory",
+                  "run this node on \"cpu\", or start one process");
+  check_ranks(grid_.nz, others_);
+  first_slice_ = grid_.nz * others_->rank / others_->ranks;
+  share_.nz = grid_.nz * (others_->rank + 1) / others_->ranks - first_slice_;
+  share_.geometry = slab_geometry(grid_.geometry, first_slice_);
+  channel_ = others_->open_channel(others_->user);
+  plan.fact("slab", "slices " + std::to_string(first_slice_) + " to " + std::to_string(first_slice_ + share_.nz - 1) +
+                        " of " + std::to_string(grid_.nz));
+}
+
+/// The sum over all processes, the same bits in each.
+template <class T>
+void IterativeProblem::add_up(T* data, std::int64_t count) const {
+  if (others_ == nullptr) return;
+  const auto stop = [](void* run) { return static_cast<const RunContext*>(run)->cancelled() ? 1 : 0; };
+  call([&](auto* e) {
+    return others_->sum(others_->user, channel_, data, static_cast<std::uint64_t>(count),
+                        sizeof(T) == sizeof(float) ? ISOCENTER_FLOAT32 : ISOCENTER_FLOAT64, stop,
+                        const_cast<RunContext*>(run_), e);
+  });
 }
 
 void IterativeProblem::check_optional(PlanContext& plan, const char* port) const {
@@ -161,8 +208,8 @@ void IterativeProblem::take_mask() {
   const bool labels = payload.kind() == ISOCENTER_SEGMENTATION;
   const std::int64_t stride[3] = {1, v.n[0], static_cast<std::int64_t>(v.n[0]) * v.n[1]};
   fill(launcher_, mask_, volume_floats(), 0.0F);
-  const MaskCopy copy{labels ? payload.tensor("labels").as<std::uint8_t>() : nullptr,
-                      labels ? nullptr : payload.tensor("voxels").as<float>(),
+  const MaskCopy copy{labels ? payload.tensor("labels").as<std::uint8_t>() + share_offset() : nullptr,
+                      labels ? nullptr : payload.tensor("voxels").as<float>() + share_offset(),
                       mask_,
                       {stride[v.fast], stride[v.middle], stride[v.slow]},
                       {1, v.stride[v.middle], v.stride[v.slow]}};
@@ -172,6 +219,7 @@ void IterativeProblem::take_mask() {
 void IterativeProblem::end(const float* x) {
   projector_->give_volume(launcher_, x, run_->output("output").tensor("voxels").as<float>(),
                           from_attenuation(setup_.unit, setup_.mu_water));
+  if (others_ != nullptr) run_->output("output").set_geometry(share_.geometry);
   if (!launcher_.on_cpu()) return;
   // What was not reached keeps the last residual.
   for (std::size_t k = static_cast<std::size_t>(done_); k < history_.size(); ++k)
@@ -184,11 +232,13 @@ void IterativeProblem::forward(int subset, const float* x, float* out) const {
   const std::int64_t first = first_[static_cast<std::size_t>(subset)];
   const auto count = static_cast<int>(first_[static_cast<std::size_t>(subset) + 1] - first);
   projector_->forward(launcher_, x, device_order_ + first, count, out, scratch_);
+  add_up(out, projector_->view_floats(count));
 }
 
 void IterativeProblem::back(int subset, const float* in, float* x) const {
   const std::int64_t first = first_[static_cast<std::size_t>(subset)];
   const auto count = static_cast<int>(first_[static_cast<std::size_t>(subset) + 1] - first);
+  if (voxel_driven_) return voxel_driven_->back(launcher_, *projector_, in, first, count, x, scratch_);
   projector_->back(launcher_, in, device_order_ + first, count, x, scratch_);
 }
 
@@ -217,12 +267,17 @@ void IterativeProblem::take_start(float* x, float value) const {
 }
 
 void IterativeProblem::take(const char* port, float* x) const {
-  projector_->take_volume(launcher_, run_->input(port).tensor("voxels").as<float>(), x,
+  projector_->take_volume(launcher_, run_->input(port).tensor("voxels").as<float>() + share_offset(), x,
                           to_attenuation(setup_.unit, setup_.mu_water));
 }
 
 void IterativeProblem::sum(const float* a, const float* b, std::int64_t n, int scalar_place, bool goes_on) const {
   reduce(launcher_, a, b, n, scalars_ + iterative_scalars, scalar(scalar_place), goes_on);
+}
+
+void IterativeProblem::sum_voxels(const float* a, int scalar_place) const {
+  sum(a, a, volume_floats(), scalar_place);
+  add_up(scalar(scalar_place), 1);
 }
 
 bool IterativeProblem::go_on(const double* residual, const double* reference) {

@@ -1,6 +1,10 @@
 #pragma once
 // What all iterative reconstructions share: the scan and its projector, the optional inputs "start", "mask" and
 // "prior", subsets of the views, the memory, and when the iterations end.
+//
+// Processes of a communicator share one reconstruction: each has a slab of the volume along z (and all projections),
+// and projects it; the sum of their projections is that of the whole, because the projector is linear and takes what
+// lies outside its grid as 0. Back projection needs nobody else.
 #include <isocenter/recon/grid_parameters.hpp>
 #include <optional>
 
@@ -8,6 +12,7 @@
 #include "recon/reconstruction_grid.hpp"
 #include "recon/total_variation.hpp"
 #include "recon/vector_kernels.hpp"
+#include "recon/voxel_driven.hpp"
 
 namespace isocenter::detail {
 
@@ -19,6 +24,8 @@ struct IterativeSetup {
   int iterations = 1;
   double stop_at_change = 0;
   bool refuses_negative = false;  ///< input values below zero are an error
+  BackProjector back_projector = BackProjector::joseph;
+  bool voxels_touch = false;  ///< the method compares neighbours, so that slabs would need those of the next process
 };
 
 /// For methods whose output is attenuation. Throws Failure when HU are wanted and water's attenuation is not known.
@@ -80,6 +87,8 @@ class IterativeProblem {
 
   /// Σ a b and the largest a of an array, into a scalar.
   void sum(const float* a, const float* b, std::int64_t n, int scalar, bool goes_on = false) const;
+  /// Σ a² over the voxels of all processes.
+  void sum_voxels(const float* a, int scalar) const;
 
   bool cancelled() const { return run_->cancelled(); }
   /// Ends an iteration whose residual ‖A x - b‖² is in the scalar; `reference` is that of x = 0. False when it was the
@@ -87,15 +96,25 @@ class IterativeProblem {
   bool go_on(const double* residual, const double* reference);
 
  private:
+  void take_share(PlanContext& plan);
+  template <class T>
+  void add_up(T* data, std::int64_t count) const;
+  /// Where this process's slab begins in a payload of the whole grid.
+  std::int64_t share_offset() const { return first_slice_ * grid_.nx * grid_.ny; }
   void check_optional(PlanContext& plan, const char* port) const;
   void fill_voxels(float* x, float value) const;
   void check_values() const;
   void take_mask();
 
   IterativeSetup setup_{};
-  VolumeGrid grid_{};
+  VolumeGrid grid_{};   ///< of the whole volume
+  VolumeGrid share_{};  ///< this process's slab of it
+  std::int64_t first_slice_ = 0;
+  const isocenter_communicator* others_ = nullptr;
+  std::int32_t channel_ = 0;
   Geometry geometry_;
   std::optional<Projector> projector_;
+  std::optional<VoxelDriven> voxel_driven_;  ///< when the back projection is not the projector's own
   std::vector<std::int32_t> order_;  ///< the projection that comes at each place
   const std::int32_t* device_order_ = nullptr;
   std::vector<std::int64_t> first_;  ///< the place at which each subset begins

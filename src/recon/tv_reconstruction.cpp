@@ -10,7 +10,8 @@ namespace isocenter::detail {
 class TvReconstructionOperator : public OperatorBase<TvReconstruction> {
  public:
   void plan(PlanContext& plan) override {
-    const IterativeSetup setup = attenuation_setup(plan.input("input"), params, "tv_reconstruction", 1);
+    IterativeSetup setup = attenuation_setup(plan.input("input"), params, "tv_reconstruction", 1);
+    setup.voxels_touch = true;
     const Acquisition scan = check_acquisition(plan, "input", {.least_views = 1, .method = setup.method});
     problem_.plan(plan, setup, grid_for(scan, params), scan, plan.has_input("prior") ? 10 : 6, 0);
   }
