@@ -1,0 +1,181 @@
+// What is wrong with a scan, for every operator that takes one: one sentence with the node, the value and a fix; and
+// every stage ends when its session is cancelled.
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <functional>
+#include <isocenter/phantom/phantom_projections.hpp>
+#include <isocenter/recon/orbits.hpp>
+#include <limits>
+
+#include "device_test.hpp"
+
+namespace isocenter::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+
+using Settings = std::vector<std::pair<const char*, const char*>>;
+
+struct Stage {
+  const char* name;
+  Settings settings;
+  bool reconstructs = false, analytic = false;
+  friend std::ostream& operator<<(std::ostream& out, const Stage& s) { return out << s.name; }
+};
+const Stage stages[] = {
+    {"line_integrals", {{"i0_counts", "1000"}}},
+    {"detector_lag", {{"fractions", "0.03"}, {"rates_per_view", "0.5"}}},
+    {"scatter_correction", {{"amplitude", "0.1"}, {"sigma_mm", "50"}}},
+    {"beam_hardening", {{"coefficients", "1, 0.1"}}},
+    {"ring_removal", {}},
+    {"rotation_centre", {}},
+    {"fbp_reconstruction", {{"unit", "1/mm"}}, true, true},
+    {"fdk_reconstruction", {{"unit", "1/mm"}}, true, true},
+    {"back_projection", {}, true},
+    {"os_sart_reconstruction", {{"unit", "1/mm"}, {"iterations", "2"}}, true},
+    {"osem_reconstruction", {{"unit", "1/mm"}, {"iterations", "2"}}, true},
+    {"cgls_reconstruction", {{"unit", "1/mm"}, {"iterations", "2"}}, true},
+    {"tv_reconstruction", {{"unit", "1/mm"}, {"iterations", "2"}}, true},
+};
+
+class BadScan : public ::testing::TestWithParam<Stage> {
+ protected:
+  static CircularOrbit fan() {
+    return {.views = 60, .columns = 24, .rows = 1, .column_step_mm = 10, .row_step_mm = 10};
+  }
+  static Projections scan_of(const CircularOrbit& o, const std::vector<View>& views, float value = 0.5F) {
+    Projections p = Projections::describe(static_cast<std::int64_t>(o.views), o.rows, o.columns);
+    if (!views.empty()) set_views(p, views);
+    context().allocate(p);
+    for (float& v : p.views().span<float>()) v = value;
+    return p;
+  }
+  static Projections good() { return scan_of(fan(), fan().build()); }
+
+  /// Plans for `planned`, runs on `item`; the report.
+  static std::string run(const Projections& planned, const Projections& item, const Settings& more = {},
+                         const SessionOptions& options = {}) {
+    Pipeline p(context());
+    p.add_input("scan", planned);
+    p.add("node", GetParam().name);
+    for (const auto& [key, value] : GetParam().settings) p.set("node", key, value);
+    for (const auto& [key, value] : more) p.set("node", key, value);
+    p.connect("scan", "output", "node", "input");
+    p.add_output("out", "node", "output");
+    Session session = p.prepare(options);
+    session.start();
+    session.push("scan", item);
+    session.end_input("scan");
+    (void)session.pull("out");
+    session.wait();
+    return session.report();
+  }
+  static std::string refusal(const Projections& scan, const Settings& more = {}, const SessionOptions& options = {}) {
+    return error_of([&] { run(scan, scan, more, options); });
+  }
+  /// One line, with the operator, its node and a fix.
+  static auto is_one_sentence() {
+    return AllOf(HasSubstr(std::string(GetParam().name) + " 'node'"), HasSubstr("Fix: "), Not(HasSubstr("\n")));
+  }
+};
+
+TEST_P(BadScan, AGoodOneIsTaken) { run(good(), good()); }
+
+TEST_P(BadScan, AnotherNumberOfViewsThanProjectionsIsNamed) {
+  if (!GetParam().reconstructs) return;  // works on counts or lines alone
+  auto views = fan().build();
+  views.pop_back();
+  EXPECT_THAT(refusal(scan_of(fan(), views)),
+              AllOf(is_one_sentence(), HasSubstr("60 projections"), HasSubstr("59 views")));
+  EXPECT_THAT(refusal(scan_of(fan(), {})), AllOf(is_one_sentence(), HasSubstr("acquisition.views")));
+}
+
+TEST_P(BadScan, AnItemOfAnotherSizeThanPlannedIsRefused) {
+  CircularOrbit other = fan();
+  other.columns = 23;
+  const std::string message = error_of([&] { run(good(), scan_of(other, other.build())); });
+  EXPECT_THAT(message, AllOf(HasSubstr("23"), HasSubstr("24"), HasSubstr("Fix: "), Not(HasSubstr("\n"))));
+}
+
+TEST_P(BadScan, AReadingThatIsNoNumberIsNamedWithItsPlace) {
+  if (!GetParam().reconstructs || std::string(GetParam().name) == "back_projection") return;  // passes on what it gets
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    Projections p = good();
+    p.views().span<float>()[24 * 17 + 5] = bad;
+    EXPECT_THAT(refusal(p), AllOf(is_one_sentence(), HasSubstr("view 17"), HasSubstr("column 5")));
+  }
+}
+
+TEST_P(BadScan, NoViewsAndOneView) {
+  CircularOrbit one = fan();
+  one.views = 1;
+  const Projections single = scan_of(one, one.build());
+  if (GetParam().analytic) {
+    EXPECT_THAT(refusal(single), AllOf(is_one_sentence(), HasSubstr("1 view")));
+  } else if (std::string(GetParam().name) == "rotation_centre" || std::string(GetParam().name) == "ring_removal") {
+    EXPECT_THAT(refusal(single), is_one_sentence());
+  } else {
+    run(single, single);  // an iterative method or a correction can work with it
+  }
+  EXPECT_THAT(error_of([] { (void)Projections::describe(0, 1, 24); }), AllOf(HasSubstr("0"), HasSubstr("Fix: ")));
+}
+
+TEST_P(BadScan, AnAngularGapIsNamedWithTheViewBeforeIt) {
+  if (!GetParam().analytic) return;  // needs no gapless arc
+  CircularOrbit o = fan();
+  auto views = o.build();
+  views.erase(views.begin() + 50, views.begin() + 55);  // two gaps: no short scan
+  views.erase(views.begin() + 20, views.begin() + 35);
+  o.views = static_cast<int>(views.size());
+  EXPECT_THAT(refusal(scan_of(o, views), {{"largest_gap_deg", "20"}}),
+              AllOf(is_one_sentence(), HasSubstr("after view 19"), HasSubstr("deg")));
+}
+
+TEST_P(BadScan, AVolumeOutsideTheBeamIsRefused) {
+  if (!GetParam().reconstructs) return;                        // has no volume
+  if (std::string(GetParam().name) == "fbp_reconstruction") {  // its slices lie where the rows are
+    const Settings behind = {{"nx", "16"}, {"ny", "16"}, {"offset_mm", "1200, 0"}, {"spacing_mm", "2"}};
+    EXPECT_THAT(refusal(good(), behind), AllOf(is_one_sentence(), HasSubstr("source")));
+    return;
+  }
+  const Settings away = {{"nx", "16"}, {"ny", "16"}, {"offset_mm", "0, 0, 300"}, {"spacing_mm", "2"}};
+  EXPECT_THAT(refusal(good(), away), AllOf(is_one_sentence(), HasSubstr("no view sees any of the volume")));
+}
+
+TEST_P(BadScan, ABudgetThatIsTooSmallNamesTheNodeAndWhatItNeeds) {
+  SessionOptions small;
+  small.memory_bytes = 3000;
+  EXPECT_THAT(refusal(good(), {}, small), AllOf(HasSubstr("node"), HasSubstr("Fix: "), Not(HasSubstr("\n"))));
+}
+
+TEST_P(BadScan, ACancelledSessionEndsInTheStage) {
+  Pipeline p(context());
+  p.add<PhantomProjections>("scan", {.views = 60,
+                                     .columns = 64,
+                                     .rows = 1,
+                                     .column_step_mm = 5,
+                                     .row_step_mm = 5,
+                                     .arc_deg = 360,
+                                     .count = 1'000'000'000});
+  p.add("node", GetParam().name);
+  for (const auto& [key, value] : GetParam().settings) p.set("node", key, value);
+  p.connect("scan", "output", "node", "input");
+  p.add_output("out", "node", "output");
+  Session session = p.prepare();
+  session.start();
+  ASSERT_TRUE(session.pull("out"));
+  const auto begin = std::chrono::steady_clock::now();
+  session.cancel();
+  EXPECT_THAT(error_of([&] { session.wait(); }), HasSubstr("cancelled"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
+INSTANTIATE_TEST_SUITE_P(Recon, BadScan, ::testing::ValuesIn(stages),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace isocenter::testing
