@@ -1,0 +1,67 @@
+#pragma once
+// Instances that have to reach a peer: kept on disk until it has acknowledged them, and sent once.
+//
+//   queue/    waits
+//   sending/  was offered to the peer, or is about to be; a process that was killed leaves its instances here, and
+//             nobody knows which of them arrived
+//   failed/   was refused for good; beside each a .txt with the reason
+//
+// A file is in one folder at a time; a move to sending/ is durable before the first byte goes out, and the file is
+// removed when the peer has acknowledged it. What is found in sending/ later is looked up at the peer (C-FIND) and sent
+// again only when the peer does not have it.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "peer.hpp"
+#include "store.hpp"
+
+namespace isocenter::detail::dicom {
+
+struct DeliveryOptions {
+  int associations = 1;      ///< at once
+  int batch = 100;           ///< instances an association takes from the queue
+  int attempts = 8;          ///< in a row without one instance delivered before deliver() gives up; 0: never
+  double first_pause_s = 1;  ///< after the first failure, doubled after each further one
+  double longest_pause_s = 300;
+};
+
+class Outbox {
+ public:
+  /// Makes the folder and locks it: Failure(invalid_state) when another process delivers from it.
+  explicit Outbox(const std::string& folder);
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+  ~Outbox();
+
+  /// Copies files into the queue; durable when it returns. Throws Failure with the path that is no instance, and takes
+  /// none then.
+  void put(const std::vector<std::string>& paths);
+
+  struct Delivery {
+    std::int64_t delivered = 0, found_there = 0, refused = 0, left = 0;
+    std::vector<std::string> complaints;  ///< one sentence for each refusal, warning and failed attempt; the first 1000
+  };
+  /// Sends until the queue is empty, attempts are spent, or `stop` says so. Failures of the network do not throw: they
+  /// are complaints, and what was not delivered stays.
+  Delivery deliver(const Peer& peer, const DeliveryOptions& options, const std::function<bool()>& stop,
+                   const std::function<void(const Delivery&)>& progress = {});
+
+  std::int64_t waiting() const;
+
+ private:
+  struct Round;
+  bool resolve_uncertain(const Peer& peer, Delivery& delivery);
+  void send_batch(const Peer& peer, std::vector<Outgoing> batch, Round& round);
+  std::vector<std::string> names_in(const char* state) const;
+  std::string place(const char* state, const std::string& file) const { return folder_ + "/" + state + "/" + file; }
+
+  std::string folder_;
+  int lock_ = -1;
+};
+
+}  // namespace isocenter::detail::dicom

@@ -1,0 +1,176 @@
+#include "query.hpp"
+
+#include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcjson.h>
+#include <dcmtk/dcmdata/dcpath.h>
+#include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmnet/diutil.h>
+
+#include <isocenter/error.hpp>
+#include <sstream>
+
+namespace isocenter::detail::dicom {
+namespace {
+
+std::string find_class(QueryModel model) {
+  switch (model) {
+    case QueryModel::worklist:
+      return UID_FINDModalityWorklistInformationModel;
+    case QueryModel::patient_root:
+      return UID_FINDPatientRootQueryRetrieveInformationModel;
+    default:
+      return UID_FINDStudyRootQueryRetrieveInformationModel;
+  }
+}
+
+std::string move_class(QueryModel model) {
+  return model == QueryModel::patient_root ? UID_MOVEPatientRootQueryRetrieveInformationModel
+                                           : UID_MOVEStudyRootQueryRetrieveInformationModel;
+}
+
+struct Answers {
+  Association* association;
+  T_ASC_PresentationContextID context;
+  std::size_t most;
+  bool as_json;
+  bool too_many = false;
+  std::size_t count = 0;
+  std::vector<std::string> json;
+};
+
+std::string to_json(DcmDataset& answer) {
+  std::ostringstream text;
+  DcmJsonFormatCompact format(OFTrue);
+  answer.convertToUTF8();
+  text << "{";
+  answer.writeJsonExt(text, format, OFFalse, OFFalse);
+  text << "}";
+  return text.str();
+}
+
+void take_answer(void* data, T_DIMSE_C_FindRQ* request, int, T_DIMSE_C_FindRSP*, DcmDataset* identifiers) {
+  auto& answers = *static_cast<Answers*>(data);
+  if (identifiers == nullptr || answers.too_many) return;
+  if (++answers.count > answers.most) {
+    answers.too_many = true;
+    DIMSE_sendCancelRequest(answers.association->get(), answers.context, request->MessageID);
+    return;
+  }
+  if (answers.as_json) answers.json.push_back(to_json(*identifiers));
+}
+
+void ask(Association& association, const std::string& sop_class, DcmDataset& query, Answers& answers) {
+  answers.association = &association;
+  answers.context = association.require_context(sop_class, "C-FIND");
+  T_DIMSE_C_FindRQ request{};
+  request.MessageID = association.next_message();
+  request.DataSetType = DIMSE_DATASET_PRESENT;
+  request.Priority = DIMSE_PRIORITY_MEDIUM;
+  OFStandard::strlcpy(request.AffectedSOPClassUID, sop_class.c_str(), sizeof request.AffectedSOPClassUID);
+  T_DIMSE_C_FindRSP response{};
+  DcmDataset* detail = nullptr;
+  int count = 0;
+  const OFCondition done =
+      DIMSE_findUser(association.get(), answers.context, &request, &query, count, take_answer, &answers,
+                     DIMSE_NONBLOCKING, association.peer().timeout_s, &response, &detail);
+  const std::unique_ptr<DcmDataset> owned(detail);
+  if (done.bad()) fail_with(association.peer(), "C-FIND", done);
+  if (response.DimseStatus != STATUS_Success && !answers.too_many)
+    throw Failure(ErrorCode::bad_data,
+                  association.peer().name() + ": C-FIND failed: it answered " + status_text(response.DimseStatus),
+                  "check the level and its keys, and look into the peer's log");
+}
+
+struct SubOperations {
+  Retrieved done;
+  const std::function<void(const Retrieved&)>* progress;
+  Inbox* inbox = nullptr;
+};
+
+template <class Response>
+void count(SubOperations& operations, const Response& response) {
+  operations.done.completed = response.NumberOfCompletedSubOperations;
+  operations.done.failed = response.NumberOfFailedSubOperations;
+  operations.done.warnings = response.NumberOfWarningSubOperations;
+  if (*operations.progress) (*operations.progress)(operations.done);
+}
+
+void move_progress(void* data, T_DIMSE_C_MoveRQ*, int, T_DIMSE_C_MoveRSP* response) {
+  count(*static_cast<SubOperations*>(data), *response);
+}
+
+void judge(Retrieved& done, const Peer& peer, const char* what, std::uint16_t status) {
+  if (status == STATUS_Success && done.failed == 0) return;
+  if (status != STATUS_Success && (status & 0xf000U) != 0xb000U)
+    throw Failure(ErrorCode::bad_data, peer.name() + ": " + what + " failed: it answered " + status_text(status),
+                  "check the keys, that the peer knows the destination's AE title and address, and the peer's log");
+  done.complaint = peer.name() + ": " + what + ": " + std::to_string(done.failed) + " instances did not come (" +
+                   status_text(status) + ")";
+}
+
+}  // namespace
+
+std::unique_ptr<DcmDataset> make_query(const std::string& level, const std::vector<QueryKey>& keys) {
+  use_dcmnet();
+  auto query = std::make_unique<DcmDataset>();
+  query->putAndInsertString(DCM_SpecificCharacterSet, "ISO_IR 192");
+  if (!level.empty()) query->putAndInsertString(DCM_QueryRetrieveLevel, level.c_str());
+  for (const QueryKey& key : keys) {
+    DcmPathProcessor path;
+    std::string text = key.attribute;
+    if (text.size() == 9 && text[4] == ',') text = "(" + text + ")";
+    if (path.applyPathWithValue(query.get(), (text + "=" + key.value).c_str()).bad())
+      throw Failure(ErrorCode::invalid_argument,
+                    "'" + key.attribute + "' is no attribute, or '" + key.value + "' is no value of it",
+                    "write its keyword or gggg,eeee, within a sequence as Sequence.Attribute");
+  }
+  return query;
+}
+
+ContextProposal find_proposal(QueryModel model) { return {find_class(model), uncompressed_syntaxes()}; }
+ContextProposal move_proposal(QueryModel model) { return {move_class(model), uncompressed_syntaxes()}; }
+
+std::vector<std::string> find(Association& association, QueryModel model, DcmDataset& query, std::size_t most) {
+  Answers answers{};
+  answers.most = most;
+  answers.as_json = true;
+  ask(association, find_class(model), query, answers);
+  if (answers.too_many)
+    throw Failure(ErrorCode::bad_data, association.peer().name() + ": more than " + std::to_string(most) + " answers",
+                  "narrow the query, or raise the limit");
+  return answers.json;
+}
+
+std::size_t count_matches(Association& association, DcmDataset& query) {
+  Answers answers{};
+  answers.most = 1000;
+  answers.as_json = false;
+  ask(association, find_class(QueryModel::study_root), query, answers);
+  return answers.count;
+}
+
+Retrieved move(Association& association, QueryModel model, DcmDataset& query, const std::string& destination,
+               const std::function<void(const Retrieved&)>& progress) {
+  const std::string sop_class = move_class(model);
+  const T_ASC_PresentationContextID context = association.require_context(sop_class, "C-MOVE");
+  T_DIMSE_C_MoveRQ request{};
+  request.MessageID = association.next_message();
+  request.DataSetType = DIMSE_DATASET_PRESENT;
+  request.Priority = DIMSE_PRIORITY_MEDIUM;
+  OFStandard::strlcpy(request.AffectedSOPClassUID, sop_class.c_str(), sizeof request.AffectedSOPClassUID);
+  OFStandard::strlcpy(request.MoveDestination, destination.c_str(), sizeof request.MoveDestination);
+  SubOperations operations{{}, &progress, nullptr};
+  T_DIMSE_C_MoveRSP response{};
+  DcmDataset* detail = nullptr;
+  DcmDataset* identifiers = nullptr;
+  const OFCondition done =
+      DIMSE_moveUser(association.get(), context, &request, &query, move_progress, &operations, DIMSE_NONBLOCKING,
+                     association.peer().timeout_s, nullptr, nullptr, nullptr, &response, &detail, &identifiers);
+  const std::unique_ptr<DcmDataset> owned_detail(detail), owned_identifiers(identifiers);
+  if (done.bad()) fail_with(association.peer(), "C-MOVE", done);
+  count(operations, response);
+  judge(operations.done, association.peer(), "C-MOVE", response.DimseStatus);
+  return operations.done;
+}
+
+}  // namespace isocenter::detail::dicom
