@@ -43,9 +43,20 @@ enum class Function : std::int32_t {
   sign,
   sin,
   cos,
+  tan,
+  sinh,
+  cosh,
+  asin,
+  acos,
+  atan,
+  asinh,
+  acosh,
+  atanh,
+  shrink,  ///< 0 within [-alpha, alpha], beta nearer to 0 outside
   logical_not,
   is_nan,
   is_inf,
+  bit_not,
   // two
   add,
   sub,
@@ -65,6 +76,11 @@ enum class Function : std::int32_t {
   logical_and,
   logical_or,
   logical_xor,
+  bit_and,
+  bit_or,
+  bit_xor,
+  shift_left,
+  shift_right,
   // three
   where,
   affine
@@ -215,6 +231,26 @@ ISOCENTER_HD Float apply_unary(infer::Function f, float alpha, float beta, Float
       return each_lane(a, [](float v) { return sinf(v); });
     case F::cos:
       return each_lane(a, [](float v) { return cosf(v); });
+    case F::tan:
+      return each_lane(a, [](float v) { return tanf(v); });
+    case F::sinh:
+      return each_lane(a, [](float v) { return sinhf(v); });
+    case F::cosh:
+      return each_lane(a, [](float v) { return coshf(v); });
+    case F::asin:
+      return each_lane(a, [](float v) { return asinf(v); });
+    case F::acos:
+      return each_lane(a, [](float v) { return acosf(v); });
+    case F::atan:
+      return each_lane(a, [](float v) { return atanf(v); });
+    case F::asinh:
+      return each_lane(a, [](float v) { return asinhf(v); });
+    case F::acosh:
+      return each_lane(a, [](float v) { return acoshf(v); });
+    case F::atanh:
+      return each_lane(a, [](float v) { return atanhf(v); });
+    case F::shrink:
+      return select(a > alpha, a - beta, select(a < -alpha, a + beta, zero));
     default:
       return a;
   }

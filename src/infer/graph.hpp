@@ -2,6 +2,7 @@
 // The network as it is planned: a small typed graph in static single assignment, every shape known. ONNX's many
 // operators come down to the dozen operations below (lower.hpp), passes.hpp makes fewer of them, schedule.hpp lays
 // them out in memory, and an executor runs them.
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -113,8 +114,94 @@ struct MatrixProduct {
 /// The same elements in the same order under another shape.
 struct Alias {};
 
+/// For each window of a maximum pool the place of its maximum, counted through the whole input.
+struct MaxPositions {
+  Window window;
+  bool column_major = false;  ///< storage_order 1: the first spatial axis fastest
+};
+
+enum class Combine : std::uint8_t { replace, add, multiply, max, min };
+
+/// Inputs: data, indices. out = data where the position along `axis` is the index; other axes as in the indices
+/// (`elements`), or the indices' shape takes the axis' place. An index below zero counts from the end.
+struct GatherIndexed {
+  int axis = 0;
+  bool elements = false;
+};
+/// Inputs: data, indices (..., depth). The last axis of the indices is a position in the axes of data behind the first
+/// `batch_axes`.
+struct GatherPositions {
+  int batch_axes = 0;
+};
+/// Inputs: data, indices, updates of the indices' shape, combined one after the other.
+struct ScatterElements {
+  int axis = 0;
+  Combine combine = Combine::replace;
+};
+/// Inputs: data, indices (..., depth), updates. Each position of the indices takes a block of the updates.
+struct ScatterPositions {
+  Combine combine = Combine::replace;
+};
+struct CumulativeSum {
+  int axis = 0;
+  bool exclusive = false, reverse = false;
+};
+/// The positions of the k largest or smallest along an axis, the best first, the lower position first where equal.
+struct TopPositions {
+  int axis = 0;
+  bool largest = true;
+};
+/// Inputs: x, lengths. The first lengths[b] positions of `time_axis` in reverse order.
+struct ReverseSequence {
+  int batch_axis = 1, time_axis = 0;
+};
+enum class GridPadding : std::uint8_t { zeros, border, reflection };
+enum class GridMode : std::uint8_t { nearest, linear, cubic };
+/// Inputs: x (n, c, spatial...), grid (n, out..., axes; x first) in [-1, 1].
+struct GridSample {
+  GridMode mode = GridMode::linear;
+  GridPadding padding = GridPadding::zeros;
+  bool align_corners = false;
+};
+/// Inputs: x (n, c, h, w), boxes (k, 4), batch of each box (k).
+struct RegionAlign {
+  double scale = 1.0;
+  std::int64_t samples = 0;  ///< along each axis of a bin; 0: as many as its extent, rounded up
+  bool half_pixel = true, maximum = false;
+};
+/// Inputs: x, weights, offsets, [bias], [mask]. J. Dai et al., "Deformable convolutional networks", ICCV 2017, eq. 2.
+struct DeformedConvolution {
+  Window window;
+  std::int64_t groups = 1, offset_groups = 1;
+  bool bias = false, mask = false;
+};
+/// Sums of columns (n, c * kernel, blocks) where they came from.
+struct ColumnsToImage {
+  Window window;
+};
+/// Inputs: x (time, batch, in), weights, recurrent weights, [bias], [lengths], [initial h], [initial c], [peepholes];
+/// see Recurrence::inputs. Output: one block with y (time, directions, batch, hidden), the last h, the last c (LSTM),
+/// and room for one gate (GRU).
+struct Recurrence {
+  enum class Kind : std::uint8_t { lstm, gru } kind = Kind::lstm;
+  std::int64_t hidden = 0;
+  int directions = 1;
+  bool backward = false;  ///< the only direction runs from the end
+  bool linear_before_reset = false, coupled_gates = false;
+  float clip = 0.0F;                    ///< 0: none
+  std::vector<Activation> activations;  ///< for each direction: LSTM f, g, h; GRU f, g
+  std::array<int, 8> inputs{};          ///< of the node, -1: not there
+};
+
+/// What plain loops alone run.
+struct Loops {
+  std::variant<MaxPositions, GatherIndexed, GatherPositions, ScatterElements, ScatterPositions, CumulativeSum,
+               TopPositions, ReverseSequence, GridSample, RegionAlign, DeformedConvolution, ColumnsToImage, Recurrence>
+      what;
+};
+
 using Operation = std::variant<Map, Convolution, Pool, Normalisation, Copy, Concat, Resample, Softmax, Reduction,
-                               MatrixProduct, Alias>;
+                               MatrixProduct, Alias, Loops>;
 
 struct Value {
   std::string name;

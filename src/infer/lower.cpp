@@ -1,6 +1,8 @@
 #include "infer/lower.hpp"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <stdexcept>
 
 #include "infer/reference.hpp"
@@ -8,13 +10,22 @@
 namespace isocenter::infer {
 namespace {
 
-/// A file may ask for a constant of any size; more than this is refused instead of computed when the plan is made.
-constexpr std::int64_t largest_folded_bytes = std::int64_t{1} << 30;
+/// Unrolled loops may not make more than this.
+constexpr std::size_t most_values = std::size_t{1} << 20;
+
+std::array<std::span<const OperatorRow>, 11> operator_tables() {
+  return {elementwise_operators(), movement_operators(), window_operators(),    resize_operators(),
+          reduction_operators(),   composed_operators(), attention_operators(), quantised_operators(),
+          indexing_operators(),    sampling_operators(), recurrent_operators()};
+}
+
+bool is_control_flow(const OnnxNode& node) {
+  return node.domain.empty() && (node.op_type == "If" || node.op_type == "Loop");
+}
 
 const OperatorRow* find_operator(const OnnxNode& node) {
   if (!node.domain.empty()) return nullptr;
-  for (const auto rows :
-       {elementwise_operators(), movement_operators(), window_operators(), resize_operators(), reduction_operators()})
+  for (const auto& rows : operator_tables())
     for (const auto& row : rows)
       if (node.op_type == row.type) return &row;
   return nullptr;
@@ -134,13 +145,97 @@ class Lowering {
       if (!name.empty() && names_.count(name) != 0)
         lowering.contradiction("makes '" + name + "', which is there already");
     try {
-      find_operator(node)->lower(lowering);
+      if (node.op_type == "If")
+        lower_if(lowering);
+      else if (node.op_type == "Loop")
+        lower_loop(lowering);
+      else
+        find_operator(node)->lower(lowering);
     } catch (const std::overflow_error&) {
       lowering.contradiction("has an output of more than 2^40 elements");
     }
     for (const auto& name : node.outputs)
       if (!name.empty() && names_.count(name) == 0)
         lowering.unsupported("has an output '" + name + "' that is not computed", "export the model without it");
+  }
+
+  const OnnxSubgraph& subgraph(const NodeLowering& n, const char* name) const {
+    if (const auto* a = n.attribute(name))
+      if (const auto* sub = std::get_if<std::shared_ptr<const OnnxSubgraph>>(a)) return **sub;
+    n.contradiction(std::string("has no graph '") + name + "'");
+  }
+
+  /// Lowers the nodes of a subgraph in place. Its names are forgotten afterwards; what is around it is seen.
+  std::vector<ValueId> run_subgraph(const NodeLowering& n, const OnnxSubgraph& sub,
+                                    const std::vector<ValueId>& inputs) {
+    const auto around = names_;
+    if (inputs.size() != sub.inputs.size())
+      n.contradiction("gives its body " + std::to_string(inputs.size()) + " inputs; it takes " +
+                      std::to_string(sub.inputs.size()));
+    for (std::size_t i = 0; i < inputs.size(); ++i) names_[sub.inputs[i]] = inputs[i];
+    for (const auto& [name, array] : sub.initialisers)
+      names_[name] = graph_.add_value({name, array.type(), array.shape(), array});
+    for (const auto& node : sub.nodes) lower_node(node);
+    if (graph_.values.size() > most_values)
+      n.unsupported("unrolls to more than 2^20 values", "export the model without the loop");
+    std::vector<ValueId> outputs;
+    for (const auto& name : sub.outputs) {
+      const auto it = names_.find(name);
+      if (it == names_.end()) n.contradiction("has a body that does not make its output '" + name + "'");
+      outputs.push_back(it->second);
+    }
+    names_ = around;
+    return outputs;
+  }
+
+  /// The branch is taken when the network is planned.
+  void lower_if(NodeLowering& n) {
+    const Array& condition = n.constant(0, "the condition");
+    const bool taken = condition.count() == 1 && condition.integer(0) != 0;
+    const auto outputs = run_subgraph(n, subgraph(n, taken ? "then_branch" : "else_branch"), {});
+    for (std::size_t i = 0; i < n.output_count() && i < outputs.size(); ++i) n.output(i, outputs[i]);
+  }
+
+  /// Unrolled: how often it runs must be known when the network is planned.
+  void lower_loop(NodeLowering& n) {
+    const OnnxSubgraph& body = subgraph(n, "body");
+    const auto number = [&](const Array& a) {
+      if (a.count() != 1) n.contradiction("has a count or condition of shape " + to_text(a.shape()));
+      return a.integer(0);
+    };
+    const std::int64_t most = n.has_input(0) ? number(n.constant(0, "the trip count")) : INT64_MAX;
+    bool goes_on = !n.has_input(1) || number(n.constant(1, "the condition")) != 0;
+    std::vector<ValueId> carried;
+    for (std::size_t i = 2; i < n.input_count(); ++i) carried.push_back(n.input(i));
+    if (body.outputs.size() < 1 + carried.size()) n.contradiction("has a body of too few outputs");
+    std::vector<std::vector<ValueId>> scans(body.outputs.size() - 1 - carried.size());
+    for (std::int64_t trip = 0; trip < most && goes_on; ++trip) {
+      std::vector<ValueId> inputs{n.add_constant(Array::scalar(ElementType::i64, static_cast<double>(trip))),
+                                  n.add_constant(Array::scalar(ElementType::boolean, 1))};
+      inputs.insert(inputs.end(), carried.begin(), carried.end());
+      const auto outputs = run_subgraph(n, body, inputs);
+      goes_on = number(n.known(outputs[0], "how often the loop runs")) != 0;
+      for (std::size_t i = 0; i < carried.size(); ++i) carried[i] = outputs[1 + i];
+      for (std::size_t i = 0; i < scans.size(); ++i) scans[i].push_back(outputs[1 + carried.size() + i]);
+    }
+    for (std::size_t i = 0; i < carried.size(); ++i) n.output(i, carried[i]);
+    for (std::size_t i = 0; i < scans.size(); ++i)
+      if (n.wants_output(carried.size() + i)) n.output(carried.size() + i, stacked(n, scans[i]));
+  }
+
+  /// One value of each trip, along a new first axis.
+  static ValueId stacked(NodeLowering& n, std::vector<ValueId> values) {
+    if (values.empty()) n.unsupported("collects the results of no trip", "export the model without the loop");
+    const Shape each = n.shape(values[0]);
+    const ElementType type = n.type(values[0]);
+    Shape one = each;
+    one.insert(one.begin(), 1);
+    for (auto& v : values) {
+      if (n.shape(v) != each) n.contradiction("collects " + to_text(each) + " and " + to_text(n.shape(v)));
+      v = n.emit_alias(v, one);
+    }
+    one[0] = static_cast<std::int64_t>(values.size());
+    return values.size() == 1 ? values[0] : n.emit(Concat{0}, std::move(values), type, std::move(one));
   }
 
   const OnnxModel& model_;
@@ -152,8 +247,8 @@ class Lowering {
 }  // namespace
 
 std::string kind_of(const Node& node) {
-  static constexpr const char* names[] = {"map",      "convolution", "pool",      "normalisation",  "copy", "concat",
-                                          "resample", "softmax",     "reduction", "matrix product", "alias"};
+  static constexpr const char* names[] = {"map",      "convolution", "pool",      "normalisation",  "copy",  "concat",
+                                          "resample", "softmax",     "reduction", "matrix product", "alias", "loops"};
   return names[node.operation.index()];
 }
 
@@ -167,176 +262,30 @@ bool broadcast(const Shape& a, const Shape& b, Shape& out) {
   return true;
 }
 
-/// The graph inputs that a value is computed from.
-static std::vector<ValueId> graph_inputs_behind(const Graph& graph, ValueId value) {
-  std::vector<bool> wanted(graph.values.size());
-  wanted[static_cast<std::size_t>(value)] = true;
-  for (std::size_t i = graph.nodes.size(); i-- > 0;)
-    if (wanted[static_cast<std::size_t>(graph.nodes[i].output)])
-      for (const ValueId id : graph.nodes[i].inputs) wanted[static_cast<std::size_t>(id)] = true;
-  std::vector<ValueId> inputs;
-  for (const ValueId id : graph.inputs)
-    if (wanted[static_cast<std::size_t>(id)]) inputs.push_back(id);
-  return inputs;
-}
-
 Graph lower(const OnnxModel& model, const LowerOptions& options) { return Lowering(model, options).run(); }
+
+static void collect_unsupported(const std::vector<OnnxNode>& nodes, std::vector<std::string>& unknown) {
+  for (const auto& node : nodes) {
+    if (find_operator(node) == nullptr && !is_control_flow(node))
+      unknown.push_back("'" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") + node.op_type + ")");
+    for (const auto& [name, attribute] : node.attributes)
+      if (const auto* sub = std::get_if<std::shared_ptr<const OnnxSubgraph>>(&attribute))
+        collect_unsupported((*sub)->nodes, unknown);
+  }
+}
 
 std::vector<std::string> unsupported_operators(const OnnxModel& model) {
   std::vector<std::string> unknown;
-  for (const auto& node : model.nodes)
-    if (find_operator(node) == nullptr)
-      unknown.push_back("'" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") + node.op_type + ")");
+  collect_unsupported(model.nodes, unknown);
   return unknown;
 }
 
 std::vector<std::string> supported_operators() {
-  std::vector<std::string> all;
-  for (const auto rows :
-       {elementwise_operators(), movement_operators(), window_operators(), resize_operators(), reduction_operators()})
+  std::vector<std::string> all{"If", "Loop"};
+  for (const auto& rows : operator_tables())
     for (const auto& row : rows) all.emplace_back(row.type);
   std::sort(all.begin(), all.end());
   return all;
-}
-
-ValueId NodeLowering::input(std::size_t i) const {
-  if (!has_input(i)) contradiction("has no input " + std::to_string(i));
-  return names_.at(node_.inputs[i]);
-}
-
-const Array& NodeLowering::constant(std::size_t i, const char* what) const {
-  const Value& value = graph_.value(input(i));
-  if (value.constant) return *value.constant;
-  std::string names;
-  for (const ValueId id : graph_inputs_behind(graph_, input(i)))
-    names += (names.empty() ? "'" : ", '") + graph_.value(id).name + "'";
-  unsupported("decides a shape by data: " + std::string(what) + " depends on the input " + names,
-              "export the model with fixed shapes, or give that input's value when the network is planned");
-}
-
-std::vector<std::int64_t> NodeLowering::integers(std::size_t i, const char* what) const {
-  const Array& a = constant(i, what);
-  if (is_floating(a.type())) contradiction(std::string(what) + " is not of integers");
-  std::vector<std::int64_t> values(static_cast<std::size_t>(a.count()));
-  for (std::size_t k = 0; k < values.size(); ++k) values[k] = a.integer(static_cast<std::int64_t>(k));
-  return values;
-}
-
-const OnnxAttribute* NodeLowering::attribute(const char* name) const {
-  const auto it = node_.attributes.find(name);
-  return it == node_.attributes.end() ? nullptr : &it->second;
-}
-
-template <class T>
-static T attribute_or(const NodeLowering& node, const char* name, T otherwise) {
-  const OnnxAttribute* a = node.attribute(name);
-  if (a == nullptr) return otherwise;
-  if (const T* value = std::get_if<T>(a)) return *value;
-  node.contradiction(std::string("has an attribute '") + name + "' of the wrong type");
-}
-
-std::int64_t NodeLowering::integer(const char* name, std::int64_t otherwise) const {
-  return attribute_or(*this, name, otherwise);
-}
-float NodeLowering::real(const char* name, float otherwise) const { return attribute_or(*this, name, otherwise); }
-std::string NodeLowering::text(const char* name, const char* otherwise) const {
-  return attribute_or<std::string>(*this, name, otherwise);
-}
-std::vector<std::int64_t> NodeLowering::list(const char* name, std::vector<std::int64_t> otherwise) const {
-  return attribute_or(*this, name, std::move(otherwise));
-}
-
-std::vector<std::int64_t> NodeLowering::list_input_or_attribute(std::int64_t since, std::size_t i,
-                                                                const char* name) const {
-  if (opset() < since) return list(name);
-  return has_input(i) ? integers(i, name) : std::vector<std::int64_t>{};
-}
-
-int NodeLowering::axis(std::int64_t axis, int rank) const {
-  if (axis < -rank || axis >= rank)
-    contradiction("has axis " + std::to_string(axis) + " for a tensor of " + std::to_string(rank) + " axes");
-  return static_cast<int>(axis < 0 ? axis + rank : axis);
-}
-
-ValueId NodeLowering::emit(Operation operation, std::vector<ValueId> inputs, ElementType type, Shape shape) {
-  const std::int64_t bytes = element_count(shape) * bytes_of(type);
-  if (shape.size() > static_cast<std::size_t>(max_rank))
-    unsupported("has an output of " + std::to_string(shape.size()) + " axes; at most " + std::to_string(max_rank) +
-                    " are known",
-                "merge axes");
-  for (const std::int64_t extent : shape)
-    if (extent > INT32_MAX)
-      unsupported("has an output of shape " + to_text(shape) + "; an axis holds at most 2^31 - 1 elements",
-                  "use a smaller input");
-  Node node{node_.name, node_.op_type, std::move(operation), std::move(inputs), no_value};
-  const bool folds = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return is_constant(id); });
-  if (!folds) {
-    node.output = graph_.add_value({{}, type, std::move(shape), std::nullopt});
-    graph_.nodes.push_back(node);
-    return graph_.nodes.back().output;
-  }
-  if (bytes > largest_folded_bytes)
-    unsupported("asks for a constant of " + std::to_string(bytes) + " bytes; at most 2^30 are computed",
-                "export the model with constant folding off for it");
-  Array result(type, shape);
-  std::vector<ConstView> views;
-  for (const ValueId id : node.inputs) views.push_back(view_of(*graph_.value(id).constant));
-  evaluate_reference(node, views, View{type, &result.shape(), result.mutable_data()});
-  return add_constant(std::move(result));
-}
-
-ValueId NodeLowering::emit_map(Function function, std::vector<ValueId> inputs, float alpha, float beta) {
-  Shape shape = this->shape(inputs[0]);
-  for (const ValueId id : inputs) {
-    Shape wider;
-    if (!broadcast(shape, this->shape(id), wider))
-      contradiction("has inputs of shapes " + to_text(shape) + " and " + to_text(this->shape(id)) +
-                    ", which do not broadcast");
-    shape = wider;
-  }
-  ElementType type = graph_.value(inputs.size() == 3 && function == Function::where ? inputs[1] : inputs[0]).type;
-  if ((function >= Function::equal && function <= Function::logical_xor) ||
-      (function >= Function::logical_not && function <= Function::is_inf))
-    type = ElementType::boolean;
-  return emit(Map{function, alpha, beta, {}}, std::move(inputs), type, std::move(shape));
-}
-
-ValueId NodeLowering::emit_alias(ValueId value, Shape shape) {
-  if (element_count(shape) != element_count(this->shape(value)))
-    contradiction("brings " + to_text(this->shape(value)) + " to " + to_text(shape) +
-                  ", which has another number of elements");
-  if (shape == this->shape(value)) return value;
-  return emit(Alias{}, {value}, type(value), std::move(shape));
-}
-
-ValueId NodeLowering::emit_copy(Copy copy, ValueId value, Shape shape) {
-  copy.tables.resize(shape.size());
-  return emit(std::move(copy), {value}, type(value), std::move(shape));
-}
-
-ValueId NodeLowering::add_constant(Array array) {
-  const ElementType type = array.type();
-  Shape shape = array.shape();
-  return graph_.add_value({{}, type, std::move(shape), std::move(array)});
-}
-
-void NodeLowering::output(std::size_t i, ValueId value) {
-  if (!wants_output(i)) return;
-  names_[node_.outputs[i]] = value;
-  if (graph_.value(value).name.empty()) graph_.value(value).name = node_.outputs[i];
-}
-
-void NodeLowering::fail(ErrorCode code, const std::string& what, const std::string& fix) const {
-  throw Failure(code,
-                model_.source + ": node '" + node_.name + "' (" + node_.op_type + ", opset " +
-                    std::to_string(model_.opset) + ") " + what,
-                fix);
-}
-void NodeLowering::contradiction(const std::string& what) const {
-  fail(ErrorCode::bad_data, what, "check the input's shape, or export the model again");
-}
-void NodeLowering::unsupported(const std::string& what, const std::string& fix) const {
-  fail(ErrorCode::unsupported, what, fix);
 }
 
 }  // namespace isocenter::infer

@@ -47,6 +47,7 @@ class NodeLowering {
   bool is_constant(ValueId id) const { return graph_.value(id).constant.has_value(); }
   /// The value of an input that must be known when the network is planned.
   const Array& constant(std::size_t i, const char* what) const;
+  const Array& known(ValueId id, const char* what) const;
   std::vector<std::int64_t> integers(std::size_t i, const char* what) const;
 
   bool has_attribute(const char* name) const { return node_.attributes.count(name) != 0; }
@@ -83,6 +84,21 @@ class NodeLowering {
 /// The broadcast of two shapes as NumPy does it; false when there is none.
 bool broadcast(const Shape& a, const Shape& b, Shape& out);
 
+/// Parts that several operators are made of. A reduction keeps its axes with extent 1; an empty list reduces nothing.
+ValueId reduce(NodeLowering& n, ValueId x, Reduction::Kind kind, std::vector<int> axes, bool last_index = false);
+/// The matrix product over the last two axes, leading ones broadcast. `bias` may be no_value.
+ValueId product(NodeLowering& n, ValueId a, ValueId b, bool transpose_a, bool transpose_b, ValueId bias);
+/// ONNX Conv by the node's attributes; `bias` may be no_value.
+ValueId convolve(NodeLowering& n, ValueId x, ValueId weights, ValueId bias);
+/// A change of element type alone; the value itself when it has the type already.
+ValueId cast_to(NodeLowering& n, ValueId x, ElementType type);
+/// A constant of one element, of a value's type.
+ValueId scalar_like(NodeLowering& n, ValueId like, double value);
+/// The axes in another order.
+ValueId permute(NodeLowering& n, ValueId x, const std::vector<int>& order);
+/// A copy that keeps every axis; the caller sets tables.
+Copy same_axes(int rank);
+
 struct OperatorRow {
   const char* type;
   void (*lower)(NodeLowering&);
@@ -93,5 +109,11 @@ std::span<const OperatorRow> movement_operators();
 std::span<const OperatorRow> window_operators();
 std::span<const OperatorRow> resize_operators();
 std::span<const OperatorRow> reduction_operators();
+std::span<const OperatorRow> composed_operators();
+std::span<const OperatorRow> attention_operators();
+std::span<const OperatorRow> quantised_operators();
+std::span<const OperatorRow> indexing_operators();
+std::span<const OperatorRow> sampling_operators();
+std::span<const OperatorRow> recurrent_operators();
 
 }  // namespace isocenter::infer

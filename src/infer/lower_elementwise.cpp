@@ -41,6 +41,27 @@ void modulo(NodeLowering& n) {
   n.output(0, n.emit_map(n.integer("fmod", 0) != 0 ? F::fmod : F::mod, {n.input(0), n.input(1)}));
 }
 
+void shrink(NodeLowering& n) {
+  n.output(0, n.emit_map(F::shrink, {n.input(0)}, n.real("lambd", 0.5F), n.real("bias", 0.0F)));
+}
+
+/// Bitwise work is on integers alone.
+void integers_only(NodeLowering& n, ValueId x) {
+  if (is_floating(n.type(x))) n.contradiction(std::string("works on bits and is given ") + name_of(n.type(x)));
+}
+template <Function function>
+void bitwise(NodeLowering& n) {
+  integers_only(n, n.input(0));
+  simple<function>(n);
+}
+/// Unsigned, as ONNX has it: what is shifted in is zero.
+void bit_shift(NodeLowering& n) {
+  integers_only(n, n.input(0));
+  const std::string direction = n.text("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT") n.contradiction("shifts in direction '" + direction + "'");
+  n.output(0, n.emit_map(direction == "LEFT" ? F::shift_left : F::shift_right, {n.input(0), n.input(1)}));
+}
+
 /// Min, Max, Sum: any number of inputs, from left to right.
 template <Function function>
 void chain(NodeLowering& n) {
@@ -85,31 +106,30 @@ void power(NodeLowering& n) {
   n.output(0, n.emit_map(F::pow, {n.input(0), exponent}));
 }
 
+/// Floating point of 8 bits: with `saturate` 0 what does not fit becomes infinity or NaN; Map::alpha carries that.
 void cast(NodeLowering& n) {
-  static constexpr std::pair<std::int64_t, ElementType> types[] = {
-      {1, ElementType::f32},  {2, ElementType::u8},   {3, ElementType::i8},   {4, ElementType::u16},
-      {5, ElementType::i16},  {6, ElementType::i32},  {7, ElementType::i64},  {9, ElementType::boolean},
-      {10, ElementType::f16}, {11, ElementType::f64}, {12, ElementType::u32}, {13, ElementType::u64},
-      {16, ElementType::bf16}};
   const std::int64_t to = n.integer("to", 0);
-  for (const auto& [code, type] : types)
-    if (code == to) {
-      const ValueId x = n.input(0);
-      if (type == n.type(x)) return n.output(0, x);
-      return n.output(0, n.emit(Map{}, {x}, type, n.shape(x)));
-    }
-  n.unsupported("casts to ONNX element type " + std::to_string(to),
-                "cast to float16, bfloat16, float32, float64, bool or an integer type");
+  const auto type = element_type_of(to);
+  if (!type)
+    n.unsupported("casts to ONNX element type " + std::to_string(to),
+                  "cast to a floating point type, bool or an integer type");
+  if (n.text("round_mode", "up") != "up") n.unsupported("rounds scales '" + n.text("round_mode", "") + "'", "use up");
+  const ValueId x = n.input(0);
+  if (*type == n.type(x)) return n.output(0, x);
+  const float unbounded = n.integer("saturate", 1) == 0 ? 1.0F : 0.0F;
+  n.output(0, n.emit(Map{F::identity, unbounded, 0.0F, {}}, {x}, *type, n.shape(x)));
 }
 void cast_like(NodeLowering& n) {
   const ValueId x = n.input(0);
-  n.output(0, n.type(x) == n.type(n.input(1)) ? x : n.emit(Map{}, {x}, n.type(n.input(1)), n.shape(x)));
+  const ElementType type = n.type(n.input(1));
+  const float unbounded = n.integer("saturate", 1) == 0 ? 1.0F : 0.0F;
+  n.output(0, n.type(x) == type ? x : n.emit(Map{F::identity, unbounded, 0.0F, {}}, {x}, type, n.shape(x)));
 }
 
 /// Inference: the values pass; a mask that is asked for is all true.
 void dropout(NodeLowering& n) {
-  if (n.has_input(2) && (!n.is_constant(n.input(2)) || n.constant(2, "training_mode").integer(0) != 0) &&
-      !(n.has_input(1) && n.is_constant(n.input(1)) && n.constant(1, "ratio").real(0) == 0.0))
+  if (n.has_input(2) && n.constant(2, "training_mode").integer(0) != 0 &&
+      !(n.has_input(1) && n.constant(1, "ratio").real(0) == 0.0))
     n.unsupported("is in training mode", "export the model in evaluation mode");
   n.output(0, n.input(0));
   if (!n.wants_output(1)) return;
@@ -128,10 +148,34 @@ void swish(NodeLowering& n) {
   n.output(0, n.emit_map(F::mul, {x, n.emit_map(F::sigmoid, {scaled})}));
 }
 
+/// Training mode: the batch's own mean and variance, and the running ones moved on by them.
+void batch_normalization_of_batch(NodeLowering& n, const Shape& per_channel) {
+  const ValueId x = n.input(0);
+  std::vector<int> axes{0};
+  for (int i = 2; i < n.rank(x); ++i) axes.push_back(i);
+  const auto wide = [&](std::size_t i) { return n.emit_alias(n.input(i), per_channel); };
+  const ValueId mean = reduce(n, x, Reduction::Kind::mean, axes);
+  const ValueId centred = n.emit_map(F::sub, {x, mean});
+  const ValueId variance = reduce(n, n.emit_map(F::mul, {centred, centred}), Reduction::Kind::mean, axes);
+  const ValueId shifted =
+      n.emit_map(F::add, {variance, scalar_like(n, variance, static_cast<double>(n.real("epsilon", 1e-5F)))});
+  const ValueId normal = n.emit_map(F::div, {centred, n.emit_map(F::sqrt, {shifted})});
+  n.output(0, n.emit_map(F::affine, {normal, wide(1), wide(2)}));
+  const double momentum = static_cast<double>(n.real("momentum", 0.9F));
+  const auto moved = [&](std::size_t i, ValueId now) {
+    const ValueId before = n.input(i), here = n.emit_alias(cast_to(n, now, n.type(before)), n.shape(before));
+    return n.emit_map(F::affine, {before, scalar_like(n, before, momentum),
+                                  n.emit_map(F::mul, {here, scalar_like(n, before, 1 - momentum)})});
+  };
+  n.output(1, moved(3, mean));
+  n.output(2, moved(4, variance));
+}
+
 /// y = (x - mean) / sqrt(var + epsilon) * scale + bias, as one affine map whose factors fold when they are constant.
 void batch_normalization(NodeLowering& n) {
   const ValueId x = n.input(0);
-  if (n.integer("training_mode", 0) != 0 || n.integer("spatial", 1) != 1 || n.wants_output(1))
+  const bool training = n.integer("training_mode", 0) != 0;
+  if (n.integer("spatial", 1) != 1 || (n.wants_output(1) && !training))
     n.unsupported("is in training mode or not spatial", "export the model in evaluation mode");
   if (n.rank(x) < 2) n.contradiction("normalises a tensor of " + std::to_string(n.rank(x)) + " axes");
   const std::int64_t channels = n.shape(x)[1];
@@ -144,6 +188,7 @@ void batch_normalization(NodeLowering& n) {
       n.contradiction("has a parameter of shape " + to_text(n.shape(p[i])) + " for " + std::to_string(channels) +
                       " channels");
   }
+  if (training) return batch_normalization_of_batch(n, per_channel);
   const ElementType type = n.type(p[3]);
   const ValueId variance =
       n.emit_map(F::add, {p[3], n.add_constant(Array::scalar(type, static_cast<double>(n.real("epsilon", 1e-5F))))});
@@ -153,15 +198,27 @@ void batch_normalization(NodeLowering& n) {
 }
 
 constexpr OperatorRow rows[] = {{"Abs", simple<F::abs>},
+                                {"Acos", simple<F::acos>},
+                                {"Acosh", simple<F::acosh>},
                                 {"Add", simple<F::add>},
                                 {"And", simple<F::logical_and>},
+                                {"Asin", simple<F::asin>},
+                                {"Asinh", simple<F::asinh>},
+                                {"Atan", simple<F::atan>},
+                                {"Atanh", simple<F::atanh>},
                                 {"BatchNormalization", batch_normalization},
+                                {"BitShift", bit_shift},
+                                {"BitwiseAnd", bitwise<F::bit_and>},
+                                {"BitwiseNot", bitwise<F::bit_not>},
+                                {"BitwiseOr", bitwise<F::bit_or>},
+                                {"BitwiseXor", bitwise<F::bit_xor>},
                                 {"Cast", cast},
                                 {"CastLike", cast_like},
                                 {"Ceil", simple<F::ceil>},
                                 {"Celu", celu},
                                 {"Clip", clip},
                                 {"Cos", simple<F::cos>},
+                                {"Cosh", simple<F::cosh>},
                                 {"Div", simple<F::div>},
                                 {"Dropout", dropout},
                                 {"Elu", elu},
@@ -196,15 +253,18 @@ constexpr OperatorRow rows[] = {{"Abs", simple<F::abs>},
                                 {"Relu", simple<F::relu>},
                                 {"Round", simple<F::round>},
                                 {"Selu", selu},
+                                {"Shrink", shrink},
                                 {"Sigmoid", simple<F::sigmoid>},
                                 {"Sign", simple<F::sign>},
                                 {"Sin", simple<F::sin>},
+                                {"Sinh", simple<F::sinh>},
                                 {"Softplus", simple<F::softplus>},
                                 {"Softsign", simple<F::softsign>},
                                 {"Sqrt", simple<F::sqrt>},
                                 {"Sub", simple<F::sub>},
                                 {"Sum", chain<F::add>},
                                 {"Swish", swish},
+                                {"Tan", simple<F::tan>},
                                 {"Tanh", simple<F::tanh>},
                                 {"ThresholdedRelu", thresholded_relu},
                                 {"Where", simple<F::where>},

@@ -6,9 +6,6 @@
 #include "infer/lower.hpp"
 
 namespace isocenter::infer {
-namespace {
-
-/// A copy that keeps every axis; the caller sets tables.
 Copy same_axes(int rank) {
   Copy copy;
   copy.axes.resize(static_cast<std::size_t>(rank));
@@ -16,6 +13,8 @@ Copy same_axes(int rank) {
   copy.tables.resize(static_cast<std::size_t>(rank));
   return copy;
 }
+
+namespace {
 
 void reshape(NodeLowering& n) {
   const ValueId x = n.input(0);
@@ -243,6 +242,14 @@ void gather(NodeLowering& n) {
   const ValueId x = n.input(0);
   const auto axis = static_cast<std::size_t>(n.axis(n.integer("axis", 0), n.rank(x)));
   const std::int64_t extent = n.shape(x)[axis];
+  if (!n.is_constant(n.input(1))) {
+    Shape shape = n.shape(x);
+    const Shape& at = n.shape(n.input(1));
+    shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis));
+    shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), at.begin(), at.end());
+    const Loops op{GatherIndexed{static_cast<int>(axis), false}};
+    return n.output(0, n.emit(op, {x, n.input(1)}, n.type(x), std::move(shape)));
+  }
   Copy copy = same_axes(n.rank(x));
   for (const std::int64_t i : n.integers(1, "the indices")) {
     if (i < -extent || i >= extent)

@@ -6,10 +6,10 @@
 
 namespace isocenter::infer {
 namespace {
-
 using Kind = Reduction::Kind;
+}
 
-ValueId reduce(NodeLowering& n, ValueId x, Kind kind, std::vector<int> axes, bool last_index = false) {
+ValueId reduce(NodeLowering& n, ValueId x, Kind kind, std::vector<int> axes, bool last_index) {
   std::sort(axes.begin(), axes.end());
   axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
   if (axes.empty()) return x;
@@ -19,6 +19,24 @@ ValueId reduce(NodeLowering& n, ValueId x, Kind kind, std::vector<int> axes, boo
   const ElementType type = index ? ElementType::i64 : n.type(x);
   return n.emit(Reduction{kind, std::move(axes), last_index}, {x}, type, std::move(shape));
 }
+
+ValueId product(NodeLowering& n, ValueId a, ValueId b, bool transpose_a, bool transpose_b, ValueId bias) {
+  const Shape sa = n.shape(a), sb = n.shape(b);
+  const auto rows = [](const Shape& s, bool t) { return s[s.size() - (t ? 1 : 2)]; };
+  const auto columns = [](const Shape& s, bool t) { return s[s.size() - (t ? 2 : 1)]; };
+  Shape shape;
+  if (columns(sa, transpose_a) != rows(sb, transpose_b) ||
+      !broadcast(Shape(sa.begin(), sa.end() - 2), Shape(sb.begin(), sb.end() - 2), shape))
+    n.contradiction("multiplies " + to_text(sa) + " with " + to_text(sb));
+  shape.push_back(rows(sa, transpose_a));
+  shape.push_back(columns(sb, transpose_b));
+  std::vector<ValueId> inputs{a, b};
+  if (bias != no_value) inputs.push_back(bias);
+  return n.emit(MatrixProduct{transpose_a, transpose_b, bias != no_value}, std::move(inputs), n.type(a),
+                std::move(shape));
+}
+
+namespace {
 
 ValueId drop_axes(NodeLowering& n, ValueId x, const std::vector<int>& axes) {
   Shape shape;
@@ -87,22 +105,6 @@ void softmax(NodeLowering& n) {
   for (int i = 0; i < n.rank(x); ++i) flat[i < axis ? 0 : 1] *= shape[static_cast<std::size_t>(i)];
   const ValueId y = n.emit(Softmax{1, logarithm}, {n.emit_alias(x, flat)}, n.type(x), flat);
   n.output(0, n.emit_alias(y, shape));
-}
-
-ValueId product(NodeLowering& n, ValueId a, ValueId b, bool transpose_a, bool transpose_b, ValueId bias) {
-  const Shape sa = n.shape(a), sb = n.shape(b);
-  const auto rows = [](const Shape& s, bool t) { return s[s.size() - (t ? 1 : 2)]; };
-  const auto columns = [](const Shape& s, bool t) { return s[s.size() - (t ? 2 : 1)]; };
-  Shape shape;
-  if (columns(sa, transpose_a) != rows(sb, transpose_b) ||
-      !broadcast(Shape(sa.begin(), sa.end() - 2), Shape(sb.begin(), sb.end() - 2), shape))
-    n.contradiction("multiplies " + to_text(sa) + " with " + to_text(sb));
-  shape.push_back(rows(sa, transpose_a));
-  shape.push_back(columns(sb, transpose_b));
-  std::vector<ValueId> inputs{a, b};
-  if (bias != no_value) inputs.push_back(bias);
-  return n.emit(MatrixProduct{transpose_a, transpose_b, bias != no_value}, std::move(inputs), n.type(a),
-                std::move(shape));
 }
 
 void matmul(NodeLowering& n) {

@@ -63,16 +63,16 @@ void check_extents(NodeLowering& n, const Shape& out, ValueId x) {
 }
 
 /// A bias of the wrong extent would be read beyond its end.
-void add_bias(NodeLowering& n, std::vector<ValueId>& inputs, std::int64_t channels) {
-  if (!n.has_input(2)) return;
-  if (n.shape(n.input(2)) != Shape{channels})
-    n.contradiction("has a bias of shape " + to_text(n.shape(n.input(2))) + " for " + std::to_string(channels) +
-                    " channels");
-  inputs.push_back(n.input(2));
+void add_bias(NodeLowering& n, std::vector<ValueId>& inputs, ValueId bias, std::int64_t channels) {
+  if (bias == no_value) return;
+  if (n.shape(bias) != Shape{channels})
+    n.contradiction("has a bias of shape " + to_text(n.shape(bias)) + " for " + std::to_string(channels) + " channels");
+  inputs.push_back(bias);
 }
 
-void conv(NodeLowering& n) {
-  const ValueId x = n.input(0), weights = n.input(1);
+}  // namespace
+
+ValueId convolve(NodeLowering& n, ValueId x, ValueId weights, ValueId bias) {
   const int spatial = spatial_axes(n, x);
   const Shape in = n.shape(x), w = n.shape(weights);
   if (w.size() != in.size()) n.contradiction("has weights of shape " + to_text(w) + " for an input of " + to_text(in));
@@ -90,10 +90,14 @@ void conv(NodeLowering& n) {
   }
   check_extents(n, out, x);
   std::vector<ValueId> inputs{x, weights};
-  add_bias(n, inputs, w[0]);
+  add_bias(n, inputs, bias, w[0]);
   op.bias = inputs.size() == 3;
-  n.output(0, n.emit(std::move(op), std::move(inputs), n.type(x), std::move(out)));
+  return n.emit(std::move(op), std::move(inputs), n.type(x), std::move(out));
 }
+
+namespace {
+
+void conv(NodeLowering& n) { n.output(0, convolve(n, n.input(0), n.input(1), n.has_input(2) ? n.input(2) : no_value)); }
 
 /// Pads of a transposed convolution, from output_shape or auto_pad where they are given (ONNX ConvTranspose).
 void transposed_pads(NodeLowering& n, Window& w, const Shape& in, const Shape& output_padding) {
@@ -137,24 +141,18 @@ void conv_transpose(NodeLowering& n) {
                   op.window.pads_end[k]);
   check_extents(n, out, x);
   std::vector<ValueId> inputs{x, weights};
-  add_bias(n, inputs, out[1]);
+  add_bias(n, inputs, n.has_input(2) ? n.input(2) : no_value, out[1]);
   op.bias = inputs.size() == 3;
   n.output(0, n.emit(std::move(op), std::move(inputs), n.type(x), std::move(out)));
 }
 
-void pool(NodeLowering& n, Pool::Kind kind) {
-  const ValueId x = n.input(0);
+/// The window of a pool and the shape that it gives.
+Shape pool_window(NodeLowering& n, ValueId x, Window& w) {
   const int spatial = spatial_axes(n, x);
-  if (n.wants_output(1))
-    n.unsupported("is asked for the indices of its maxima", "export the model without max unpooling");
   if (!n.has_attribute("kernel_shape")) n.contradiction("has no kernel_shape");
-  Pool op;
-  op.kind = kind;
-  op.count_pads = n.integer("count_include_pad", 0) != 0;
-  op.window = read_window(n, spatial, n.list("kernel_shape"));
-  apply_auto_pad(n, op.window, n.shape(x));
+  w = read_window(n, spatial, n.list("kernel_shape"));
+  apply_auto_pad(n, w, n.shape(x));
   const bool ceil = n.integer("ceil_mode", 0) != 0;
-  Window& w = op.window;
   Shape out{n.shape(x)[0], n.shape(x)[1]};
   for (std::size_t k = 0; k < w.kernel.size(); ++k) {
     const std::int64_t in = n.shape(x)[2 + k], span = in + w.pads_begin[k] + w.pads_end[k] - reach(w, k);
@@ -165,10 +163,47 @@ void pool(NodeLowering& n, Pool::Kind kind) {
     out.push_back(extent);
   }
   check_extents(n, out, x);
-  n.output(0, n.emit(std::move(op), {x}, n.type(x), std::move(out)));
+  return out;
 }
-void max_pool(NodeLowering& n) { pool(n, Pool::Kind::max); }
-void average_pool(NodeLowering& n) { pool(n, Pool::Kind::average); }
+
+void max_pool(NodeLowering& n) {
+  const ValueId x = n.input(0);
+  Pool op;
+  const Shape out = pool_window(n, x, op.window);
+  if (n.wants_output(1)) {
+    MaxPositions positions{op.window, n.integer("storage_order", 0) != 0};
+    n.output(1, n.emit(Loops{std::move(positions)}, {x}, ElementType::i64, out));
+  }
+  n.output(0, n.emit(std::move(op), {x}, n.type(x), out));
+}
+void average_pool(NodeLowering& n) {
+  const ValueId x = n.input(0);
+  Pool op;
+  op.kind = Pool::Kind::average;
+  op.count_pads = n.integer("count_include_pad", 0) != 0;
+  const Shape out = pool_window(n, x, op.window);
+  n.output(0, n.emit(std::move(op), {x}, n.type(x), out));
+}
+
+/// (sum of |x|^p)^(1/p): a mean whose padding counts, times the window's size.
+void lp_pool(NodeLowering& n) {
+  const ValueId x = n.input(0);
+  const auto p = static_cast<double>(n.integer("p", 2));
+  if (p < 1) n.contradiction("has p = " + std::to_string(p) + "; 1 and more are allowed");
+  Pool op;
+  op.kind = Pool::Kind::average;
+  op.count_pads = true;
+  const Shape out = pool_window(n, x, op.window);
+  for (std::size_t k = 0; k < op.window.kernel.size(); ++k)  // so that the last window counts as many as the others
+    op.window.pads_end[k] =
+        std::max(op.window.pads_end[k], (out[2 + k] - 1) * op.window.strides[k] + reach(op.window, k) -
+                                            n.shape(x)[2 + k] - op.window.pads_begin[k]);
+  const double size = static_cast<double>(element_count(op.window.kernel));
+  const ValueId powers = n.emit_map(Function::pow, {n.emit_map(Function::abs, {x}), scalar_like(n, x, p)});
+  const ValueId mean = n.emit(std::move(op), {powers}, n.type(x), out);
+  const ValueId sum = n.emit_map(Function::mul, {mean, scalar_like(n, x, size)});
+  n.output(0, n.emit_map(Function::pow, {sum, scalar_like(n, x, 1.0 / p)}));
+}
 
 /// Scale and shift by channel; opset 18's GroupNormalization gives them by group.
 ValueId per_channel(NodeLowering& n, std::size_t i, std::int64_t channels, std::int64_t groups) {
@@ -207,6 +242,7 @@ constexpr OperatorRow rows[] = {{"AveragePool", average_pool},
                                 {"ConvTranspose", conv_transpose},
                                 {"GroupNormalization", group_normalization},
                                 {"InstanceNormalization", instance_normalization},
+                                {"LpPool", lp_pool},
                                 {"MaxPool", max_pool}};
 
 }  // namespace

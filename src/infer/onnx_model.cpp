@@ -26,15 +26,36 @@ struct TypeName {
   int code;
   ElementType type;
 };
-constexpr TypeName types[] = {{1, ElementType::f32},  {2, ElementType::u8},      {3, ElementType::i8},
-                              {4, ElementType::u16},  {5, ElementType::i16},     {6, ElementType::i32},
-                              {7, ElementType::i64},  {9, ElementType::boolean}, {10, ElementType::f16},
-                              {11, ElementType::f64}, {12, ElementType::u32},    {13, ElementType::u64},
-                              {16, ElementType::bf16}};
+constexpr TypeName types[] = {{1, ElementType::f32},     {2, ElementType::u8},          {3, ElementType::i8},
+                              {4, ElementType::u16},     {5, ElementType::i16},         {6, ElementType::i32},
+                              {7, ElementType::i64},     {9, ElementType::boolean},     {10, ElementType::f16},
+                              {11, ElementType::f64},    {12, ElementType::u32},        {13, ElementType::u64},
+                              {16, ElementType::bf16},   {17, ElementType::f8e4m3fn},   {18, ElementType::f8e4m3fnuz},
+                              {19, ElementType::f8e5m2}, {20, ElementType::f8e5m2fnuz}, {21, ElementType::u4},
+                              {22, ElementType::i4},     {23, ElementType::f4e2m1},     {24, ElementType::f8e8m0},
+                              {25, ElementType::u2},     {26, ElementType::i2}};
+
+/// How many bits an element takes in a file.
+std::int64_t packed_bits(ElementType type) {
+  if (type == ElementType::i2 || type == ElementType::u2) return 2;
+  if (type == ElementType::i4 || type == ElementType::u4 || type == ElementType::f4e2m1) return 4;
+  return 8 * bytes_of(type);
+}
+
+/// Elements of 2 or 4 bits lie in the file several to a byte, the first in the lowest bits.
+void unpack(const std::byte* packed, std::int64_t bits, Array& array) {
+  const std::int64_t each = 8 / bits;
+  for (std::int64_t i = 0; i < array.count(); ++i) {
+    const auto value = (std::to_integer<unsigned>(packed[i / each]) >> (i % each * bits)) & ((1U << bits) - 1U);
+    if (array.type() == ElementType::f4e2m1)
+      array.mutable_data()[i] = static_cast<std::byte>(value);
+    else
+      array.set_integer(i, static_cast<std::int64_t>(value));
+  }
+}
 
 ElementType element_type(int code, const std::string& source, const std::string& where) {
-  for (const auto& t : types)
-    if (t.code == code) return t.type;
+  if (const auto type = element_type_of(code)) return *type;
   refuse(ErrorCode::unsupported, source,
          where + " has ONNX element type " + std::to_string(code) +
              "; float16, bfloat16, float32, float64, bool and the integers of 8 to 64 bits are known",
@@ -106,7 +127,7 @@ Array read_tensor(const TensorProto& proto, const std::string& source, const std
   const Shape shape(proto.dims().begin(), proto.dims().end());
   std::int64_t bytes = 0;
   try {
-    bytes = element_count(shape) * bytes_of(type);
+    bytes = (element_count(shape) * packed_bits(type) + 7) / 8;
   } catch (const std::overflow_error&) {
     refuse(ErrorCode::bad_data, source, where + " has the shape " + to_text(shape),
            "export the model again; the file is damaged");
@@ -118,13 +139,21 @@ Array read_tensor(const TensorProto& proto, const std::string& source, const std
   const std::int64_t listed = std::max({proto.float_data_size(), proto.int32_data_size(), proto.int64_data_size(),
                                         proto.double_data_size(), proto.uint64_data_size()});
   // Before memory is taken: a shape alone, without the data it promises, must not cost any.
-  if (is_raw ? static_cast<std::int64_t>(raw.size()) != bytes : listed != bytes / bytes_of(type))
+  if (is_raw ? static_cast<std::int64_t>(raw.size()) != bytes
+             : listed != (packed_bits(type) < 8 ? bytes : element_count(shape)))
     refuse(ErrorCode::bad_data, source,
            where + " holds " + std::to_string(is_raw ? static_cast<std::int64_t>(raw.size()) : listed) +
                (is_raw ? " bytes" : " elements") + ", its shape " + to_text(shape) + " of " + name_of(type) +
-               " needs " + std::to_string(is_raw ? bytes : bytes / bytes_of(type)),
+               " needs " + std::to_string(is_raw || packed_bits(type) < 8 ? bytes : element_count(shape)),
            "export the model again; the file is damaged");
   Array array(type, shape);
+  if (packed_bits(type) < 8) {
+    std::vector<std::byte> packed(static_cast<std::size_t>(bytes));
+    for (std::size_t i = 0; i < packed.size(); ++i)
+      packed[i] = static_cast<std::byte>(is_raw ? raw[i] : static_cast<char>(proto.int32_data(static_cast<int>(i))));
+    unpack(packed.data(), packed_bits(type), array);
+    return array;
+  }
   if (is_raw) {
     if (bytes > 0) std::memcpy(array.mutable_data(), raw.data(), raw.size());
     return array;
@@ -149,11 +178,23 @@ Array read_tensor(const TensorProto& proto, const std::string& source, const std
       for (int i = 0; i < proto.int32_data_size(); ++i)
         array.mutable_as<std::uint16_t>()[i] = static_cast<std::uint16_t>(proto.int32_data(i));
       break;
+    case ElementType::f8e4m3fn:
+    case ElementType::f8e4m3fnuz:
+    case ElementType::f8e5m2:
+    case ElementType::f8e5m2fnuz:
+    case ElementType::f8e8m0:
+      if (proto.int32_data_size() != array.count()) fill_from(proto.int32_data(), array, source, proto.name());
+      for (int i = 0; i < proto.int32_data_size(); ++i)
+        array.mutable_data()[i] = static_cast<std::byte>(proto.int32_data(i));
+      break;
     default:
       fill_from(proto.int32_data(), array, source, proto.name());
   }
   return array;
 }
+
+std::shared_ptr<const OnnxSubgraph> read_subgraph(const onnx::GraphProto& graph, const std::string& source,
+                                                  const std::string& folder);
 
 std::optional<OnnxAttribute> read_attribute(const onnx::AttributeProto& a, const std::string& source,
                                             const std::string& folder) {
@@ -173,8 +214,10 @@ std::optional<OnnxAttribute> read_attribute(const onnx::AttributeProto& a, const
       return std::vector<std::string>(a.strings().begin(), a.strings().end());
     case A::TENSOR:
       return read_tensor(a.t(), source, folder);
+    case A::GRAPH:
+      return read_subgraph(a.g(), source, folder);
     default:
-      return std::nullopt;  // graphs and sparse tensors belong to operators that lower.hpp refuses by name
+      return std::nullopt;  // lists of graphs and sparse tensors belong to operators that lower.hpp refuses by name
   }
 }
 
@@ -207,6 +250,17 @@ OnnxNode read_node(const onnx::NodeProto& proto, int index, const std::string& s
   for (const auto& a : proto.attribute())
     if (auto value = read_attribute(a, source, folder)) node.attributes.emplace(a.name(), std::move(*value));
   return node;
+}
+
+std::shared_ptr<const OnnxSubgraph> read_subgraph(const onnx::GraphProto& graph, const std::string& source,
+                                                  const std::string& folder) {
+  auto sub = std::make_shared<OnnxSubgraph>();
+  for (const auto& tensor : graph.initializer())
+    sub->initialisers.emplace(tensor.name(), read_tensor(tensor, source, folder));
+  for (const auto& input : graph.input()) sub->inputs.push_back(input.name());
+  for (const auto& output : graph.output()) sub->outputs.push_back(output.name());
+  for (int i = 0; i < graph.node_size(); ++i) sub->nodes.push_back(read_node(graph.node(i), i, source, folder));
+  return sub;
 }
 
 void check_versions(const onnx::ModelProto& proto, OnnxModel& model) {
@@ -251,6 +305,12 @@ bool parse(std::span<const std::byte> bytes, Message& message) {
 }
 
 }  // namespace
+
+std::optional<ElementType> element_type_of(std::int64_t onnx_code) {
+  for (const auto& t : types)
+    if (t.code == onnx_code) return t.type;
+  return std::nullopt;
+}
 
 OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source, const std::string& folder) {
   onnx::ModelProto proto;

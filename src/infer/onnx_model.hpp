@@ -2,6 +2,7 @@
 // An ONNX file as it was read: nodes with attributes, initialisers, declared inputs and outputs, metadata. No protobuf
 // type leaves onnx_model.cpp. What the nodes mean is lower.hpp's matter.
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,8 +13,9 @@
 
 namespace isocenter::infer {
 
+struct OnnxSubgraph;
 using OnnxAttribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
-                                   std::vector<std::string>, Array>;
+                                   std::vector<std::string>, Array, std::shared_ptr<const OnnxSubgraph>>;
 
 struct OnnxNode {
   std::string name;  ///< the file's name, or "<op_type> #<index>" where the file has none
@@ -21,6 +23,13 @@ struct OnnxNode {
   std::string domain;                        ///< "" for ONNX's own operators
   std::vector<std::string> inputs, outputs;  ///< "" stands for an input or output that is left out
   std::map<std::string, OnnxAttribute> attributes;
+};
+
+/// A branch or a loop's body. It sees the names of what is around it.
+struct OnnxSubgraph {
+  std::vector<OnnxNode> nodes;
+  std::map<std::string, Array> initialisers;
+  std::vector<std::string> inputs, outputs;
 };
 
 struct OnnxDimension {
@@ -46,12 +55,15 @@ struct OnnxModel {
   std::map<std::string, std::string> metadata;
 };
 
+/// TensorProto.DataType as an element type; nothing for text and complex numbers.
+std::optional<ElementType> element_type_of(std::int64_t onnx_code);
+
 /// The operator sets that lower.hpp knows.
 inline constexpr std::int64_t oldest_opset = 7;
 inline constexpr std::int64_t newest_opset = 27;
 
 /// Reads a file, with external data beside it. Errors: not_found, io_error, bad_data (not ONNX, truncated,
-/// contradicting itself), unsupported (opset, element type, sparse or quantised weights, control flow).
+/// contradicting itself), unsupported (opset, element type, sparse weights).
 /// `hash`, where given, gets the file's SHA-256.
 OnnxModel read_onnx(const std::string& path, std::string* hash = nullptr);
 /// The same from memory. External data is looked for in `folder`; "" refuses it.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "infer/reference_loops.hpp"
 #include "infer/reference_windows.hpp"
 
 namespace isocenter::infer {
@@ -82,7 +83,7 @@ void run(const Map& map, std::span<const ConstView> in, View out) {
     } else {
       const double v =
           apply_real(map.function, static_cast<double>(map.alpha), static_cast<double>(map.beta), a[0], a[1], a[2]);
-      write_real(out.type, out.data, i, activate(map.then, v));
+      write_real(out.type, out.data, i, activate(map.then, v), !(copies && map.alpha != 0.0F));
     }
     ++i;
   } while (positions.next());
@@ -259,6 +260,10 @@ void run(const Reduction& reduction, std::span<const ConstView> in, View out) {
 void run(const Alias&, std::span<const ConstView> in, View out) {
   const auto bytes = static_cast<std::size_t>(element_count(*out.shape) * bytes_of(out.type));
   if (bytes > 0) std::memcpy(out.data, in[0].data, bytes);
+}
+
+void run(const Loops& loops, std::span<const ConstView> in, View out) {
+  std::visit([&](const auto& what) { run_loops(what, in, out); }, loops.what);
 }
 
 }  // namespace

@@ -68,6 +68,26 @@ double unary(Function f, double alpha, double beta, double a) {
       return std::sin(a);
     case F::cos:
       return std::cos(a);
+    case F::tan:
+      return std::tan(a);
+    case F::sinh:
+      return std::sinh(a);
+    case F::cosh:
+      return std::cosh(a);
+    case F::asin:
+      return std::asin(a);
+    case F::acos:
+      return std::acos(a);
+    case F::atan:
+      return std::atan(a);
+    case F::asinh:
+      return std::asinh(a);
+    case F::acosh:
+      return std::acosh(a);
+    case F::atanh:
+      return std::atanh(a);
+    case F::shrink:
+      return a > alpha ? a - beta : (a < -alpha ? a + beta : 0);
     case F::logical_not:
       return a == 0 ? 1 : 0;
     case F::is_nan:
@@ -203,6 +223,18 @@ std::int64_t apply_integer(Function f, std::int64_t a, std::int64_t b, std::int6
       return a != 0 || b != 0;
     case F::logical_xor:
       return (a != 0) != (b != 0);
+    case F::bit_not:
+      return ~a;
+    case F::bit_and:
+      return a & b;
+    case F::bit_or:
+      return a | b;
+    case F::bit_xor:
+      return a ^ b;
+    case F::shift_left:
+      return ub < 64 ? wrap(ua << ub) : 0;
+    case F::shift_right:
+      return ub < 64 ? wrap(ua >> ub) : 0;
     case F::where:
       return a != 0 ? b : c;
     case F::affine:

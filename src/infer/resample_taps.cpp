@@ -7,19 +7,6 @@
 namespace isocenter::infer {
 namespace {
 
-/// Where output position i lies on the input's axis.
-double source_position(const std::string& mode, std::int64_t i, std::int64_t in, std::int64_t out, double scale) {
-  const double x = static_cast<double>(i), n = static_cast<double>(in), m = static_cast<double>(out);
-  if (mode == "asymmetric") return x / scale;
-  if (mode == "align_corners") return out == 1 ? 0.0 : x * (n - 1) / (scale * n - 1);
-  if (mode == "pytorch_half_pixel" && out == 1) return -0.5;
-  if (mode == "half_pixel_symmetric") {
-    const double adjustment = m / (scale * n);
-    return n / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5;
-  }
-  return (x + 0.5) / scale - 0.5;
-}
-
 std::int64_t nearest_index(const std::string& mode, double x) {
   if (mode == "floor") return static_cast<std::int64_t>(std::floor(x));
   if (mode == "ceil") return static_cast<std::int64_t>(std::ceil(x));
@@ -38,8 +25,24 @@ double keys(double d, double a) {
 
 }  // namespace
 
+double source_position(const Interpolation& s, std::int64_t i, std::int64_t in, std::int64_t out, double scale) {
+  const std::string& mode = s.coordinates;
+  const double x = static_cast<double>(i), n = static_cast<double>(in), m = static_cast<double>(out);
+  if (mode == "asymmetric") return x / scale;
+  if (mode == "align_corners") return out == 1 ? 0.0 : x * (n - 1) / (scale * n - 1);
+  if (mode == "tf_crop_and_resize")
+    return out == 1 ? (s.crop_start + s.crop_end) / 2 * (n - 1)
+                    : (s.crop_start + x * (s.crop_end - s.crop_start) / (m - 1)) * (n - 1);
+  if (mode == "pytorch_half_pixel" && out == 1) return -0.5;
+  if (mode == "half_pixel_symmetric") {
+    const double adjustment = m / (scale * n);
+    return n / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5;
+  }
+  return (x + 0.5) / scale - 0.5;
+}
+
 std::int64_t nearest_source(const Interpolation& s, std::int64_t i, std::int64_t in, std::int64_t out, double scale) {
-  return nearest_index(s.nearest, source_position(s.coordinates, i, in, out, scale));
+  return nearest_index(s.nearest, source_position(s, i, in, out, scale));
 }
 
 AxisTaps interpolation_taps(const Interpolation& s, std::int64_t in, std::int64_t out, double scale) {
@@ -48,7 +51,7 @@ AxisTaps interpolation_taps(const Interpolation& s, std::int64_t in, std::int64_
   AxisTaps axis;
   axis.taps = 2 * static_cast<int>(std::ceil(support));
   for (std::int64_t i = 0; i < out; ++i) {
-    const double x = source_position(s.coordinates, i, in, out, scale);
+    const double x = source_position(s, i, in, out, scale);
     const auto first = static_cast<std::int64_t>(std::floor(x)) - axis.taps / 2 + 1;
     std::vector<double> weights;
     for (int t = 0; t < axis.taps; ++t) {

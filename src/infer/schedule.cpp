@@ -201,7 +201,7 @@ bool has_kernel(const Graph& graph, const Node& node) {
   if (std::holds_alternative<Pool>(node.operation) || std::holds_alternative<Normalisation>(node.operation))
     return is_spatial(out);
   if (std::holds_alternative<MatrixProduct>(node.operation)) return out.size() <= 5;
-  return true;  // alias
+  return std::holds_alternative<Alias>(node.operation);
 }
 
 Schedule make_schedule(Graph graph) {

@@ -70,9 +70,9 @@ struct StepBuilder {
   Steps& steps;
 
   Slot slot(ValueId id) {
-    const int buffer = schedule.placement(id).buffer;
-    if (buffer >= 0) return {buffer, 0};
-    return constants.add_value(id, *schedule.graph.value(id).constant);
+    // A constant that is an output has a buffer too, which is written at the end: steps read the constant itself.
+    if (const Value& value = schedule.graph.value(id); value.constant) return constants.add_value(id, *value.constant);
+    return {schedule.placement(id).buffer, 0};
   }
 };
 

@@ -8,7 +8,34 @@
 
 namespace isocenter::infer {
 
-enum class ElementType : std::uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, boolean };
+/// Those of less than a byte lie in memory as one byte each.
+enum class ElementType : std::uint8_t {
+  f32,
+  f64,
+  f16,
+  bf16,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  u16,
+  u32,
+  u64,
+  boolean,
+  f8e4m3fn,
+  f8e4m3fnuz,
+  f8e5m2,
+  f8e5m2fnuz,
+  f8e8m0,
+  f4e2m1,
+  i4,
+  u4,
+  i2,
+  u2
+};
+/// The types of 8 bits and less but for int8, uint8 and bool: casts and quantisation take them, and nothing else.
+inline constexpr bool is_storage_type(ElementType t) { return t >= ElementType::f8e4m3fn; }
 
 std::int64_t bytes_of(ElementType type);
 /// "float32", "int64", ... as messages write it.
@@ -71,7 +98,10 @@ class Array {
 
 double read_real(ElementType type, const std::byte* data, std::int64_t index);
 std::int64_t read_integer(ElementType type, const std::byte* data, std::int64_t index);
-void write_real(ElementType type, std::byte* data, std::int64_t index, double value);
+/// What an integer or an 8-bit floating point type cannot hold becomes its nearest bound (integers of less than 8 bits
+/// wrap, as ONNX's casts do); with `saturate` false a
+/// floating point type gives infinity, or NaN where it has none.
+void write_real(ElementType type, std::byte* data, std::int64_t index, double value, bool saturate = true);
 /// Integers wrap, as the type's own arithmetic does.
 void write_integer(ElementType type, std::byte* data, std::int64_t index, std::int64_t value);
 

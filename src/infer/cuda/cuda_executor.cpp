@@ -100,6 +100,11 @@ class CudaExecutor final : public Executor {
   }
 
   [[noreturn]] void refuse(const Node& node) const {
+    if (std::holds_alternative<Loops>(node.operation))
+      throw Failure(ErrorCode::unsupported,
+                    schedule_.graph.source + ": node '" + node.name + "' (" + node.op_type +
+                        ") runs in plain loops, which CUDA has not",
+                    "run this node on \"cpu\"");
     throw Failure(ErrorCode::unsupported,
                   schedule_.graph.source + ": node '" + node.name + "' (" + node.op_type + ") works on " +
                       name_of(schedule_.graph.value(node.output).type) +
