@@ -1,6 +1,7 @@
 // The entry of isocenter_dicom.so.
 #include "dicom_frames_source.hpp"
 #include "dicom_inspect.hpp"
+#include "dicom_rtss_source.hpp"
 #include "dicom_secondary_capture_sink.hpp"
 #include "dicom_seg_sink.hpp"
 #include "dicom_seg_source.hpp"
@@ -8,6 +9,7 @@
 #include "dicom_series_source.hpp"
 
 ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::detail::dicom::DicomSeriesSourceOperator,
-                 isocenter::detail::dicom::DicomFramesSourceOperator, isocenter::detail::dicom::DicomSegSourceOperator,
-                 isocenter::detail::dicom::DicomSeriesSinkOperator, isocenter::detail::dicom::DicomSegSinkOperator,
+                 isocenter::detail::dicom::DicomFramesSourceOperator, isocenter::detail::dicom::DicomRtssSourceOperator,
+                 isocenter::detail::dicom::DicomSegSourceOperator, isocenter::detail::dicom::DicomSeriesSinkOperator,
+                 isocenter::detail::dicom::DicomSegSinkOperator,
                  isocenter::detail::dicom::DicomSecondaryCaptureSinkOperator)

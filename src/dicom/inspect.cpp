@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <isocenter/error.hpp>
 
+#include "file_list.hpp"
 #include "header_reader.hpp"
 #include "toolkit.hpp"
 
@@ -78,15 +79,21 @@ Report inspect(const std::string& path, const Workers& workers, const ScanProgre
   Report report;
   report.path = path;
   std::error_code error;
-  const fs::path root(path);
+  fs::path root(path);
   const fs::file_status status = fs::status(root, error);
   if (!fs::exists(status))
     throw Failure(ErrorCode::not_found, "'" + path + "' does not exist", "name a folder or a file with DICOM images");
   Listing listing;
-  if (fs::is_directory(status))
+  bool named_below = fs::is_directory(status);
+  if (named_below) {
     listing = list_files(root);
-  else
+  } else if (auto list = read_file_list(root)) {
+    named_below = true;
+    root = list->root;
+    listing = {std::move(list->files), std::move(list->findings)};
+  } else {
     listing.files.push_back(root);
+  }
   report.findings = std::move(listing.findings);
 
   const auto count = static_cast<std::int64_t>(listing.files.size());
@@ -94,8 +101,7 @@ Report inspect(const std::string& path, const Workers& workers, const ScanProgre
   std::atomic<std::int64_t> done{0};
   workers.for_each(count, [&](std::int64_t i) {
     const fs::path& file = listing.files[static_cast<std::size_t>(i)];
-    const std::string name =
-        fs::is_directory(status) ? file.lexically_relative(root).string() : file.filename().string();
+    const std::string name = named_below ? file.lexically_relative(root).string() : file.filename().string();
     scanned[static_cast<std::size_t>(i)] = read_header(file.string(), name);
     const std::int64_t now = ++done;
     if (progress && !progress(now, count)) throw Error(ErrorCode::cancelled, "cancelled.");

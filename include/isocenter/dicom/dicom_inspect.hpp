@@ -19,7 +19,8 @@ struct DicomInspect {
   struct Params {
     std::string path;
     static constexpr auto describe() {
-      return std::tuple{param(&Params::path, "path", "Folder (searched with its folders), or one file.",
+      return std::tuple{param(&Params::path, "path",
+                              "Folder (searched with its folders), one file, a DICOMDIR, or a .txt with a path a line.",
                               isocenter::required | isocenter::path)};
     }
   };

@@ -64,7 +64,9 @@ struct DicomSeriesSource {
     static constexpr const char* rescale_choices[] = {"refuse", "identity"};
     static constexpr auto describe() {
       return std::tuple{
-          param(&Params::path, "path", "Folder with DICOM files (searched with its folders), or one file.",
+          param(&Params::path, "path",
+                "Folder with DICOM files (searched with its folders), one file, a DICOMDIR, or a .txt with a path a "
+                "line.",
                 isocenter::required | isocenter::path),
           param(&Params::series, "series", "SeriesNumber or SeriesInstanceUID; empty: the only one there is."),
           param(&Params::stack, "stack", Unit::none, 0, 1e6,
