@@ -47,6 +47,8 @@ struct FdkBackProject {
   bool goes_on = false;  ///< add to what the volume holds
   /// Tuned variants: the volume's axis along which detector columns run.
   int column_axis = 2;
+  /// The weight is r, not r²: back projection in a plane. Not for the tuned variants.
+  bool in_plane = false;
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
@@ -68,7 +70,7 @@ struct FdkBackProject {
       const Float p0 = gather(view, at), p1 = gather(view, at + 1);
       const Float q0 = gather(view, at + stack.row_stride), q1 = gather(view, at + (stack.row_stride + 1));
       const Float p = p0 + fv * (p1 - p0), q = q0 + fv * (q1 - q0);
-      sum += r * r * (p + fu * (q - p));
+      sum += r * (in_plane ? Float{} + 1.0F : r) * (p + fu * (q - p));
     }
     store(voxel, sum);
   }

@@ -5,6 +5,7 @@
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
 #include "recon/reconstruction_grid.hpp"
+#include "recon/voxel_driven.hpp"
 
 namespace isocenter::detail {
 
@@ -22,9 +23,16 @@ class BackProjectionOperator : public OperatorBase<BackProjection> {
     std::vector<std::int32_t> order(scan.views.size());
     std::iota(order.begin(), order.end(), 0);
     order_ = plan.upload(std::span<const std::int32_t>(order), "order of the views");
+    voxel_driven_.reset();
+    if (params.back_projector == BackProjector::voxel_driven) {
+      voxel_driven_.emplace(projector_request(scan, grid), projector_->plan(), order);
+      if (!plan.on_cpu()) VoxelDriven::require_kernels(plan);
+      voxel_driven_->upload(plan);
+    }
     const std::span<const double> numbers = input.numbers("acquisition.views");
     planned_views_.assign(numbers.begin(), numbers.end());
-    plan.scratch(projector_->scratch_bytes(launcher_of(plan)) +
+    const Launcher launcher = launcher_of(plan);
+    plan.scratch((voxel_driven_ ? voxel_driven_->scratch_bytes(launcher) : projector_->scratch_bytes(launcher)) +
                  static_cast<std::uint64_t>(projector_->volume_floats() + projector_->view_floats(views_)) *
                      sizeof(float));
     PayloadRef output = plan.output("output");
@@ -41,12 +49,17 @@ class BackProjectionOperator : public OperatorBase<BackProjection> {
     float* views = volume + projector_->volume_floats();
     projector_->take_views(launcher, run.input("input").tensor("views").as<float>(), views, views_);
     run.check_cancelled();
-    projector_->back(launcher, views, order_, views_, volume, views + projector_->view_floats(views_));
+    float* scratch = views + projector_->view_floats(views_);
+    if (voxel_driven_)
+      voxel_driven_->back(launcher, *projector_, views, 0, views_, volume, scratch);
+    else
+      projector_->back(launcher, views, order_, views_, volume, scratch);
     projector_->give_volume(launcher, volume, run.output("output").tensor("voxels").as<float>());
   }
 
  private:
   std::optional<Projector> projector_;
+  std::optional<VoxelDriven> voxel_driven_;
   const std::int32_t* order_ = nullptr;
   int views_ = 0;
   std::vector<double> planned_views_;

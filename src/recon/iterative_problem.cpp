@@ -62,7 +62,7 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
   }
   voxel_driven_.reset();
   if (setup.back_projector == BackProjector::voxel_driven) {
-    voxel_driven_.emplace(projector_request(scan, grid), projector_->plan(), order_);
+    voxel_driven_.emplace(projector_request(scan, share_), projector_->plan(), order_);
     if (!plan.on_cpu()) VoxelDriven::require_kernels(plan);
     voxel_driven_->upload(plan);
   }

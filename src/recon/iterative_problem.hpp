@@ -115,7 +115,7 @@ class IterativeProblem {
   Geometry geometry_;
   std::optional<Projector> projector_;
   std::optional<VoxelDriven> voxel_driven_;  ///< when the back projection is not the projector's own
-  std::vector<std::int32_t> order_;  ///< the projection that comes at each place
+  std::vector<std::int32_t> order_;          ///< the projection that comes at each place
   const std::int32_t* device_order_ = nullptr;
   std::vector<std::int64_t> first_;  ///< the place at which each subset begins
   std::vector<double> planned_views_;

@@ -8,8 +8,9 @@ namespace isocenter::detail {
 class OsSartReconstructionOperator : public OperatorBase<OsSartReconstruction> {
  public:
   void plan(PlanContext& plan) override {
-    const IterativeSetup setup =
+    IterativeSetup setup =
         attenuation_setup(plan.input("input"), params, "os_sart_reconstruction", static_cast<int>(params.subsets));
+    setup.back_projector = params.back_projector;
     const Acquisition scan = check_acquisition(plan, "input", {.least_views = 1, .method = setup.method});
     problem_.plan(plan, setup, grid_for(scan, params), scan, 3, 1);
   }

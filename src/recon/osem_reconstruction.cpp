@@ -9,10 +9,10 @@ class OsemReconstructionOperator : public OperatorBase<OsemReconstruction> {
  public:
   void plan(PlanContext& plan) override {
     const int subsets = static_cast<int>(params.subsets), iterations = static_cast<int>(params.iterations);
-    const IterativeSetup setup =
-        emission()
-            ? IterativeSetup{"osem_reconstruction", "counts/mm", 0, subsets, iterations, params.stop_at_change, true}
-            : attenuation_setup(plan.input("input"), params, "osem_reconstruction", subsets);
+    IterativeSetup setup = emission() ? IterativeSetup{"osem_reconstruction", "counts/mm", 0, subsets, iterations,
+                                                       params.stop_at_change, true}
+                                      : attenuation_setup(plan.input("input"), params, "osem_reconstruction", subsets);
+    setup.back_projector = params.back_projector;
     const Acquisition scan = check_acquisition(plan, "input", {.least_views = 1, .method = setup.method});
     problem_.plan(plan, setup, grid_for(scan, params), scan, 3, emission() ? 1 : 2);
   }

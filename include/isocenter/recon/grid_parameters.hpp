@@ -7,6 +7,18 @@ namespace isocenter::inline v1 {
 enum class AttenuationUnit { hu, per_mm };
 inline constexpr const char* attenuation_units[] = {"HU", "1/mm"};
 
+/// joseph: the exact adjoint of forward_projection. voxel_driven: every voxel reads each view where its ray meets the
+/// detector, bilinearly, with the adjoint's weights; faster with a cone beam, and no transpose. Flat detectors.
+enum class BackProjector { joseph, voxel_driven };
+inline constexpr const char* back_projectors[] = {"joseph", "voxel_driven"};
+
+/// The parameter of struct P that chooses the back projector; P has a member of this name.
+template <class P>
+constexpr auto back_projector_parameter() {
+  return std::tuple{choice(&P::back_projector, "back_projector", back_projectors,
+                           "joseph: the adjoint of the forward projection; voxel_driven: an unmatched, faster one.")};
+}
+
 /// The parameters of struct P that place the grid; P has members of these names. The grid's axes are the patient's. Its
 /// centre is offset_mm from the isocentre: the point nearest to all rays to the detector's centre.
 template <class P>

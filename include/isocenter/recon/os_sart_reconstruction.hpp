@@ -21,13 +21,15 @@ namespace isocenter::inline v1 {
 /// visits all.
 ///
 /// Any trajectory, cone or parallel beam, flat or curved detector; projectors: forward_projection and its exact
-/// adjoint. Optional inputs on the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are
-/// 0 in it stay 0). Metrics: "relative_residual", one for each iteration (CPU only), and "iterations". Ends after
-/// `iterations` or at stop_at_change. A cancelled session: the node ends its step and gives the last iterate, which can
-/// be pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and 3
-/// stacks of projections (2 and a subset when there are several), and 1 volume for a mask. With more than one subset C
-/// is computed in each step, by a second back projection. Errors: bad_data for a value that is no finite number (named
-/// by view, row and column; CPU) and for what is wrong with the acquisition; invalid_argument for optional inputs on
+/// adjoint, or (back_projector = voxel_driven, flat detectors) an unmatched back projection: then each step is that of
+/// the formula with this back projection in place of A_s', and convergence is no theorem any more. Optional inputs on
+/// the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are 0 in it stay 0). Metrics:
+/// "relative_residual", one for each iteration (CPU only), and "iterations". Ends after `iterations` or at
+/// stop_at_change. A cancelled session: the node ends its step and gives the last iterate, which can be pulled after
+/// wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and 3 stacks of
+/// projections (2 and a subset when there are several), and 1 volume for a mask. With more than one subset C is
+/// computed in each step, by a second back projection. Errors: bad_data for a value that is no finite number (named by
+/// view, row and column; CPU) and for what is wrong with the acquisition; invalid_argument for optional inputs on
 /// another grid or in another unit, and for more subsets than views; unsupported for stop_at_change on CUDA, where
 /// nothing waits for the residual.
 struct OsSartReconstruction {
@@ -46,8 +48,10 @@ struct OsSartReconstruction {
     double relaxation = 1;
     bool positivity = true;
     double stop_at_change = 0;
+    BackProjector back_projector = BackProjector::joseph;
     static constexpr auto describe() {
       return std::tuple_cat(grid_parameters<Params>(), unit_parameters<Params>(), iteration_parameters<Params>(),
+                            back_projector_parameter<Params>(),
                             std::tuple{
                                 param(&Params::subsets, "subsets", Unit::none, 1, 100000,
                                       "1: SIRT; as many as views: SART; between: OS-SART."),

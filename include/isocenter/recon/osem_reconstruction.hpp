@@ -24,14 +24,16 @@ enum class EmData { emission, transmission };
 /// order: as in os_sart_reconstruction. The residual is ‖A x - b‖ / ‖b‖.
 ///
 /// Any trajectory, cone or parallel beam, flat or curved detector; projectors: forward_projection and its exact
-/// adjoint. Optional inputs on the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are
-/// 0 in it stay 0). Metrics: "relative_residual", one for each iteration (CPU only), and "iterations". Ends after
-/// `iterations` or at stop_at_change. A cancelled session: the node ends its step and gives the last iterate, which can
-/// be pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and 3
-/// stacks of projections (4 for transmission), and 1 volume for a mask. Errors: bad_data for a value that is no finite
-/// number (named by view, row and column; CPU) and for what is wrong with the acquisition; invalid_argument for
-/// optional inputs on another grid or in another unit, and for more subsets than views; unsupported for stop_at_change
-/// on CUDA, where nothing waits for the residual.
+/// adjoint, or (back_projector = voxel_driven, flat detectors) an unmatched back projection: then each step is that of
+/// the formula with this back projection in place of A_s', and convergence is no theorem any more. Optional inputs on
+/// the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are 0 in it stay 0). Metrics:
+/// "relative_residual", one for each iteration (CPU only), and "iterations". Ends after `iterations` or at
+/// stop_at_change. A cancelled session: the node ends its step and gives the last iterate, which can be pulled after
+/// wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and 3 stacks of
+/// projections (4 for transmission), and 1 volume for a mask. Errors: bad_data for a value that is no finite number
+/// (named by view, row and column; CPU) and for what is wrong with the acquisition; invalid_argument for optional
+/// inputs on another grid or in another unit, and for more subsets than views; unsupported for stop_at_change on CUDA,
+/// where nothing waits for the residual.
 struct OsemReconstruction {
   static constexpr const char* name = "osem_reconstruction";
   static constexpr const char* module = "recon";
@@ -47,9 +49,11 @@ struct OsemReconstruction {
     std::int64_t subsets = 1;
     std::int64_t iterations = 20;
     double stop_at_change = 0;
+    BackProjector back_projector = BackProjector::joseph;
     static constexpr const char* data_kinds[] = {"emission", "transmission"};
     static constexpr auto describe() {
       return std::tuple_cat(grid_parameters<Params>(), unit_parameters<Params>(), iteration_parameters<Params>(),
+                            back_projector_parameter<Params>(),
                             std::tuple{
                                 choice(&Params::data, "data", data_kinds, "Counts, or line integrals of attenuation."),
                                 param(&Params::subsets, "subsets", Unit::none, 1, 100000,
