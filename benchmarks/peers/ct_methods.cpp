@@ -1,8 +1,10 @@
-// Our side of benchmarks/peers/ct_iterative.py.
-//   ct_iterative write DIR   a cone-beam and a 2-D parallel scan of Shepp-Logan (original contrast): truth on the grid,
-//                            exact projections and geometry, as raw float32 and text
-//   ct_iterative run DIR     forward and back projection, CGLS and SIRT of both; writes what they give, prints their
-//   times
+// Our side of benchmarks/peers/ct_methods.py.
+//   ct_methods write DIR N              a cone-beam scan for N^3 voxels and a 2-D parallel one for (2 N)^2 pixels of
+//                                       Shepp-Logan (original contrast): truth, exact projections and geometry, as raw
+//                                       float32 and text
+//   ct_methods run DIR N SCAN METHOD    one method on one scan (cone, flat); writes what it gives, prints time and
+//   memory
+// METHOD: forward, back, fdk (cone), fbp (flat), sirt, sart, cgls.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +17,8 @@
 #include <isocenter/recon/acquisition.hpp>
 #include <isocenter/recon/back_projection.hpp>
 #include <isocenter/recon/cgls_reconstruction.hpp>
+#include <isocenter/recon/fbp_reconstruction.hpp>
+#include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/forward_projection.hpp>
 #include <isocenter/recon/os_sart_reconstruction.hpp>
 
@@ -23,19 +27,27 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr double mu_water = 0.02, field_mm = 256;
+
 struct Scan {
-  const char* name;
+  std::string name;
   ic::PhantomBeam beam;
   std::int64_t views, columns, rows, n, nz;
-  double step_mm, voxel_mm, arc_deg;
-  std::int64_t cgls_iterations, sirt_iterations;
+  double step_mm, arc_deg;
+  std::int64_t cgls_iterations, sirt_iterations, sart_iterations;
+  double sart_relaxation;
+  double voxel_mm() const { return field_mm / static_cast<double>(n); }
 };
-constexpr Scan scans[] = {
-    {"cone", ic::PhantomBeam::cone, 120, 128, 128, 128, 128, 3, 2, 360, 5, 5},
-    {"flat", ic::PhantomBeam::parallel, 360, 363, 1, 256, 1, 1, 1, 180, 20, 50},
-};
-constexpr double mu_water = 0.02;
-double radius_mm(const Scan& s) { return 0.46 * static_cast<double>(s.n) * s.voxel_mm; }
+
+Scan scan_of(const std::string& name, std::int64_t n) {
+  if (name == "cone")
+    return {name, ic::PhantomBeam::cone, n * 15 / 16, n, n, n, n, 384.0 / static_cast<double>(n), 360, 5, 5, 1, 0.3};
+  if (name == "flat")
+    return {name, ic::PhantomBeam::parallel,      n * 45 / 16, n * 17 / 6, 1,  2 * n,
+            1,    128.0 / static_cast<double>(n), 180,         20,         50, 1,
+            0.15};
+  throw std::invalid_argument("there is no scan '" + name + "': cone or flat");
+}
 
 void write_floats(const fs::path& path, std::span<const float> values) {
   std::ofstream file(path, std::ios::binary);
@@ -61,10 +73,9 @@ ic::Payload one_item(ic::Pipeline& pipeline) {
 }
 
 void write(const ic::Context& context, const fs::path& folder, const Scan& s) {
-  const std::string name = s.name;
   ic::Pipeline raw(context), truth(context);
   raw.add_output("out", raw.add<ic::PhantomProjections>("raw", {.phantom = ic::PhantomKind::shepp_logan,
-                                                                .radius_mm = radius_mm(s),
+                                                                .radius_mm = 0.46 * field_mm,
                                                                 .mu_water_per_mm = mu_water,
                                                                 .beam = s.beam,
                                                                 .views = s.views,
@@ -75,52 +86,65 @@ void write(const ic::Context& context, const fs::path& folder, const Scan& s) {
                                                                 .arc_deg = s.arc_deg})
                             .output);
   const ic::Projections p(one_item(raw));
-  write_floats(folder / (name + ".projections.raw"), p.views().span<float>());
-  std::ofstream geometry(folder / (name + ".views.txt"));
+  write_floats(folder / (s.name + ".projections.raw"), p.views().span<float>());
+  std::ofstream geometry(folder / (s.name + ".views.txt"));
   geometry.precision(17);
   const std::span<const double> numbers = p.numbers("acquisition.views");
   for (std::size_t i = 0; i < numbers.size(); ++i)
     geometry << numbers[i] << ((i + 1) % ic::numbers_per_view == 0 ? '\n' : ' ');
   truth.add_output("out", truth
                               .add<ic::PhantomVolume>("truth", {.phantom = ic::PhantomKind::shepp_logan,
-                                                                .radius_mm = radius_mm(s),
+                                                                .radius_mm = 0.46 * field_mm,
                                                                 .mu_water_per_mm = mu_water,
                                                                 .nx = s.n,
                                                                 .ny = s.n,
                                                                 .nz = s.nz,
-                                                                .spacing_mm = {s.voxel_mm},
+                                                                .spacing_mm = {s.voxel_mm()},
                                                                 .samples = 4,
                                                                 .unit = ic::PhantomUnit::per_mm})
                               .output);
-  write_floats(folder / (name + ".truth.raw"), ic::Volume(one_item(truth)).values());
+  write_floats(folder / (s.name + ".truth.raw"), ic::Volume(one_item(truth)).values());
+  std::printf(
+      "{\"scan\": \"%s\", \"views\": %lld, \"columns\": %lld, \"rows\": %lld, \"n\": %lld, \"nz\": %lld, \"voxel\": "
+      "%.17g, "
+      "\"cgls\": %lld, \"sirt\": %lld, \"sart\": %lld, \"relaxation\": %g}\n",
+      s.name.c_str(), static_cast<long long>(s.views), static_cast<long long>(s.columns),
+      static_cast<long long>(s.rows), static_cast<long long>(s.n), static_cast<long long>(s.nz), s.voxel_mm(),
+      static_cast<long long>(s.cgls_iterations), static_cast<long long>(s.sirt_iterations),
+      static_cast<long long>(s.sart_iterations), s.sart_relaxation);
 }
 
 double clock_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// The shortest of three runs of a prepared session, push to pull.
+/// VmHWM of this process, MB.
+double peak_mb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("VmHWM", 0) == 0) return std::stod(line.substr(line.find(':') + 1)) / 1024.0;
+  return 0.0;
+}
+
+/// The shortest of `repeats` runs of a prepared session, push to pull.
 template <class Pushes>
-double time_of(ic::Session& session, const fs::path& out, int repeats, Pushes&& push) {
+void time_it(ic::Session session, const fs::path& out, int repeats, Pushes&& push) {
   session.start();
   double best = 1e30;
   for (int k = 0; k < repeats; ++k) {
     const double begin = clock_s();
-    push();
+    push(session);
     const auto item = session.pull("out");
     if (!item) session.wait();
     best = std::min(best, clock_s() - begin);
     const bool views = item->kind() == ISOCENTER_PROJECTIONS;
     if (k + 1 == repeats) write_floats(out, item->tensor(views ? "views" : "voxels").span<float>());
   }
-  return best;
+  std::printf("{\"time_s\": %.6f, \"peak_mb\": %.1f}\n", best, peak_mb());
 }
 
-void run(const ic::Context& context, const fs::path& folder, const Scan& s, bool last) {
-  const std::string name = s.name;
-  const auto rays = static_cast<std::size_t>(s.views * s.rows * s.columns);
-  const auto voxels = static_cast<std::size_t>(s.n * s.n * s.nz);
+ic::Projections read_scan(const ic::Context& context, const fs::path& folder, const Scan& s) {
   ic::Projections p = ic::Projections::describe(s.views, s.rows, s.columns);
   std::vector<ic::View> views(static_cast<std::size_t>(s.views));
-  std::ifstream geometry(folder / (name + ".views.txt"));
+  std::ifstream geometry(folder / (s.name + ".views.txt"));
   for (ic::View& v : views) {
     double numbers[ic::numbers_per_view];
     for (double& x : numbers) geometry >> x;
@@ -128,63 +152,81 @@ void run(const ic::Context& context, const fs::path& folder, const Scan& s, bool
   }
   ic::set_views(p, views, s.beam == ic::PhantomBeam::parallel ? ic::Beam::parallel : ic::Beam::cone);
   context.allocate(p);
-  const std::vector<float> line_integrals = read_floats(folder / (name + ".projections.raw"), rays);
-  std::copy(line_integrals.begin(), line_integrals.end(), p.views().span<float>().begin());
-  const ic::Volume truth =
-      ic::Volume::own(read_floats(folder / (name + ".truth.raw"), voxels), s.n, s.n, s.nz,
-                      ic::Geometry::centred(s.n, s.n, s.nz, {s.voxel_mm, s.voxel_mm, s.voxel_mm}), "1/mm");
+  const auto values =
+      read_floats(folder / (s.name + ".projections.raw"), static_cast<std::size_t>(s.views * s.rows * s.columns));
+  std::copy(values.begin(), values.end(), p.views().span<float>().begin());
+  return p;
+}
 
-  double seconds[4];
-  {
-    ic::Pipeline pipeline(context);
-    const auto volume = pipeline.add_input("volume", truth);
-    const auto like = pipeline.add_input("geometry", p);
-    const auto node = pipeline.add<ic::ForwardProjection>("node");
-    pipeline.connect(volume, node.input);
-    pipeline.connect(like, node.geometry);
-    pipeline.add_output("out", node.output);
-    ic::Session session = pipeline.prepare({.in_flight = 1});
-    seconds[0] = time_of(session, folder / (name + ".forward.isocenter.raw"), 3, [&] {
-      session.push("volume", truth);
-      session.push("geometry", p);
-    });
-  }
-  const auto reconstruct = [&](const char* what, auto description, auto params, int repeats) {
-    using Op = decltype(description);
-    params.nx = params.ny = s.n;
-    params.nz = s.nz;
-    params.spacing_mm = {s.voxel_mm};
-    ic::Pipeline pipeline(context);
-    const auto in = pipeline.add_input("in", p);
-    const auto node = pipeline.add<Op>("node", params);
-    pipeline.connect(in, node.input);
-    pipeline.add_output("out", node.output);
-    ic::Session session = pipeline.prepare({.in_flight = 1});
-    return time_of(session, folder / (name + "." + what + ".isocenter.raw"), repeats, [&] { session.push("in", p); });
-  };
-  seconds[1] = reconstruct("back", ic::BackProjection{}, ic::BackProjection::Params{}, 3);
-  seconds[2] = reconstruct(
-      "cgls", ic::CglsReconstruction{},
-      ic::CglsReconstruction::Params{.unit = ic::AttenuationUnit::per_mm, .iterations = s.cgls_iterations}, 1);
-  seconds[3] = reconstruct(
-      "sirt", ic::OsSartReconstruction{},
-      ic::OsSartReconstruction::Params{.unit = ic::AttenuationUnit::per_mm, .iterations = s.sirt_iterations}, 1);
-  std::printf("%s\"%s\": {\"forward\": %.6f, \"back\": %.6f, \"cgls\": %.6f, \"sirt\": %.6f}%s", last ? ", " : "{",
-              s.name, seconds[0], seconds[1], seconds[2], seconds[3], last ? "}\n" : "");
+void run_forward(const ic::Context& context, const fs::path& folder, const Scan& s, const fs::path& out) {
+  const ic::Projections p = read_scan(context, folder, s);
+  const double mm = s.voxel_mm();
+  const ic::Volume truth =
+      ic::Volume::own(read_floats(folder / (s.name + ".truth.raw"), static_cast<std::size_t>(s.n * s.n * s.nz)), s.n,
+                      s.n, s.nz, ic::Geometry::centred(s.n, s.n, s.nz, {mm, mm, mm}), "1/mm");
+  ic::Pipeline pipeline(context);
+  const auto volume = pipeline.add_input("volume", truth);
+  const auto like = pipeline.add_input("geometry", p);
+  const auto node = pipeline.add<ic::ForwardProjection>("node");
+  pipeline.connect(volume, node.input);
+  pipeline.connect(like, node.geometry);
+  pipeline.add_output("out", node.output);
+  time_it(pipeline.prepare({.in_flight = 1}), out, 3, [&](ic::Session& session) {
+    session.push("volume", truth);
+    session.push("geometry", p);
+  });
+}
+
+template <class Op>
+void run_from_views(const ic::Context& context, const fs::path& folder, const Scan& s, const fs::path& out,
+                    typename Op::Params params, int repeats) {
+  const ic::Projections p = read_scan(context, folder, s);
+  params.nx = params.ny = s.n;
+  if constexpr (requires { params.nz; }) params.nz = s.nz;
+  params.spacing_mm = {s.voxel_mm()};
+  if constexpr (requires { params.unit; }) params.unit = decltype(params.unit)::per_mm;
+  ic::Pipeline pipeline(context);
+  const auto in = pipeline.add_input("in", p);
+  const auto node = pipeline.add<Op>("node", params);
+  pipeline.connect(in, node.input);
+  pipeline.add_output("out", node.output);
+  time_it(pipeline.prepare({.in_flight = 1}), out, repeats, [&](ic::Session& session) { session.push("in", p); });
+}
+
+void run(const ic::Context& context, const fs::path& folder, const Scan& s, const std::string& method) {
+  const fs::path out = folder / (s.name + "." + method + ".isocenter.raw");
+  if (method == "forward")
+    run_forward(context, folder, s, out);
+  else if (method == "back")
+    run_from_views<ic::BackProjection>(context, folder, s, out, {}, 3);
+  else if (method == "fdk")
+    run_from_views<ic::FdkReconstruction>(context, folder, s, out, {}, 3);
+  else if (method == "fbp")
+    run_from_views<ic::FbpReconstruction>(context, folder, s, out, {}, 3);
+  else if (method == "sirt")
+    run_from_views<ic::OsSartReconstruction>(context, folder, s, out, {.iterations = s.sirt_iterations}, 1);
+  else if (method == "sart")
+    run_from_views<ic::OsSartReconstruction>(
+        context, folder, s, out,
+        {.subsets = s.views, .iterations = s.sart_iterations, .relaxation = s.sart_relaxation, .positivity = false}, 1);
+  else if (method == "cgls")
+    run_from_views<ic::CglsReconstruction>(context, folder, s, out, {.iterations = s.cgls_iterations}, 1);
+  else
+    throw std::invalid_argument("there is no method '" + method + "'");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: ct_iterative write|run DIR\n");
-    return 2;
-  }
   const ic::Context context;
-  for (const Scan& s : scans)
-    std::strcmp(argv[1], "write") == 0 ? write(context, argv[2], s) : run(context, argv[2], s, &s != scans);
+  if (argc == 4 && std::strcmp(argv[1], "write") == 0)
+    for (const char* scan : {"cone", "flat"}) write(context, argv[2], scan_of(scan, std::stol(argv[3])));
+  else if (argc == 6 && std::strcmp(argv[1], "run") == 0)
+    run(context, argv[2], scan_of(argv[4], std::stol(argv[3])), argv[5]);
+  else
+    throw std::invalid_argument("usage: ct_methods write DIR N | ct_methods run DIR N cone|flat METHOD");
   return 0;
 } catch (const std::exception& e) {
-  std::fprintf(stderr, "ct_iterative: %s\n", e.what());
+  std::fprintf(stderr, "ct_methods: %s\n", e.what());
   return 1;
 }

@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""Projectors and iterative reconstruction side by side: Isocenter, RTK (3-D cone beam) and ASTRA (2-D, CPU).
+"""CT side by side, every method on the very same files: Isocenter, RTK, ASTRA, scikit-image (CPU) and plastimatch.
 
-    python3 -m venv peers && peers/bin/pip install itk-rtk astra-toolbox numpy
-    peers/bin/python benchmarks/peers/ct_iterative.py build/release/bin/ct_iterative
+    python3 -m venv peers && peers/bin/pip install itk-rtk astra-toolbox scikit-image numpy
+    sudo apt-get install plastimatch                       # without it the row is left out
+    peers/bin/python benchmarks/peers/ct_methods.py build/release/bin/ct_methods [N] [--check]
 
-The same files for all: a Shepp-Logan head as voxels and its exact projections. cone: 120 views of 128 x 128, 128^3 voxels;
-flat: 360 parallel views of 363, 256^2 pixels. Prints the times of a forward and a back projection (RTK: Joseph and its
-adjoint; ASTRA: its "linear" projector, which is Joseph's), of CGLS and SIRT where the peer has them, how far each forward
-projection is from the exact line integrals, and how far the two programs' results are from each other, all relative in the
-L2 norm. RTK's forward projection and Isocenter run on all cores, RTK's adjoint and ASTRA's CPU code on one. Quote the
-ratios of one run, not the seconds.
+A Shepp-Logan head (original contrast) as voxels and its exact projections. cone: N^3 voxels (128) from 15 N / 16 views of
+N x N; flat: (2 N)^2 pixels from 45 N / 16 parallel views. Each line is a process of its own: time of the method (the
+shortest of two or three runs where it is short), peak memory of the process, relative error from the exact line
+integrals (forward) or, in the head's cylinder, from the truth, and how far the image is from Isocenter's ("apart", both
+relative in the L2 norm). RTK and Isocenter run on all cores, ASTRA's CPU code, scikit-image and RTK's adjoint on one.
+Quote the ratios of one run, not the seconds. With --check it ends with 1 when something is farther apart than BOUNDS.
 """
+import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,8 +23,18 @@ import time
 
 import numpy as np
 
-CONE = dict(views=120, columns=128, rows=128, n=128, nz=128, voxel=2.0, cgls=5)
-FLAT = dict(views=360, columns=363, rows=1, n=256, nz=1, voxel=1.0, cgls=20, sirt=50)
+# Largest "apart" for programs that compute the same. CGLS: both in float32, whose rounding errors grow with the
+# iterations. RTK's SART divides by lengths in the box and spreads by interpolation: another method.
+BOUNDS = {("cone", "forward", "rtk"): 2e-6, ("cone", "fdk", "rtk"): 2e-5, ("flat", "forward", "astra"): 1e-4,
+          ("flat", "back", "astra"): 1e-4, ("flat", "sirt", "astra"): 1e-3, ("flat", "cgls", "astra"): 0.05,
+          ("flat", "fbp", "astra"): 0.03, ("flat", "fbp", "skimage"): 0.03, ("flat", "sart", "skimage"): 0.1,
+          ("cone", "cgls", "rtk"): 0.05, ("cone", "sart", "rtk"): 0.3}
+# By how much Isocenter's error may be larger than a peer's.
+WORSE = 1.03
+
+METHODS = {"cone": ("forward", "back", "fdk", "sart", "cgls"), "flat": ("forward", "back", "fbp", "sirt", "sart", "cgls")}
+PEERS = {("cone", "rtk"): ("forward", "back", "fdk", "sart", "cgls"), ("cone", "plastimatch"): ("fdk",),
+         ("flat", "astra"): ("forward", "back", "fbp", "sirt", "cgls"), ("flat", "skimage"): ("fbp", "sart")}
 
 
 def load(folder, name, shape):
@@ -32,7 +45,20 @@ def save(folder, name, array):
     np.ascontiguousarray(array, np.float32).tofile(os.path.join(folder, name + ".raw"))
 
 
-def timed(work, repeats=1):
+def stack_of(s):
+    return s["views"], s["rows"], s["columns"]
+
+
+def grid_of(s):
+    return s["nz"], s["n"], s["n"]
+
+
+def peak_mb():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+
+
+def timed(work, repeats):
     best = None
     for _ in range(repeats):
         begin = time.perf_counter()
@@ -42,11 +68,10 @@ def timed(work, repeats=1):
     return best, result
 
 
-def run_rtk(folder):
+def run_rtk(folder, s, method):
     import itk
     from itk import RTK as rtk
 
-    s = CONE
     image = itk.Image[itk.F, 3]
     # RTK's scanner turns around y: our (x, y, z) is its (x, z, -y).
     turn = lambda v: [float(v[0]), float(v[2]), float(-v[1])]
@@ -73,70 +98,202 @@ def run_rtk(folder):
         v.SetOrigin([-0.5 * (s["n"] - 1) * s["voxel"]] * 3)
         return v
 
-    shape, stack = (s["nz"], s["n"], s["n"]), (s["views"], s["rows"], s["columns"])
-    volume = volume_of(there(load(folder, "cone.truth", shape)))
+    shape, stack = grid_of(s), stack_of(s)
     measured = projections_of(load(folder, "cone.projections", stack))
+    zeros = lambda: volume_of(np.zeros(shape, np.float32))  # the filters work in place: each run gets its own
 
-    def forward():  # the filters work in place: each run gets its own zeros
+    def forward():
         f = rtk.JosephForwardProjectionImageFilter[image, image].New()
         f.SetInput(0, projections_of(np.zeros(stack, np.float32)))
-        f.SetInput(1, volume)
-        f.SetGeometry(geometry)
-        f.Update()
-        return itk.array_from_image(f.GetOutput())
+        f.SetInput(1, volume_of(there(load(folder, "cone.truth", shape))))
+        return f
 
     def back():
         f = rtk.JosephBackProjectionImageFilter[image, image].New()
-        f.SetInput(0, volume_of(np.zeros(shape, np.float32)))
+        f.SetInput(0, zeros())
         f.SetInput(1, measured)
+        return f
+
+    def fdk():
+        f = rtk.FDKConeBeamReconstructionFilter[image].New()
+        f.SetInput(0, zeros())
+        f.SetInput(1, measured)
+        f.GetRampFilter().SetTruncationCorrection(0.0)
+        f.GetRampFilter().SetHannCutFrequency(0.0)
+        return f
+
+    def with_projectors(f):
+        f.SetInput(0, zeros())
+        f.SetInput(1, measured)
+        f.SetForwardProjectionFilter(f.ForwardProjectionType_FP_JOSEPH)
+        f.SetBackProjectionFilter(f.BackProjectionType_BP_JOSEPH)
+        return f
+
+    def sart():
+        f = with_projectors(rtk.SARTConeBeamReconstructionFilter[image, image].New())
+        f.SetNumberOfIterations(s["sart"])
+        f.SetNumberOfProjectionsPerSubset(1)
+        f.SetLambda(s["relaxation"])
+        f.SetEnforcePositivity(False)
+        return f
+
+    def cgls():
+        f = with_projectors(rtk.ConjugateGradientConeBeamReconstructionFilter[image].New())
+        f.SetNumberOfIterations(s["cgls"])
+        return f
+
+    def work():
+        f = {"forward": forward, "back": back, "fdk": fdk, "sart": sart, "cgls": cgls}[method]()
         f.SetGeometry(geometry)
         f.Update()
         return itk.array_from_image(f.GetOutput())
 
-    times = {}
-    times["forward"], projected = timed(forward, 3)
-    times["back"], spread = timed(back, 2)
-    save(folder, "cone.forward.rtk", projected)
-    save(folder, "cone.back.rtk", back_again(spread))
-    print(json.dumps(times))
+    seconds, result = timed(work, 2 if method in ("forward", "fdk") else 1)
+    save(folder, f"cone.{method}.rtk", result if method == "forward" else back_again(result))
+    return seconds
 
 
-def run_astra(folder):
+def run_astra(folder, s, method):
     import astra
 
-    s = FLAT
     views = np.loadtxt(os.path.join(folder, "flat.views.txt"))
     middle = 0.5 * (s["columns"] - 1)
     rays = [[v[0], v[1], v[3] + middle * v[6], v[4] + middle * v[7], v[6], v[7]] for v in views]
+    half = 0.5 * s["n"] * s["voxel"]
     # ASTRA's first image row is at the largest y.
-    grid = astra.create_vol_geom(s["n"], s["n"])
+    grid = astra.create_vol_geom(s["n"], s["n"], -half, half, -half, half)
     detector = astra.create_proj_geom("parallel_vec", s["columns"], np.array(rays))
+    if method == "fbp":  # its filter takes angles only; ours count the other way round, y downwards
+        angles = np.arctan2(views[:, 7], views[:, 6])
+        detector = astra.create_proj_geom("parallel", float(np.hypot(views[0, 6], views[0, 7])), s["columns"], -angles)
     projector = astra.create_projector("linear", detector, grid)
+    sinogram = astra.data2d.create("-sino", detector, load(folder, "flat.projections", (s["views"], s["columns"])))
+    flip = method != "fbp"
     truth = load(folder, "flat.truth", (s["n"], s["n"]))[::-1]
-    measured = load(folder, "flat.projections", (s["views"], s["columns"]))
-    sinogram = astra.data2d.create("-sino", detector, measured)
+    name = {"forward": "FP", "back": "BP", "fbp": "FBP", "sirt": "SIRT", "cgls": "CGLS"}[method]
 
-    def run(algorithm, volume, data, iterations=1, options=None):
-        config = astra.astra_dict(algorithm)
+    def work():
+        image = astra.data2d.create("-vol", grid, truth if method == "forward" else 0)
+        data = astra.data2d.create("-sino", detector, 0) if method == "forward" else sinogram
+        config = astra.astra_dict(name)
         config["ProjectorId"] = projector
         config["ProjectionDataId"] = data
-        config["VolumeDataId" if algorithm == "FP" else "ReconstructionDataId"] = volume
-        config["option"] = options or {}
+        config["VolumeDataId" if method == "forward" else "ReconstructionDataId"] = image
+        config["option"] = {"MinConstraint": 0.0} if method == "sirt" else {}
+        if method == "fbp":
+            config["FilterType"] = "Ram-Lak"
         handle = astra.algorithm.create(config)
-        astra.algorithm.run(handle, iterations)
+        astra.algorithm.run(handle, s.get(method, 1))
         astra.algorithm.delete(handle)
+        result = astra.data2d.get(data if method == "forward" else image)
+        return result if method == "forward" or not flip else result[::-1]
 
-    times = {}
-    image, out = astra.data2d.create("-vol", grid, truth), astra.data2d.create("-sino", detector, 0)
-    times["forward"], _ = timed(lambda: run("FP", image, out), 2)
-    save(folder, "flat.forward.astra", astra.data2d.get(out))
-    times["back"], _ = timed(lambda: run("BP", image, sinogram), 2)
-    save(folder, "flat.back.astra", astra.data2d.get(image)[::-1])
-    for name, algorithm, options in (("cgls", "CGLS", None), ("sirt", "SIRT", {"MinConstraint": 0.0})):
-        result = astra.data2d.create("-vol", grid, 0)
-        times[name], _ = timed(lambda: run(algorithm, result, sinogram, s[name], options))
-        save(folder, "flat." + name + ".astra", astra.data2d.get(result)[::-1])
-    print(json.dumps(times))
+    seconds, result = timed(work, 2 if method in ("forward", "back", "fbp") else 1)
+    save(folder, f"flat.{method}.astra", result)
+    return seconds
+
+
+def run_skimage(folder, s, method):
+    from skimage.transform import iradon, iradon_sart
+
+    views = np.loadtxt(os.path.join(folder, "flat.views.txt"))
+    step = float(np.hypot(views[0, 6], views[0, 7]))
+    degrees = -np.degrees(np.arctan2(views[:, 7], views[:, 6]))
+    sinogram = load(folder, "flat.projections", (s["views"], s["columns"])).T
+    # Its pixels are as large as a column, and its axis is at column n // 2: the columns are moved by linear interpolation.
+    if abs(step - s["voxel"]) > 1e-9:
+        sys.exit("scikit-image needs pixels as large as columns")
+    n, columns = s["n"], s["columns"]
+    if method == "fbp":
+        seconds, result = timed(lambda: iradon(moved(sinogram, columns), theta=degrees, output_size=n + 1,
+                                               filter_name="ramp", circle=False), 2)
+    else:
+        wide = moved(sinogram, columns)  # iradon_sart: as many pixels as columns, the detector's circle
+        seconds, result = timed(lambda: iradon_sart(wide.astype(np.float64), theta=degrees, relaxation=s["relaxation"]), 1)
+    result = pixel_centres(np.asarray(result), n) / step
+    save(folder, f"flat.{method}.skimage", result)
+    return seconds
+
+
+def moved(sinogram, columns):
+    """Columns about an axis at (columns - 1) / 2, as odd columns about columns // 2."""
+    if columns % 2:
+        return sinogram
+    middle = 0.5 * (sinogram[1:] + sinogram[:-1])
+    return np.ascontiguousarray(middle)
+
+
+def pixel_centres(image, n):
+    """Pixels about size // 2 as n pixels about (n - 1) / 2, by linear interpolation."""
+    first = image.shape[0] // 2 - n // 2
+    part = image[first:first + n + 1, first:first + n + 1]
+    if n % 2:
+        return part[:n, :n]
+    if part.shape[0] < n + 1:
+        part = np.pad(part, ((0, n + 1 - part.shape[0]), (0, n + 1 - part.shape[1])), mode="edge")
+    return 0.25 * (part[:-1, :-1] + part[1:, :-1] + part[:-1, 1:] + part[1:, 1:])
+
+
+def run_plastimatch(folder, s, method):
+    """Its images are the stack's views, its geometry its own text. Its ramp filter takes rows as periodic, so they get a
+    border of zeros; the scale of its volume is fitted."""
+    views = np.loadtxt(os.path.join(folder, "cone.views.txt"))
+    border = s["columns"]
+    stack = np.pad(load(folder, "cone.projections", stack_of(s)), ((0, 0), (0, 0), (border, border)))
+    inputs = os.path.join(folder, "plastimatch")
+    os.makedirs(inputs, exist_ok=True)
+    u, v = 0.5 * (s["columns"] - 1), 0.5 * (s["rows"] - 1)
+    for k, view in enumerate(views):
+        source, origin, du, dv = view[0:3], view[3:6], view[6:9], view[9:12]
+        detector = origin + u * du + v * dv
+        sad, sid = np.linalg.norm(source), np.linalg.norm(source - detector)
+        normal, right = source / sad, du / np.linalg.norm(du)
+        down = -dv / np.linalg.norm(dv)  # its rows run downwards
+        step_u, step_v = np.linalg.norm(du), np.linalg.norm(dv)
+        extrinsic = np.eye(4)
+        extrinsic[:3, :3] = right, down, -normal
+        extrinsic[2, 3] = sad
+        intrinsic = np.array([[1 / step_u, 0, 0, 0], [0, 1 / step_v, 0, 0], [0, 0, 1 / sid, 0]])
+        rows = lambda m: "\n".join(" ".join(f"{x:18.10e}" for x in row) for row in m)
+        with open(os.path.join(inputs, f"p{k:04d}.txt"), "w") as text:
+            text.write(f"{u + border:18.10e} {v:18.10e}\n{rows(intrinsic @ extrinsic)}\n{sad:18.10e}\n{sid:18.10e}\n"
+                       f"{rows([-normal])}\nExtrinsic\n{rows(extrinsic)}\nIntrinsic\n{rows(intrinsic)}\n")
+        with open(os.path.join(inputs, f"p{k:04d}.pfm"), "wb") as pixels:
+            pixels.write(f"Pf\n{stack.shape[2]} {s['rows']}\n-1\n".encode() + stack[k][::-1].astype("<f4").tobytes())
+    size = s["n"] * s["voxel"]
+    out = os.path.join(folder, "plastimatch.mha")
+    begin = time.perf_counter()
+    done = subprocess.Popen(["plastimatch", "fdk", "-I", inputs, "-O", out, "-r", f"{s['n']} {s['n']} {s['nz']}", "-z",
+                             f"{size} {size} {size}", "-f", "ramp"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(done.pid, 0)
+    seconds = time.perf_counter() - begin
+    if status != 0:
+        sys.exit("plastimatch fdk failed")
+    with open(out, "rb") as file:
+        data = file.read()
+    volume = np.frombuffer(data[-4 * s["n"] ** 2 * s["nz"]:], "<f4").reshape(grid_of(s))
+    truth = load(folder, "cone.truth", grid_of(s))
+    inside = region(s)
+    scale, offset = np.polyfit(volume[inside].astype(np.float64), truth[inside].astype(np.float64), 1)
+    save(folder, f"cone.{method}.plastimatch", scale * volume + offset)
+    return seconds, usage.ru_maxrss / 1024
+
+
+def region(s):
+    """The cylinder that holds the head (0.46 of the field; 0.9 of its length along z)."""
+    radius = 0.46 * s["n"] * s["voxel"]
+    axis = lambda n: (np.arange(n) - 0.5 * (n - 1)) * s["voxel"]
+    x, y, z = axis(s["n"]), axis(s["n"]), axis(s["nz"])
+    return (z[:, None, None] ** 2 <= (0.5 * radius) ** 2) & (y[None, :, None] ** 2 + x[None, None, :] ** 2 <=
+                                                              (0.95 * radius) ** 2)
+
+
+def run_peer(peer, folder, scan, method):
+    s = json.load(open(os.path.join(folder, scan + ".json")))
+    run = {"rtk": run_rtk, "astra": run_astra, "skimage": run_skimage, "plastimatch": run_plastimatch}[peer]
+    result = run(folder, s, method)
+    seconds, memory = result if isinstance(result, tuple) else (result, peak_mb())
+    print(json.dumps({"time_s": seconds, "peak_mb": memory}))
 
 
 def last_json(command):
@@ -144,37 +301,64 @@ def last_json(command):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def difference(a, b):
-    return float(np.linalg.norm(a.astype(np.float64) - b) / np.linalg.norm(b.astype(np.float64)))
+def difference(a, b, where=None):
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    if where is not None:
+        a, b = a[where], b[where]
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
-def compare(folder, scan, s, peer, ours, theirs):
-    stack, grid = (s["views"], s["rows"], s["columns"]), (s["nz"], s["n"], s["n"])
-    exact, truth = load(folder, scan + ".projections", stack), load(folder, scan + ".truth", grid)
-    for what in theirs:
-        shape = stack if what == "forward" else grid
-        a, b = load(folder, f"{scan}.{what}.isocenter", shape), load(folder, f"{scan}.{what}.{peer}", shape)
-        line = (f"{scan:5} {what:8} isocenter {ours[what]:8.3f} s  {peer:6} {theirs[what]:8.3f} s  "
-                f"ratio {theirs[what] / ours[what]:7.1f}  apart {difference(a, b):.2e}")
-        if what == "forward":
-            line += f"  from the exact: {difference(a, exact):.4f} and {difference(b, exact):.4f}"
-        elif what != "back":
-            line += f"  from the truth: {difference(a, truth):.4f} and {difference(b, truth):.4f}"
-        print(line)
+def compare(program, folder, n, s, failures):
+    scan = s["scan"]
+    exact, truth = load(folder, scan + ".projections", stack_of(s)), load(folder, scan + ".truth", grid_of(s))
+    inside = region(s)
+    for method in METHODS[scan]:
+        shape = stack_of(s) if method == "forward" else grid_of(s)
+        where = None if method in ("forward", "back") else inside
+        reference, ours = None, None
+        for who in ["isocenter"] + [peer for (of, peer), methods in PEERS.items() if of == scan and method in methods]:
+            if who == "plastimatch" and not shutil.which("plastimatch"):
+                continue
+            command = [program, "run", folder, str(n), scan, method] if who == "isocenter" else \
+                [sys.executable, os.path.abspath(__file__), "--peer", who, folder, scan, method]
+            figures = last_json(command)
+            result = load(folder, f"{scan}.{method}.{who}", shape)
+            against = exact if method == "forward" else None if method == "back" else truth
+            error = None if against is None else difference(result, against, where)
+            line = f"{scan:5} {method:8} {who:12} {figures['time_s']:9.3f} s {figures['peak_mb']:7.0f} MB"
+            line += "  error   -   " if error is None else f"  error {error:.4f}"
+            if who == "isocenter":
+                reference, ours = result, (figures["time_s"], error)
+            else:
+                apart = difference(result, reference, where)
+                line += f"  {figures['time_s'] / ours[0]:7.1f} times ours  apart {apart:.1e}"
+                bound = BOUNDS.get((scan, method, who))
+                if bound is not None and not apart < bound:
+                    failures.append(f"{scan} {method} {who}: apart {apart:.2e}, bound {bound:g}")
+                if error is not None and ours[1] > WORSE * error:
+                    failures.append(f"{scan} {method}: error {ours[1]:.4f}, {who}'s {error:.4f}")
+            print(line, flush=True)
 
 
 def main():
-    if len(sys.argv) == 3 and sys.argv[1] in ("--rtk", "--astra"):
-        return run_rtk(sys.argv[2]) if sys.argv[1] == "--rtk" else run_astra(sys.argv[2])
-    if len(sys.argv) != 2:
+    if len(sys.argv) == 6 and sys.argv[1] == "--peer":
+        return run_peer(*sys.argv[2:])
+    arguments = [a for a in sys.argv[1:] if a != "--check"]
+    if not 1 <= len(arguments) <= 2:
         sys.exit(__doc__)
+    program, n = arguments[0], int(arguments[1]) if len(arguments) == 2 else 128
+    failures = []
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.argv[1], "write", folder], check=True)
-        ours = last_json([sys.argv[1], "run", folder])
-        for scan, s, peer in (("cone", CONE, "rtk"), ("flat", FLAT, "astra")):
-            theirs = last_json([sys.executable, os.path.abspath(__file__), "--" + peer, folder])
-            compare(folder, scan, s, peer, ours[scan], theirs)
-        print(json.dumps(ours))
+        written = subprocess.run([program, "write", folder, str(n)], check=True, stdout=subprocess.PIPE, text=True)
+        for line in written.stdout.strip().splitlines():
+            s = json.loads(line)
+            with open(os.path.join(folder, s["scan"] + ".json"), "w") as file:
+                file.write(line)
+            compare(program, folder, n, s, failures)
+    for failure in failures:
+        print("WORSE OR APART:", failure)
+    if "--check" in sys.argv and failures:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
