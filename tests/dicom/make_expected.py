@@ -21,7 +21,8 @@ from dicom_read import scaling, theirs  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parent / "data"
 CHEST = ROOT.parents[2] / "phantoms" / "ct_chest_lidc-idri-0314"
 # Lossy JPEG: decoders differ by a grey level, so only the lossless files have one right answer.
-LOSSY = {"modalities/ect_2frames_jpegext_no_bot.dcm", "syntax/SC_rgb_dcmtk__eb_cy_s2.dcm"}
+LOSSY = {"modalities/ect_2frames_jpegext_no_bot.dcm", "syntax/SC_rgb_dcmtk__eb_cy_s2.dcm",
+         "syntax/HTJ2K_08_RGB.dcm", "syntax/JPEG2000.dcm"}
 
 
 def line_of(path):

@@ -1,0 +1,184 @@
+// docs/dicom/support.md: what is read and written, found out by reading and compared with the page.
+// ISOCENTER_UPDATE_DOCS=1 writes the page anew.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <isocenter/error.hpp>
+#include <sstream>
+
+#include "dicom/frame_decoder.hpp"
+#include "dicom/picture.hpp"
+#include "dicom/read_segmentation.hpp"
+#include "dicom/read_structures.hpp"
+#include "dicom/single_object.hpp"
+#include "dicom/synthetic_series.hpp"
+#include "dicom/toolkit.hpp"
+
+namespace {
+
+using namespace isocenter::detail::dicom;
+using namespace isocenter::testing;
+namespace fs = std::filesystem;
+
+const fs::path data = ISOCENTER_TEST_DATA;
+const fs::path page = fs::path(ISOCENTER_SOURCE_DIR) / "docs" / "dicom" / "support.md";
+
+/// Decodes every frame; "" or why it could not.
+std::string read_all(const fs::path& file) {
+  try {
+    const Image image = open_image(file.string());
+    const auto pixels = static_cast<std::size_t>(image.format.rows) * static_cast<std::size_t>(image.format.columns);
+    const bool colour = image.format.samples_per_pixel > 1 || image.palette != nullptr;
+    std::vector<float> values(colour ? 0 : pixels);
+    std::vector<std::uint8_t> rgb(colour ? 3 * pixels : 0);
+    FrameDecoder decoder;
+    PictureReader pictures;
+    if (colour && !why_no_picture(image).empty()) return why_no_picture(image);
+    for (const Frame& f : image.frames)
+      if (colour)
+        pictures.read(image, f.number, {}, rgb);
+      else
+        decoder.decode(image, f, f.rescale.value_or(Rescale{}), values);
+    return {};
+  } catch (const isocenter::Error& e) {
+    return e.what();
+  }
+}
+
+struct Syntax {
+  const char* uid;
+  const char* sample;  ///< below tests/dicom/data; "" for a slice that DCMTK compresses here; null: none
+  bool written;        ///< by one of the sinks
+};
+
+// Every transfer syntax of PS3.6 annex A that an image may have and that is not retired, and the retired JPEG ones.
+constexpr Syntax syntaxes[] = {
+    {"1.2.840.10008.1.2", "syntax/MR_small_implicit.dcm", false},
+    {"1.2.840.10008.1.2.1", "syntax/MR_small.dcm", true},
+    {"1.2.840.10008.1.2.1.99", "syntax/image_dfl.dcm", false},
+    {"1.2.840.10008.1.2.2", "syntax/MR_small_bigendian.dcm", false},
+    {"1.2.840.10008.1.2.5", "syntax/MR_small_RLE.dcm", true},
+    {"1.2.840.10008.1.2.4.50", "syntax/SC_rgb_dcmtk__eb_cy_s2.dcm", true},
+    {"1.2.840.10008.1.2.4.51", "modalities/ect_2frames_jpegext_no_bot.dcm", false},
+    {"1.2.840.10008.1.2.4.53", "", false},
+    {"1.2.840.10008.1.2.4.55", "", false},
+    {"1.2.840.10008.1.2.4.57", "", false},
+    {"1.2.840.10008.1.2.4.70", "", false},
+    {"1.2.840.10008.1.2.4.80", "syntax/MR_small_jpeg_ls_lossless.dcm", false},
+    {"1.2.840.10008.1.2.4.81", "syntax/JPEGLSNearLossless_16.dcm", false},
+    {"1.2.840.10008.1.2.4.90", "syntax/MR_small_jp2klossless.dcm", false},
+    {"1.2.840.10008.1.2.4.91", "syntax/JPEG2000.dcm", false},
+    {"1.2.840.10008.1.2.4.201", nullptr, false},
+    {"1.2.840.10008.1.2.4.202", nullptr, false},
+    {"1.2.840.10008.1.2.4.203", "syntax/HTJ2K_08_RGB.dcm", false},
+    {"1.2.840.10008.1.2.8.1", "modalities/seg_liver_1bit_deflate.dcm", false},
+    {"1.2.840.10008.1.2.4.100", nullptr, false},
+    {"1.2.840.10008.1.2.4.102", nullptr, false},
+    {"1.2.840.10008.1.2.4.107", nullptr, false},
+    {"1.2.840.10008.1.2.4.110", nullptr, false},
+    {"1.2.840.10008.1.2.4.112", nullptr, false},
+};
+
+std::string read_word(const Syntax& s) {
+  if (!transfer_syntax(s.uid).readable) return "no";
+  if (s.sample == nullptr) return "yes (the codec of 1.2.840.10008.1.2.4.203; no sample here)";
+  if (*s.sample != 0) {
+    EXPECT_EQ(read_all(data / s.sample), "") << s.uid;
+    return "yes";
+  }
+  const ScratchFolder folder;
+  SyntheticSlice slice;
+  slice.bits_allocated = slice.bits_stored = 8;
+  slice.transfer_syntax = s.uid;
+  write_slice(folder / "s.dcm", slice);
+  EXPECT_EQ(read_all(folder / "s.dcm"), "") << s.uid;
+  return "yes";
+}
+
+struct Kind {
+  const char* what;
+  const char* sample;
+  const char* read_by;
+  const char* written_by;
+};
+
+constexpr const char* volume = "dicom_series_source";
+constexpr const char* frames = "dicom_frames_source";
+constexpr const char* labels = "dicom_seg_source";
+
+constexpr Kind kinds[] = {
+    {"8 bits, unsigned", "syntax/image_dfl.dcm", frames, "dicom_secondary_capture_sink"},
+    {"7 in 8 bits", "syntax/JLSL_08_07_0_1F.dcm", frames, ""},
+    {"12 in 16 bits, signed, other bits in use", "modalities/mr_12bit_signed_junk_bits.dcm", volume, ""},
+    {"15 in 16 bits, signed", "syntax/JLSL_16_15_1_1F.dcm", frames, ""},
+    {"16 bits, signed", "syntax/CT_small.dcm", volume, "dicom_series_sink"},
+    {"32 bits", "modalities/rtdose_32bit.dcm", volume, ""},
+    {"1 bit", "modalities/seg_liver_1bit_j2k.dcm", labels, "dicom_seg_sink"},
+    {"float", "modalities/parametric_map_float.dcm", volume, ""},
+    {"double", "modalities/parametric_map_double.dcm", volume, ""},
+    {"RGB, planar configuration 0", "syntax/SC_rgb_small_odd.dcm", frames, "dicom_secondary_capture_sink"},
+    {"RGB, planar configuration 1", "syntax/color-pl.dcm", frames, ""},
+    {"RGB, 16 bits (shown with 8)", "syntax/SC_rgb_rle_16bit_2frame.dcm", frames, ""},
+    {"RGB, 32 bits (shown with 8)", "syntax/SC_rgb_rle_32bit.dcm", frames, ""},
+    {"YBR_FULL_422, uncompressed", "syntax/SC_ybr_full_422_uncompressed.dcm", frames, ""},
+    {"YBR, JPEG", "syntax/SC_rgb_dcmtk__eb_cy_s2.dcm", frames, "dicom_secondary_capture_sink"},
+    {"YBR_RCT, JPEG 2000", "syntax/GDCMJ2K_TextGBR.dcm", frames, ""},
+    {"PALETTE COLOR", "modalities/us_palette_rle.dcm", frames, ""},
+    {"CT", "syntax/CT_small.dcm", volume, "dicom_series_sink"},
+    {"MR", "syntax/MR_small.dcm", volume, "dicom_series_sink"},
+    {"enhanced MR", "modalities/emr_xa10_siemens.dcm", volume, ""},
+    {"enhanced CT", "modalities/ect_2frames_jpegext_no_bot.dcm", volume, ""},
+    {"RT Dose", "modalities/rtdose_32bit.dcm", volume, ""},
+    {"parametric map", "modalities/parametric_map_float.dcm", volume, ""},
+    {"segmentation, binary", "modalities/seg_liver_1bit_rle.dcm", labels, "dicom_seg_sink"},
+    {"segmentation, fractional", "modalities/seg_ct_fractional.dcm", labels, ""},
+    {"ultrasound", "modalities/us_palette_rle.dcm", frames, ""},
+    {"secondary capture, multi-frame", "syntax/SC_rgb_rle_16bit_2frame.dcm", frames, "dicom_secondary_capture_sink"},
+    {"RT Structure Set", "modalities/rtstruct.dcm", "dicom_rtss_source", ""},
+};
+
+void check_kind(const Kind& k) {
+  const std::string file = (data / k.sample).string();
+  if (std::string(k.read_by) == "dicom_rtss_source") {
+    EXPECT_FALSE(open_structure_set(file).structures.empty());
+    return;
+  }
+  EXPECT_EQ(read_all(file), "") << k.what;
+  if (k.read_by == labels) {
+    EXPECT_FALSE(open_segmentation(file).segments.empty()) << k.what;
+  }
+  if (k.read_by == volume) {
+    EXPECT_EQ(open_image(file).no_volume, "") << k.what;
+  }
+}
+
+std::string generated() {
+  std::ostringstream out;
+  out << "# What the dicom module reads and writes\n\n"
+         "Written by `tests/dicom/support_test.cpp` from what it could read (`ISOCENTER_UPDATE_DOCS=1` writes it "
+         "anew).\n\n"
+         "## Transfer syntaxes\n\n| UID | name | read | written |\n|---|---|---|---|\n";
+  for (const Syntax& s : syntaxes)
+    out << "| " << s.uid << " | " << transfer_syntax(s.uid).name << " | " << read_word(s) << " | "
+        << (s.written ? "yes" : "no") << " |\n";
+  out << "\n## Pixels and objects\n\n| what | read by | written by |\n|---|---|---|\n";
+  for (const Kind& k : kinds) {
+    check_kind(k);
+    out << "| " << k.what << " | `" << k.read_by << "` | "
+        << (*k.written_by == 0 ? std::string("-") : "`" + std::string(k.written_by) + "`") << " |\n";
+  }
+  return out.str();
+}
+
+TEST(DicomSupport, ThePageSaysWhatIsRead) {
+  use_dcmtk();
+  const std::string text = generated();
+  if (std::getenv("ISOCENTER_UPDATE_DOCS") != nullptr) std::ofstream(page) << text;
+  std::ifstream in(page);
+  const std::string found((std::istreambuf_iterator<char>(in)), {});
+  EXPECT_EQ(found, text) << "run dicom_tests with ISOCENTER_UPDATE_DOCS=1 and look at the difference";
+}
+
+}  // namespace
