@@ -85,6 +85,9 @@ class HeaderReader {
 
   void parse(Sniffed kind) {
     structure_ = check_structure(file_, kind == Sniffed::part10);
+    // Some writers leave the preamble away and begin with the file meta information.
+    std::uint8_t group[2] = {};
+    const bool has_meta = kind == Sniffed::part10 || (file_.read(0, group) && group[0] == 0x02 && group[1] == 0);
     if (!structure_.problem.empty()) {
       add(FindingCode::unreadable, Severity::error, "the header cannot be parsed: " + structure_.problem,
           "copy or export the file again from where it came");
@@ -94,12 +97,11 @@ class HeaderReader {
     DcmFileFormat format;
     DcmInputFileStream stream(OFFilename(path_.c_str()));
     DcmDataset& dataset = *format.getDataset();
-    DcmObject& whole = kind == Sniffed::part10 ? static_cast<DcmObject&>(format) : dataset;
+    DcmObject& whole = has_meta ? static_cast<DcmObject&>(format) : dataset;
     whole.transferInit();
     const OFCondition status =
-        kind == Sniffed::part10
-            ? format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData)
-            : dataset.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData);
+        has_meta ? format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData)
+                 : dataset.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData);
     whole.transferEnd();
     if (status.bad()) {
       failed_parse(kind, status, stream.eos(), log.first(), dataset);

@@ -232,7 +232,9 @@ Structure walk(ByteSource& source, Encoding encoding, bool deflated) {
 
 Structure check_structure(const InputFile& file, bool part10) {
   ByteSource source(file, part10 ? 132 : 0);
-  if (!part10) return walk(source, guess_encoding(file, 0), false);
+  std::uint8_t group[2] = {};
+  const bool bare_meta = !part10 && file.read(0, group) && u16(group, false) == 0x0002U;
+  if (!part10 && !bare_meta) return walk(source, guess_encoding(file, 0), false);
   const std::string syntax = read_meta(source, file);
   const bool deflated = syntax == "1.2.840.10008.1.2.1.99" || syntax == "1.2.840.10008.1.2.4.95";
   Encoding encoding{syntax != "1.2.840.10008.1.2", syntax == "1.2.840.10008.1.2.2"};

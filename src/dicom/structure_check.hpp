@@ -19,7 +19,8 @@ struct Structure {
 };
 
 /// Walks tags and lengths up to the pixel data without reading values. What the walk does not understand is left to the
-/// parser to judge. `part10`: preamble and file meta information stand before the data set.
+/// parser to judge. `part10`: preamble and file meta information stand before the data set; without a preamble, file
+/// meta information is known by its group.
 Structure check_structure(const InputFile& file, bool part10);
 
 }  // namespace isocenter::detail::dicom
