@@ -1,9 +1,11 @@
 #include <cmath>
+#include <fstream>
 #include <isocenter/recon/phase_sort.hpp>
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
 #include "recon/copy_views.hpp"
+#include "recon/geometry_text.hpp"
 #include "recon/motion_phase.hpp"
 
 namespace isocenter::detail {
@@ -52,18 +54,21 @@ class PhaseSortOperator : public OperatorBase<PhaseSort> {
                       "set period_s to the length of one cycle, or source to signal");
       return {params.start_s, params.start_s + params.period_s};
     }
-    const std::span<const double> signal = input.numbers("motion.signal");
-    if (signal.empty())
+    const bool from_file = params.source == PhaseSource::file;
+    const std::vector<double> read = from_file ? read_signal() : std::vector<double>();
+    const std::span<const double> signal = from_file ? std::span<const double>(read) : input.numbers("motion.signal");
+    const std::string what = from_file ? "'" + params.signal_file + "'" : "motion.signal";
+    if (signal.empty() && !from_file)
       throw Failure(ErrorCode::bad_data, "source is signal, and the projections have no attribute motion.signal",
                     "set it (one number a view), or set source to period and period_s to the length of one cycle");
     if (signal.size() != views.size())
-      throw Failure(ErrorCode::bad_data,
-                    "motion.signal has " + std::to_string(signal.size()) + " numbers for " +
-                        std::to_string(views.size()) + " views",
-                    "give one number for each view");
+      throw Failure(
+          ErrorCode::bad_data,
+          what + " has " + std::to_string(signal.size()) + " numbers for " + std::to_string(views.size()) + " views",
+          "give one number for each view");
     for (std::size_t n = 0; n < signal.size(); ++n)
       if (!std::isfinite(signal[n]))
-        throw Failure(ErrorCode::bad_data, "motion.signal is not a number at view " + std::to_string(n),
+        throw Failure(ErrorCode::bad_data, what + " is not a number at view " + std::to_string(n),
                       "give the signal's value at each view, or set source to period");
     for (std::size_t n = 1; n < views.size(); ++n)
       if (views[n].time_s < views[n - 1].time_s)
@@ -71,9 +76,24 @@ class PhaseSortOperator : public OperatorBase<PhaseSort> {
                       "give the views in the order of their time stamps");
     std::vector<double> starts = exhalation_times(signal, views);
     if (starts.size() < 2)
-      throw Failure(ErrorCode::bad_data, "motion.signal holds no full cycle",
+      throw Failure(ErrorCode::bad_data, what + " holds no full cycle",
                     "record at least two exhalations, or set source to period and period_s to the length of one cycle");
     return starts;
+  }
+
+  std::vector<double> read_signal() const {
+    if (params.signal_file.empty())
+      throw Failure(ErrorCode::invalid_argument, "source is file and signal_file is empty",
+                    "name the file that amsterdam_shroud wrote, or another with one number a view");
+    std::ifstream file(params.signal_file);
+    if (!file)
+      throw Failure(ErrorCode::bad_data, "signal_file '" + params.signal_file + "' cannot be read",
+                    "check the path; relative ones start at the working folder");
+    std::vector<double> signal;
+    std::string line;
+    for (std::size_t n = 1; std::getline(file, line); ++n)
+      for (const double v : numbers_of(line, {&params.signal_file, n})) signal.push_back(v);
+    return signal;
   }
 };
 
