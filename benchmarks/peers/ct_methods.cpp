@@ -1,5 +1,6 @@
 // Our side of benchmarks/peers/ct_methods.py.
-//   ct_methods write DIR N              a cone-beam scan for N^3 voxels and a 2-D parallel one for (2 N)^2 pixels of
+//   ct_methods write DIR N              a cone-beam scan for N^3 voxels and a 2-D parallel one for (2 N + 1)^2 pixels
+//   of
 //                                       Shepp-Logan (original contrast): truth, exact projections and geometry, as raw
 //                                       float32 and text
 //   ct_methods run DIR N SCAN METHOD    one method on one scan (cone, flat); writes what it gives, prints time and
@@ -33,19 +34,43 @@ struct Scan {
   std::string name;
   ic::PhantomBeam beam;
   std::int64_t views, columns, rows, n, nz;
-  double step_mm, arc_deg;
+  double step_mm, voxel_mm, arc_deg;
   std::int64_t cgls_iterations, sirt_iterations, sart_iterations;
   double sart_relaxation;
-  double voxel_mm() const { return field_mm / static_cast<double>(n); }
 };
 
 Scan scan_of(const std::string& name, std::int64_t n) {
+  const double half = 0.5 * field_mm / static_cast<double>(n);
   if (name == "cone")
-    return {name, ic::PhantomBeam::cone, n * 15 / 16, n, n, n, n, 384.0 / static_cast<double>(n), 360, 5, 5, 1, 0.3};
-  if (name == "flat")
-    return {name, ic::PhantomBeam::parallel,      n * 45 / 16, n * 17 / 6, 1,  2 * n,
-            1,    128.0 / static_cast<double>(n), 180,         20,         50, 1,
-            0.15};
+    return {.name = name,
+            .beam = ic::PhantomBeam::cone,
+            .views = n * 15 / 16,
+            .columns = n,
+            .rows = n,
+            .n = n,
+            .nz = n,
+            .step_mm = 3 * half,
+            .voxel_mm = 2 * half,
+            .arc_deg = 360,
+            .cgls_iterations = 5,
+            .sirt_iterations = 5,
+            .sart_iterations = 1,
+            .sart_relaxation = 0.3};
+  if (name == "flat")  // odd, with pixels as large as columns, as scikit-image wants it
+    return {.name = name,
+            .beam = ic::PhantomBeam::parallel,
+            .views = n * 45 / 16,
+            .columns = n * 17 / 6 | 1,
+            .rows = 1,
+            .n = 2 * n + 1,
+            .nz = 1,
+            .step_mm = half,
+            .voxel_mm = half,
+            .arc_deg = 180,
+            .cgls_iterations = 20,
+            .sirt_iterations = 50,
+            .sart_iterations = 1,
+            .sart_relaxation = 0.15};
   throw std::invalid_argument("there is no scan '" + name + "': cone or flat");
 }
 
@@ -99,7 +124,7 @@ void write(const ic::Context& context, const fs::path& folder, const Scan& s) {
                                                                 .nx = s.n,
                                                                 .ny = s.n,
                                                                 .nz = s.nz,
-                                                                .spacing_mm = {s.voxel_mm()},
+                                                                .spacing_mm = {s.voxel_mm},
                                                                 .samples = 4,
                                                                 .unit = ic::PhantomUnit::per_mm})
                               .output);
@@ -109,7 +134,7 @@ void write(const ic::Context& context, const fs::path& folder, const Scan& s) {
       "%.17g, "
       "\"cgls\": %lld, \"sirt\": %lld, \"sart\": %lld, \"relaxation\": %g}\n",
       s.name.c_str(), static_cast<long long>(s.views), static_cast<long long>(s.columns),
-      static_cast<long long>(s.rows), static_cast<long long>(s.n), static_cast<long long>(s.nz), s.voxel_mm(),
+      static_cast<long long>(s.rows), static_cast<long long>(s.n), static_cast<long long>(s.nz), s.voxel_mm,
       static_cast<long long>(s.cgls_iterations), static_cast<long long>(s.sirt_iterations),
       static_cast<long long>(s.sart_iterations), s.sart_relaxation);
 }
@@ -160,7 +185,7 @@ ic::Projections read_scan(const ic::Context& context, const fs::path& folder, co
 
 void run_forward(const ic::Context& context, const fs::path& folder, const Scan& s, const fs::path& out) {
   const ic::Projections p = read_scan(context, folder, s);
-  const double mm = s.voxel_mm();
+  const double mm = s.voxel_mm;
   const ic::Volume truth =
       ic::Volume::own(read_floats(folder / (s.name + ".truth.raw"), static_cast<std::size_t>(s.n * s.n * s.nz)), s.n,
                       s.n, s.nz, ic::Geometry::centred(s.n, s.n, s.nz, {mm, mm, mm}), "1/mm");
@@ -183,7 +208,7 @@ void run_from_views(const ic::Context& context, const fs::path& folder, const Sc
   const ic::Projections p = read_scan(context, folder, s);
   params.nx = params.ny = s.n;
   if constexpr (requires { params.nz; }) params.nz = s.nz;
-  params.spacing_mm = {s.voxel_mm()};
+  params.spacing_mm = {s.voxel_mm};
   if constexpr (requires { params.unit; }) params.unit = decltype(params.unit)::per_mm;
   ic::Pipeline pipeline(context);
   const auto in = pipeline.add_input("in", p);

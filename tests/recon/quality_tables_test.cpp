@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "correction_test_data.hpp"
 #include "quality_test_data.hpp"
 
 namespace isocenter::testing {
@@ -91,6 +92,9 @@ TEST_P(Quality, OfEveryMethodInEveryGeometryIsThatOfTheTable) {
     const Projections scan = scan_of_setup(s, head(true), 1e5);
     for (int m = 0; m < 7; ++m) {
       const Volume image = image_of(options(), static_cast<Method>(m), s, scan, &prior);
+      const auto middle = static_cast<std::size_t>(s.nz / 2 * s.n * s.n), size = static_cast<std::size_t>(s.n * s.n);
+      picture(("quality_" + std::to_string(g) + "_" + std::to_string(m)).c_str(), image.values().subspan(middle, size),
+              static_cast<int>(s.n), static_cast<int>(s.n), -1000, 0);
       const Figures f = figures_of(s, image, truth), &least = table[g].reached[m];
       std::printf("| %s | %s | %.1f | %.2f | %.4f |\n", s.name, method_names[m], f.rmse_hu, f.psnr_db, f.ssim);
       EXPECT_LT(f.rmse_hu, 1.03 * least.rmse_hu + 0.05) << s.name << ", " << method_names[m];
