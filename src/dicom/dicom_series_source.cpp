@@ -1,6 +1,10 @@
 #include "dicom_series_source.hpp"
 
+#include <cmath>
+
+#include "dataset_values.hpp"
 #include "inspect.hpp"
+#include "single_object.hpp"
 #include "source_metadata.hpp"
 
 namespace isocenter::detail::dicom {
@@ -26,6 +30,30 @@ void pass_warnings(const Report& report, const LoadPlan& load, PlanContext& plan
       continue;
     plan.warn((f.file.empty() ? "" : "'" + f.file + "': ") + f.what, f.fix);
   }
+}
+
+/// Seconds between two values of the fourth axis: as asked; from trigger times; the repetition time where time points
+/// are told apart by number alone; else 1, and a warning says that it stands for one value.
+double time_step(const LoadPlan& load, double asked, PlanContext& plan) {
+  if (asked > 0) return asked;
+  const std::vector<double>& values = load.axis_values;
+  const double mean = (values.back() - values.front()) / (load.times - 1);
+  bool even = mean > 0;
+  for (std::size_t i = 1; i < values.size(); ++i)
+    even = even && std::fabs(values[i] - values[i - 1] - mean) <= 0.02 * mean;
+  if (load.axis_name.rfind(attribute::trigger_time.keyword, 0) == 0 && even) return mean / 1000;
+  const bool counted = load.axis_name.rfind("Temporal", 0) == 0 || load.axis_name.rfind("repetition", 0) == 0 ||
+                       load.axis_name.rfind(attribute::acquisition_number.keyword, 0) == 0;
+  constexpr Attribute repetition_time{0x0018, 0x0080, "RepetitionTime"};
+  DcmFileFormat header;
+  open_header(load.report->images[static_cast<std::size_t>(load.planes.front().image)].path, header);
+  if (const auto ms = number(*header.getDataset(), repetition_time); counted && ms && *ms > 0) {
+    plan.fact("time_step", text(repetition_time) + " = " + text_value(*header.getDataset(), repetition_time) + " ms");
+    return *ms / 1000;
+  }
+  plan.warn("the steps along " + load.axis_name + " are no even times; the time step of 1 s stands for one value",
+            "take the values from the attribute volume.fourth_axis_values, or set time_step_s");
+  return 1;
 }
 
 }  // namespace
@@ -54,7 +82,8 @@ void DicomSeriesSourceOperator::plan(PlanContext& plan) {
   pass_warnings(report_, load_, plan);
 
   const StackGeometry& g = load_.grid;
-  const Geometry geometry = geometry_of(g);
+  Geometry geometry = geometry_of(g);
+  if (load_.times > 1) geometry.time_step_s = time_step(load_, params.time_step_s, plan);
   const char* unit = load_.unit.c_str();
   Volume described = load_.times > 1 ? Volume::describe(g.nx, g.ny, g.nz, load_.times, geometry, unit)
                                      : Volume::describe(g.nx, g.ny, g.nz, geometry, unit);

@@ -51,6 +51,7 @@ struct DicomSeriesSource {
     DicomFault bad_files = DicomFault::refuse;
     DicomFault missing_rescale = DicomFault::refuse;
     DicomFourthAxis fourth_axis = DicomFourthAxis::none;
+    double time_step_s = 0;
     DicomSuv suv = DicomSuv::none;
     DicomVendorScale vendor_scale = DicomVendorScale::none;
     static constexpr const char* axis_choices[] = {"none",    "any",           "time",          "echo",
@@ -79,6 +80,8 @@ struct DicomSeriesSource {
                  "CT or PET images without RescaleSlope and RescaleIntercept."),
           choice(&Params::fourth_axis, "fourth_axis", axis_choices,
                  "Stacks of one grid that differ in this alone become one 4-D volume; any: whatever tells them apart."),
+          param(&Params::time_step_s, "time_step_s", Unit::s, 0, 1e6,
+                "Between two values of the fourth axis; 0: from TriggerTime or RepetitionTime, else 1 for each value."),
           choice(&Params::suv, "suv", suv_choices, "PET values as standardised uptake by body weight, g/ml."),
           choice(&Params::vendor_scale, "vendor_scale", vendor_choices,
                  "philips: MR values in the scanner's floating point scale, by the private MRScaleSlope."),
