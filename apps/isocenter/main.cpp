@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
   app.footer(examples);
   app.require_subcommand(1);
   add_run(app, globals, action);
+  add_convert(app, globals, action);
   add_inspect(app, globals, action);
   add_operators(app, globals, action);
   add_describe(app, globals, action);
