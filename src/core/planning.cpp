@@ -64,6 +64,7 @@ class SessionPlanner {
         options.device == nullptr || *options.device == '\0' ? "cpu" : options.device, &session_.device_why);
     for (const int index : pipeline_.check()) plan_node(index, device);
     choose_in_flight(options);
+    agree_with_others();
     allocate();
   }
 
@@ -120,6 +121,9 @@ class SessionPlanner {
       if (pipeline_.used(index, out->port) && out->description->tensors.empty())
         throw Failure(ErrorCode::internal, node.where() + " did not describe its output '" + out->name + "'",
                       "set the output's description in plan");
+    // What all processes could write, one writes.
+    if (const auto* others = isocenter_context_communicator(session_.context.get()); others != nullptr)
+      node.idle = node.idle || (node.outputs.empty() && others->rank > 0);
     node.record = record_of(node);
     node.ancestors.push_back(static_cast<int>(session_.nodes.size()) - 1);
     stamp_provenance(node);
@@ -340,6 +344,40 @@ class SessionPlanner {
                   "the plan needs " + format_bytes(needed) + " on '" + device.name + "' and the budget is " +
                       format_bytes(budget) + " (the largest: " + text + ")",
                   "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight");
+  }
+
+  /// Processes that share a volume must do the same: they would wait for one another in different places otherwise.
+  void agree_with_others() const {
+    const auto* others = isocenter_context_communicator(session_.context.get());
+    if (others == nullptr) return;
+    if (std::none_of(session_.nodes.begin(), session_.nodes.end(),
+                     [](const auto& n) { return n->type != nullptr && n->is_copy && n->name.ends_with("->whole"); }))
+      throw Failure(
+          ErrorCode::unsupported,
+          std::to_string(others->ranks) + " processes run this pipeline, and none of its nodes shares its work",
+          "start one process");
+    std::string told;
+    for (const auto& n : session_.nodes) {
+      if (n->type == nullptr) continue;
+      told += n->name + " " + n->type->name + "\n";
+      for (std::uint32_t p = 0; p < n->type->parameter_count; ++p)
+        if ((n->type->parameters[p].flags & ISOCENTER_PARAMETER_PATH) == 0)
+          told += n->values.values.at(n->type->parameters[p].name).text + "\n";
+    }
+    std::uint64_t digest = 14695981039346656037U;  // FNV-1a
+    for (const char c : told) digest = (digest ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    std::vector<double> of_rank(static_cast<std::size_t>(others->ranks), 0.0);
+    of_rank[static_cast<std::size_t>(others->rank)] = static_cast<double>(digest >> 12);
+    const std::int32_t channel = others->open_channel(others->user);
+    call([&](auto* e) {
+      return others->sum(others->user, channel, of_rank.data(), of_rank.size(), ISOCENTER_FLOAT64, nullptr, nullptr, e);
+    });
+    for (std::size_t r = 1; r < of_rank.size(); ++r)
+      if (of_rank[r] != of_rank[0])
+        throw Failure(ErrorCode::invalid_argument,
+                      "rank " + std::to_string(r) + " of " + std::to_string(of_rank.size()) +
+                          " runs a pipeline with other nodes or parameters than rank 0",
+                      "start all ranks with the same command");
   }
 
   void allocate() {

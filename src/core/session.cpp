@@ -169,6 +169,11 @@ bool isocenter_session::spread_item(Node& node, Item& item) {
 
 /// Runs a node on what it took, and hands on what is complete. False when the session stops.
 bool isocenter_session::work_item(Node& node, Item& item) {
+  if (node.idle) {
+    for (auto& in : node.inputs)
+      if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+    return true;
+  }
   if (node.spread > 1) return spread_item(node, item);
   const std::int64_t group = item.sequence / node.gather;
   if (group != node.group) node.group_failed = false;  // outputs of a group whose end was lost serve the next one

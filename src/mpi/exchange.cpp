@@ -62,11 +62,11 @@ void Exchange::refuse_left(int peer) {
     if (!left.has) continue;
     const std::string who = "rank " + std::to_string(r) + " of " + std::to_string(ranks_);
     if (!left.message.empty())
-      throw Failure(ErrorCode::device_lost, who + " has failed: " + left.message,
+      throw Failure(ErrorCode::invalid_state, who + " has failed: " + left.message,
                     "start the job again when its cause is gone");
     // What it sent before it left is still on its way for a moment.
     if (r == peer && Clock::now() - left.since > std::chrono::seconds(2))
-      throw Failure(ErrorCode::device_lost, who + " has ended without its part of the work",
+      throw Failure(ErrorCode::invalid_state, who + " has ended without its part of the work",
                     "start all ranks with the same pipeline and the same input");
   }
 }
@@ -151,6 +151,7 @@ void Exchange::leave(const std::string& message) {
   if (has_left_.exchange(true)) return;
   failed_ = !message.empty();
   own_text_ = message.substr(0, text_bytes - 1);
+  while (own_text_.ends_with('.')) own_text_.pop_back();
   own_requests_.resize(static_cast<std::size_t>(ranks_), MPI_REQUEST_NULL);
   for (int r = 0; r < ranks_; ++r)
     if (r != rank_)

@@ -29,7 +29,7 @@ class Exchange {
 
   /// With a buffer of its own for sums.
   std::int32_t open_channel();
-  /// These throw Failure: cancelled when `stop` says so, device_lost when a rank has left.
+  /// These throw Failure: cancelled when `stop` says so, invalid_state when a rank has left.
   void send(std::int32_t channel, int to, const void* data, std::uint64_t bytes, Stop stop);
   void receive(std::int32_t channel, int from, void* data, std::uint64_t bytes, Stop stop);
   /// A ring: each block of the data goes once around to be summed and once to be handed out. Block b is the sum in the
