@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
   add_phantom(app, globals, action);
   add_devices(app, globals, action);
   add_modules(app, globals, action);
+  add_network(app, globals, action);
   for (auto* sub : app.get_subcommands({})) sub->fallthrough();
   try {
     check_subcommand(app, argc, argv);

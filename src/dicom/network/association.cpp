@@ -37,6 +37,9 @@ struct Reason {
 };
 
 Reason reason_of(const OFCondition& condition) {
+  if (condition.module() == OFM_dcmtls)
+    return {ErrorCode::io_error, "TLS failed: " + one_line(condition),
+            "check that both ends use TLS and that each trusts the other's certificate"};
   switch (condition.code()) {
     case DULC_READTIMEOUT:
       return {ErrorCode::io_error, "it did not answer in time", "check the peer and the network, or raise timeout_s"};
@@ -48,9 +51,6 @@ Reason reason_of(const OFCondition& condition) {
       return {ErrorCode::io_error, "it released the association too early", "look into the peer's log"};
     case DULC_UNKNOWNHOST:
       return {ErrorCode::not_found, "there is no host of that name", "check the host's name"};
-    case DULC_TLSERROR:
-      return {ErrorCode::io_error, "TLS failed: " + one_line(condition),
-              "check that both ends use TLS and that each trusts the other's certificate"};
     case DULC_TCPINITERROR:
     case DULC_TCPIOERROR:
     case DULC_REQUESTASSOCIATIONFAILED:

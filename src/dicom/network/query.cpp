@@ -9,6 +9,8 @@
 #include <isocenter/error.hpp>
 #include <sstream>
 
+#include "memory_stream.hpp"
+
 namespace isocenter::detail::dicom {
 namespace {
 
@@ -84,7 +86,6 @@ void ask(Association& association, const std::string& sop_class, DcmDataset& que
 struct SubOperations {
   Retrieved done;
   const std::function<void(const Retrieved&)>* progress;
-  Inbox* inbox = nullptr;
 };
 
 template <class Response>
@@ -106,6 +107,44 @@ void judge(Retrieved& done, const Peer& peer, const char* what, std::uint16_t st
                   "check the keys, that the peer knows the destination's AE title and address, and the peer's log");
   done.complaint = peer.name() + ": " + what + ": " + std::to_string(done.failed) + " instances did not come (" +
                    status_text(status) + ")";
+}
+
+std::string get_class(QueryModel model) {
+  return model == QueryModel::patient_root ? UID_GETPatientRootQueryRetrieveInformationModel
+                                           : UID_GETStudyRootQueryRetrieveInformationModel;
+}
+
+/// Takes one instance that the peer sends while it serves our C-GET; the first complaint is kept.
+void take_instance(Association& association, T_ASC_PresentationContextID context, const T_DIMSE_C_StoreRQ& request,
+                   Inbox& inbox, std::string& complaint) {
+  std::vector<std::uint8_t> data_set;
+  MemoryConsumer consumer(data_set, std::uint64_t{2} << 30U);
+  MemoryStream stream(&consumer);
+  T_ASC_PresentationContextID data_context = 0;
+  const OFCondition received = DIMSE_receiveDataSetInFile(
+      association.get(), DIMSE_NONBLOCKING, association.peer().timeout_s, &data_context, &stream, nullptr, nullptr);
+  if (received.bad()) fail_with(association.peer(), "C-GET", received);
+  T_DIMSE_C_StoreRSP response{};
+  response.MessageIDBeingRespondedTo = request.MessageID;
+  response.DataSetType = DIMSE_DATASET_NULL;
+  OFStandard::strlcpy(response.AffectedSOPClassUID, request.AffectedSOPClassUID, sizeof response.AffectedSOPClassUID);
+  OFStandard::strlcpy(response.AffectedSOPInstanceUID, request.AffectedSOPInstanceUID,
+                      sizeof response.AffectedSOPInstanceUID);
+  response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
+  T_ASC_PresentationContext negotiated{};
+  ASC_findAcceptedPresentationContext(association.get()->params, context, &negotiated);
+  try {
+    if (!consumer.complete())
+      throw Failure(ErrorCode::out_of_memory, "an instance has more than 2 GiB, or memory is exhausted",
+                    "fetch it with C-MOVE into a larger machine");
+    inbox.accept(name_of(data_set, negotiated.acceptedTransferSyntax), association.peer().called_ae, data_set);
+    response.DimseStatus = STATUS_Success;
+  } catch (const Error& e) {
+    if (complaint.empty()) complaint = e.what();
+    response.DimseStatus = 0xa700;
+  }
+  const OFCondition answered = DIMSE_sendStoreResponse(association.get(), context, &request, &response, nullptr);
+  if (answered.bad()) fail_with(association.peer(), "C-GET", answered);
 }
 
 }  // namespace
@@ -159,7 +198,7 @@ Retrieved move(Association& association, QueryModel model, DcmDataset& query, co
   request.Priority = DIMSE_PRIORITY_MEDIUM;
   OFStandard::strlcpy(request.AffectedSOPClassUID, sop_class.c_str(), sizeof request.AffectedSOPClassUID);
   OFStandard::strlcpy(request.MoveDestination, destination.c_str(), sizeof request.MoveDestination);
-  SubOperations operations{{}, &progress, nullptr};
+  SubOperations operations{{}, &progress};
   T_DIMSE_C_MoveRSP response{};
   DcmDataset* detail = nullptr;
   DcmDataset* identifiers = nullptr;
@@ -171,6 +210,62 @@ Retrieved move(Association& association, QueryModel model, DcmDataset& query, co
   count(operations, response);
   judge(operations.done, association.peer(), "C-MOVE", response.DimseStatus);
   return operations.done;
+}
+
+std::vector<ContextProposal> get_proposals(QueryModel model) {
+  std::vector<ContextProposal> proposals{{get_class(model), uncompressed_syntaxes()}};
+  for (int i = 0; i < numberOfDcmLongSCUStorageSOPClassUIDs && proposals.size() < most_contexts; ++i)
+    proposals.push_back({dcmLongSCUStorageSOPClassUIDs[i], uncompressed_syntaxes(), true});
+  return proposals;
+}
+
+Retrieved get(Association& association, QueryModel model, DcmDataset& query, Inbox& inbox,
+              const std::function<void(const Retrieved&)>& progress) {
+  const std::string sop_class = get_class(model);
+  const Peer& peer = association.peer();
+  const T_ASC_PresentationContextID context = association.require_context(sop_class, "C-GET");
+  T_DIMSE_Message request{};
+  request.CommandField = DIMSE_C_GET_RQ;
+  request.msg.CGetRQ.MessageID = association.next_message();
+  request.msg.CGetRQ.DataSetType = DIMSE_DATASET_PRESENT;
+  request.msg.CGetRQ.Priority = DIMSE_PRIORITY_MEDIUM;
+  OFStandard::strlcpy(request.msg.CGetRQ.AffectedSOPClassUID, sop_class.c_str(),
+                      sizeof request.msg.CGetRQ.AffectedSOPClassUID);
+  const OFCondition sent =
+      DIMSE_sendMessageUsingMemoryData(association.get(), context, &request, nullptr, &query, nullptr, nullptr);
+  if (sent.bad()) fail_with(peer, "C-GET", sent);
+  SubOperations operations{{}, &progress};
+  std::string complaint;
+  for (;;) {
+    T_DIMSE_Message message{};
+    T_ASC_PresentationContextID on = 0;
+    DcmDataset* detail = nullptr;
+    const OFCondition received =
+        DIMSE_receiveCommand(association.get(), DIMSE_NONBLOCKING, peer.timeout_s, &on, &message, &detail);
+    delete detail;
+    if (received.bad()) fail_with(peer, "C-GET", received);
+    if (message.CommandField == DIMSE_C_STORE_RQ) {
+      take_instance(association, on, message.msg.CStoreRQ, inbox, complaint);
+      continue;
+    }
+    if (message.CommandField != DIMSE_C_GET_RSP)
+      throw Failure(ErrorCode::bad_data, peer.name() + ": C-GET failed: it sent another message than a response",
+                    "look into the peer's log");
+    const T_DIMSE_C_GetRSP& response = message.msg.CGetRSP;
+    if (response.DataSetType != DIMSE_DATASET_NULL) {
+      DcmDataset* failed = nullptr;
+      T_ASC_PresentationContextID ignored = 0;
+      const OFCondition taken = DIMSE_receiveDataSetInMemory(association.get(), DIMSE_NONBLOCKING, peer.timeout_s,
+                                                             &ignored, &failed, nullptr, nullptr);
+      delete failed;
+      if (taken.bad()) fail_with(peer, "C-GET", taken);
+    }
+    count(operations, response);
+    if (response.DimseStatus == STATUS_GET_Pending_SubOperationsAreContinuing) continue;
+    judge(operations.done, peer, "C-GET", response.DimseStatus);
+    if (!complaint.empty()) operations.done.complaint = complaint;
+    return operations.done;
+  }
 }
 
 }  // namespace isocenter::detail::dicom

@@ -46,7 +46,8 @@ ContextProposal move_proposal(QueryModel model);
 /// Asks the peer to send what matches over this association, into the inbox.
 Retrieved get(Association& association, QueryModel model, DcmDataset& query, Inbox& inbox,
               const std::function<void(const Retrieved&)>& progress = {});
-/// The query's context and, with the roles reversed, as many storage classes as an association can carry.
-std::vector<ContextProposal> get_proposals(QueryModel model, const std::vector<std::string>& sop_classes = {});
+/// The query's context and, with the roles reversed, the storage classes of DCMTK's long list: an association cannot
+/// carry all there are.
+std::vector<ContextProposal> get_proposals(QueryModel model);
 
 }  // namespace isocenter::detail::dicom

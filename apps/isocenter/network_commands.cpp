@@ -1,0 +1,263 @@
+// isocenter echo, send, receive, find, fetch: the dicom module's network operators, each as a pipeline of one node.
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "interrupt.hpp"
+
+namespace isocenter::command {
+namespace {
+
+/// Parameters of the node, by name; empty ones keep their default.
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+void print_warning(void*, std::int32_t level, const char* message) {
+  if (level >= ISOCENTER_LOG_WARNING) std::cerr << message << "\n";
+}
+
+nlohmann::json node_of(const Session& session) { return nlohmann::json::parse(session.report()).at("nodes").at(0); }
+
+/// Prepares a pipeline of this one node: all that echo and find do.
+Session prepare(const Globals& globals, const char* type, const Settings& settings) {
+  const Context context = make_context(globals, 0, print_warning);
+  if (isocenter_operator_find(context.get(), type) == nullptr)
+    throw Exit(exit_usage, "this installation has no dicom module. Fix: see 'isocenter modules' for the reason.");
+  Pipeline pipeline(context);
+  pipeline.add("peer", type);
+  for (const auto& [name, value] : settings)
+    if (!value.empty()) pipeline.set("peer", name, value);
+  try {
+    return pipeline.prepare();
+  } catch (const Error& e) {
+    throw Exit(exit_code(e.code(), e.what(), {Origin::Phase::planning, true}), e.what());
+  }
+}
+
+/// Runs it to its end, or until Ctrl-C.
+nlohmann::json run(const Globals& globals, const char* type, const Settings& settings, ExitCode& ended) {
+  interrupt::install();
+  Session session = prepare(globals, type, settings);
+  const interrupt::Watch watch(session);
+  ended = exit_ok;
+  try {
+    session.start();
+    session.wait();
+  } catch (const Error& e) {
+    ended = exit_code(e.code(), e.what(), {Origin::Phase::running, true});
+    if (ended != exit_cancelled) std::cerr << e.what() << "\n";
+  }
+  return node_of(session);
+}
+
+/// A number of the node's last run; "0" when it did not get that far.
+std::string metric(const nlohmann::json& node, const char* name) {
+  const auto& metrics = node.at("metrics");
+  if (!metrics.contains(name)) return "0";
+  return std::to_string(static_cast<long long>(metrics.at(name).at("values").at(0).get<double>()));
+}
+
+struct PeerOptions {
+  std::string address, called_ae, calling_ae, timeout_s, max_pdu, certificate, key, authorities;
+};
+
+void add_tls(CLI::App* sub, PeerOptions& o) {
+  sub->add_option("--tls-certificate", o.certificate, "PEM file: our certificate; turns TLS on")->type_name("FILE");
+  sub->add_option("--tls-key", o.key, "PEM file: its private key")->type_name("FILE");
+  sub->add_option("--tls-authorities", o.authorities, "PEM file: who must have issued the peer's certificate")
+      ->type_name("FILE");
+}
+
+void add_peer(CLI::App* sub, PeerOptions& o) {
+  sub->add_option("PEER", o.address, "TITLE@host:port, the peer's AE title, name and port")->required()->type_name("");
+  sub->add_option("--aet", o.calling_ae, "Our AE title (ISOCENTER)")->type_name("TITLE");
+  sub->add_option("--timeout", o.timeout_s, "Seconds to wait for a connection and for each answer (30)")
+      ->type_name("S");
+  sub->add_option("--max-pdu", o.max_pdu, "Bytes that we take at once (131072)")->type_name("N");
+  add_tls(sub, o);
+}
+
+Settings tls_settings(const PeerOptions& o) {
+  return {{"tls_certificate", o.certificate}, {"tls_key", o.key}, {"tls_authorities", o.authorities}};
+}
+
+Settings peer_settings(const PeerOptions& o) {
+  const std::size_t at = o.address.find('@'), colon = o.address.rfind(':');
+  if (at == std::string::npos || colon == std::string::npos || colon < at)
+    throw Exit(exit_usage, "'" + o.address + "' names no peer. Fix: write TITLE@host:port, as in PACS@10.0.0.5:104.");
+  Settings settings = tls_settings(o);
+  settings.insert(settings.end(), {{"called_ae", o.address.substr(0, at)},
+                                   {"host", o.address.substr(at + 1, colon - at - 1)},
+                                   {"port", o.address.substr(colon + 1)},
+                                   {"calling_ae", o.calling_ae},
+                                   {"timeout_s", o.timeout_s},
+                                   {"max_pdu", o.max_pdu}});
+  return settings;
+}
+
+std::string lines(const std::vector<std::string>& keys) {
+  std::string text;
+  for (const std::string& key : keys) text += key + "\n";
+  return text;
+}
+
+template <class Options, class Run>
+void act(CLI::App* sub, const std::shared_ptr<Options>& o, Action& action, Run run_it) {
+  sub->callback([o, &action, run_it] { action = [o, run_it] { return run_it(*o); }; });
+}
+
+void add_echo(CLI::App& app, const Globals& globals, Action& action) {
+  auto o = std::make_shared<PeerOptions>();
+  auto* sub = app.add_subcommand("echo", "Asks a DICOM peer whether it is there (C-ECHO)");
+  add_peer(sub, *o);
+  sub->footer("Example:\n  isocenter echo PACS@10.0.0.5:104");
+  act(sub, o, action, [&globals](const PeerOptions& p) {
+    const Session session = prepare(globals, "dicom_echo", peer_settings(p));
+    std::cout << p.address << " answered in " << node_of(session).at("facts").at("dicom.echo").get<std::string>()
+              << "\n";
+    return exit_ok;
+  });
+}
+
+void add_send(CLI::App& app, const Globals& globals, Action& action) {
+  struct Options : PeerOptions {
+    std::string path, outbox, associations, attempts;
+  };
+  auto o = std::make_shared<Options>();
+  auto* sub = app.add_subcommand("send", "Sends DICOM files to a peer (C-STORE), durably");
+  add_peer(sub, *o);
+  sub->add_option("PATH", o->path, "A file, or a folder with all below it; none: only what the outbox has")
+      ->type_name("");
+  sub->add_option("--outbox", o->outbox, "Folder that keeps what was not sent yet; one for each peer")
+      ->required()
+      ->type_name("DIR");
+  sub->add_option("--associations", o->associations, "How many at once (1)")->type_name("N");
+  sub->add_option("--attempts", o->attempts, "In a row without success before it ends (8); 0: for ever")
+      ->type_name("N");
+  sub->footer(
+      "Example:\n  isocenter send PACS@10.0.0.5:104 out/ --outbox /var/spool/pacs\n\n"
+      "Ends with 0 when the peer has acknowledged everything, else with 3; what is left stays in the outbox.");
+  act(sub, o, action, [&globals](const Options& p) {
+    Settings settings = peer_settings(p);
+    settings.insert(
+        settings.end(),
+        {{"path", p.path}, {"outbox", p.outbox}, {"associations", p.associations}, {"attempts", p.attempts}});
+    ExitCode ended = exit_ok;
+    const auto node = run(globals, "dicom_send", settings, ended);
+    std::cout << metric(node, "delivered") << " delivered, " << metric(node, "found_there") << " found there, "
+              << metric(node, "refused") << " refused, " << metric(node, "left") << " left\n";
+    return ended;
+  });
+}
+
+void add_receive(CLI::App& app, const Globals& globals, Action& action) {
+  struct Options : PeerOptions {
+    std::string inbox, title, port, calling, associations, idle, series;
+    bool any_title = false;
+  };
+  auto o = std::make_shared<Options>();
+  auto* sub = app.add_subcommand("receive", "Takes what DICOM peers send (C-ECHO and C-STORE provider), durably");
+  sub->add_option("INBOX", o->inbox, "Folder for INBOX/study/series/instance.dcm")->required()->type_name("");
+  sub->add_option("--aet", o->title, "Our AE title (ISOCENTER)")->type_name("TITLE");
+  sub->add_option("--port", o->port, "Where we listen (11112)")->type_name("N");
+  sub->add_option("--from", o->calling, "AE titles that may call, separated by commas (anyone)")->type_name("TITLES");
+  sub->add_flag("--any-title", o->any_title, "Answer to other AE titles than ours, too");
+  sub->add_option("--associations", o->associations, "At once; further peers wait (16)")->type_name("N");
+  sub->add_option("--timeout", o->timeout_s, "Seconds of silence that end an association (30)")->type_name("S");
+  sub->add_option("--idle", o->idle, "Seconds without an instance after which a series is whole (60)")->type_name("S");
+  sub->add_option("--series", o->series, "End after so many whole series; without it at Ctrl-C")->type_name("N");
+  add_tls(sub, *o);
+  sub->footer("Example:\n  isocenter receive /var/spool/inbox --aet SCANROOM --port 11112");
+  act(sub, o, action, [&globals](const Options& p) {
+    Settings settings = tls_settings(p);
+    settings.insert(settings.end(), {{"inbox", p.inbox},
+                                     {"ae_title", p.title},
+                                     {"port", p.port},
+                                     {"calling_aes", p.calling},
+                                     {"any_called_ae", p.any_title ? "true" : ""},
+                                     {"associations", p.associations},
+                                     {"timeout_s", p.timeout_s},
+                                     {"idle_s", p.idle},
+                                     {"series", p.series}});
+    ExitCode ended = exit_ok;
+    const auto node = run(globals, "dicom_receive", settings, ended);
+    std::cout << metric(node, "instances") << " instances, " << metric(node, "series") << " whole series\n";
+    return p.series.empty() && ended == exit_cancelled ? exit_ok : ended;
+  });
+}
+
+void add_find(CLI::App& app, const Globals& globals, Action& action) {
+  struct Options : PeerOptions {
+    std::string level, limit;
+    std::vector<std::string> keys;
+    bool worklist = false;
+  };
+  auto o = std::make_shared<Options>();
+  auto* sub = app.add_subcommand("find", "Asks a PACS what it has (C-FIND), or for its worklist; JSON out");
+  add_peer(sub, *o);
+  sub->add_option("-k,--key", o->keys, "KEYWORD=VALUE that has to match, or KEYWORD to ask for; repeatable")
+      ->type_name("KEY")
+      ->allow_extra_args(false);
+  sub->add_option("--level", o->level, "patient, study, series or image (study)")->type_name("LEVEL");
+  sub->add_flag("--worklist", o->worklist, "Ask for the modality worklist instead");
+  sub->add_option("--limit", o->limit, "More answers are an error (10000)")->type_name("N");
+  sub->footer(
+      "Examples:\n  isocenter find PACS@10.0.0.5:104 -k PatientID=123\n"
+      "  isocenter find RIS@10.0.0.6:104 --worklist -k 'ScheduledProcedureStepSequence[0].Modality=CT'\n\n"
+      "Answers are in the DICOM JSON model (PS3.18 annex F).");
+  act(sub, o, action, [&globals](const Options& p) {
+    Settings settings = peer_settings(p);
+    settings.insert(
+        settings.end(),
+        {{"model", p.worklist ? "worklist" : ""}, {"level", p.level}, {"keys", lines(p.keys)}, {"limit", p.limit}});
+    const Session session = prepare(globals, "dicom_find", settings);
+    std::cout << node_of(session).at("facts").at("dicom.answers").get<std::string>();
+    return exit_ok;
+  });
+}
+
+void add_fetch(CLI::App& app, const Globals& globals, Action& action) {
+  struct Options : PeerOptions {
+    std::string inbox, level, destination, listen_port;
+    std::vector<std::string> keys;
+    bool move = false;
+  };
+  auto o = std::make_shared<Options>();
+  auto* sub = app.add_subcommand("fetch", "Fetches studies, series or images from a PACS (C-GET or C-MOVE)");
+  add_peer(sub, *o);
+  sub->add_option("INBOX", o->inbox, "Folder for INBOX/study/series/instance.dcm")->required()->type_name("");
+  sub->add_option("-k,--key", o->keys, "StudyInstanceUID=..., and so on down to the level; repeatable")
+      ->required()
+      ->type_name("KEY")
+      ->allow_extra_args(false);
+  sub->add_option("--level", o->level, "patient, study, series or image (study)")->type_name("LEVEL");
+  sub->add_flag("--move", o->move, "C-MOVE instead of C-GET");
+  sub->add_option("--to", o->destination, "C-MOVE: the AE title that it goes to (--aet)")->type_name("TITLE");
+  sub->add_option("--listen", o->listen_port, "C-MOVE: we are that AE title, at this port")->type_name("N");
+  sub->footer("Example:\n  isocenter fetch PACS@10.0.0.5:104 inbox/ -k StudyInstanceUID=1.2.3 --move --listen 11112");
+  act(sub, o, action, [&globals](const Options& p) {
+    Settings settings = peer_settings(p);
+    settings.insert(settings.end(), {{"inbox", p.inbox},
+                                     {"method", p.move ? "move" : ""},
+                                     {"level", p.level},
+                                     {"keys", lines(p.keys)},
+                                     {"destination", p.destination},
+                                     {"listen_port", p.listen_port}});
+    ExitCode ended = exit_ok;
+    const auto node = run(globals, "dicom_fetch", settings, ended);
+    std::cout << metric(node, "completed") << " fetched, " << metric(node, "failed") << " failed\n";
+    return ended;
+  });
+}
+
+}  // namespace
+
+void add_network(CLI::App& app, const Globals& globals, Action& action) {
+  add_echo(app, globals, action);
+  add_send(app, globals, action);
+  add_receive(app, globals, action);
+  add_find(app, globals, action);
+  add_fetch(app, globals, action);
+}
+
+}  // namespace isocenter::command

@@ -1,0 +1,54 @@
+#pragma once
+#include <isocenter/dicom/peer_parameters.hpp>
+#include <isocenter/operator.hpp>
+
+namespace isocenter::inline v1 {
+
+/// Sends DICOM files to a peer (C-STORE, PS3.4 annex B) by way of an outbox on disk: what was put there is sent after a
+/// crash or when the peer is back, and once. See docs/dicom/network.md for what that rests on.
+///
+/// Metrics: delivered, found_there, refused, left. Errors: bad_data for a path that holds no DICOM file; io_error when
+/// instances are left, with the first reason.
+struct DicomSend {
+  static constexpr const char* name = "dicom_send";
+  static constexpr const char* module = "dicom";
+  static constexpr const char* summary = "Sends DICOM files to a peer (C-STORE), durably: after a crash too, and once.";
+  static constexpr const char* help =
+      "Files that the peer refuses for good lie in the outbox's folder failed, each with the reason beside it.";
+  static constexpr bool host_only = true;
+  struct Params {
+    std::string host;
+    std::int64_t port = 104;
+    std::string called_ae = "ANY-SCP";
+    std::string calling_ae = "ISOCENTER";
+    std::int64_t timeout_s = 30;
+    std::int64_t max_pdu = 131072;
+    std::string tls_certificate, tls_key, tls_authorities;
+    std::string path, outbox;
+    std::int64_t associations = 1;
+    std::int64_t attempts = 8;
+    double first_pause_s = 1;
+    double longest_pause_s = 300;
+    static constexpr auto describe() {
+      return std::tuple_cat(
+          peer_parameters<Params>(), tls_parameters<Params>(),
+          std::tuple{
+              param(&Params::path, "path", "A file, or a folder with all below it; empty: only what is in the outbox.",
+                    isocenter::path),
+              param(&Params::outbox, "outbox", "Folder that keeps what was not sent yet, one for each peer.",
+                    isocenter::required | isocenter::path),
+              param(&Params::associations, "associations", Unit::none, 1, 64, "How many at once."),
+              param(&Params::attempts, "attempts", Unit::none, 0, 1e6,
+                    "In a row without success before it ends; 0: for ever."),
+              param(&Params::first_pause_s, "first_pause_s", Unit::s, 0.01, 3600,
+                    "After a failed attempt; doubled after each further one."),
+              param(&Params::longest_pause_s, "longest_pause_s", Unit::s, 0.01, 86400,
+                    "The pause never gets longer.")});
+    }
+  };
+  struct Ports {
+    static constexpr auto describe() { return std::tuple{}; }
+  };
+};
+
+}  // namespace isocenter::inline v1

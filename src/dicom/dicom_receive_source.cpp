@@ -1,0 +1,150 @@
+#include <sstream>
+
+#include "inspect.hpp"
+#include "network_operators.hpp"
+#include "source_metadata.hpp"
+#include "toolkit.hpp"
+
+namespace isocenter::detail::dicom {
+namespace {
+
+std::vector<std::string> titles(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream stream(text);
+  for (std::string title; std::getline(stream, title, ',');) {
+    title.erase(0, title.find_first_not_of(' '));
+    title.erase(title.find_last_not_of(' ') + 1);
+    require_ae_title("calling_aes", title);
+    all.push_back(title);
+  }
+  return all;
+}
+
+ListenerOptions listener_options(const DicomReceiveSource::Params& params) {
+  ListenerOptions o;
+  o.ae_title = params.ae_title;
+  o.port = static_cast<int>(params.port);
+  o.calling_aes = titles(params.calling_aes);
+  o.any_called_ae = params.any_called_ae;
+  o.associations = static_cast<int>(params.associations);
+  o.timeout_s = static_cast<int>(params.timeout_s);
+  o.series_idle_s = static_cast<int>(params.idle_s);
+  o.max_pdu = static_cast<long>(params.max_pdu);
+  o.max_instance_bytes = static_cast<std::uint64_t>(params.max_instance_mib) << 20U;
+  o.tls = tls_of(params);
+  return o;
+}
+
+Geometry grid_geometry(const StackGeometry& s) {
+  Geometry g({s.dx_mm, s.dy_mm, s.dz_mm}, {s.origin.x, s.origin.y, s.origin.z});
+  const Vec3 axes[] = {s.row, s.column, s.normal};
+  for (int i = 0; i < 3; ++i) {
+    g.direction[i] = axes[i].x;
+    g.direction[3 + i] = axes[i].y;
+    g.direction[6 + i] = axes[i].z;
+  }
+  return g;
+}
+
+}  // namespace
+
+std::pair<std::string, std::string> what_and_fix(const std::string& text) {
+  const std::string mark = ". Fix: ";
+  const std::size_t at = text.find(mark);
+  if (at == std::string::npos) return {text, "see the peer's log"};
+  std::string fix = text.substr(at + mark.size());
+  while (!fix.empty() && fix.back() == '.') fix.pop_back();
+  return {text.substr(0, at), fix};
+}
+
+void Reception::open(const DicomReceiveSource::Params& params) {
+  use_dcmtk();
+  listener_.reset();  // a pipeline may be planned again
+  listener_ = std::make_unique<Listener>(listener_options(params), params.inbox);
+}
+
+std::string Reception::next_series(const std::function<bool()>& give_up, const Complain& complain) {
+  while (!give_up()) {
+    const auto event = listener_->next(std::chrono::milliseconds(100));
+    if (!event) continue;
+    if (event->kind == ListenerEvent::Kind::series) return event->path;
+    if (event->kind == ListenerEvent::Kind::instance) continue;
+    const auto [what, fix] = what_and_fix(event->text);
+    complain(what, fix);
+  }
+  return "";
+}
+
+void DicomReceiveOperator::plan(PlanContext& plan) {
+  for (const char* name : {"series", "instances"}) plan.metric(name, name, 1);
+  plan.items(params.series > 0 ? params.series : -1);
+  reception_.open(params);
+}
+
+void DicomReceiveOperator::run(const RunContext& run) {
+  const DcmtkLog log;
+  if (params.series > 0 && series_ >= params.series) throw EndOfStream{};
+  reception_.next_series([&] { return run.cancelled(); },
+                         [&](const std::string& what, const std::string& fix) { run.warn(what, fix); });
+  run.metric("instances", static_cast<double>(reception_.accepted()));
+  run.check_cancelled();
+  run.metric("series", static_cast<double>(++series_));
+}
+
+LoadPlan DicomReceiveSourceOperator::plan_series(const std::string& folder, const Workers& workers) {
+  report_ = std::make_unique<Report>(inspect(folder, workers));
+  return plan_load(*report_, {});
+}
+
+void DicomReceiveSourceOperator::plan(PlanContext& plan) {
+  for (const char* name : {"series", "instances"}) plan.metric(name, name, 1);
+  plan.items(params.series > 0 ? params.series : -1);
+  reception_.open(params);
+  const DcmtkLog log;
+  const auto start = std::chrono::steady_clock::now();
+  first_ = reception_.next_series(
+      [&] {
+        return params.wait_s > 0 && std::chrono::steady_clock::now() - start > std::chrono::seconds(params.wait_s);
+      },
+      [&](const std::string& what, const std::string& fix) { plan.warn(what, fix); });
+  if (first_.empty())
+    throw Failure(ErrorCode::timeout, "no series came in " + std::to_string(params.wait_s) + " s (wait_s)",
+                  "check that the sender has our AE title, address and port, or wait longer");
+  const LoadPlan load = plan_series(first_, Workers(plan.launcher()));
+  nx_ = load.grid.nx;
+  ny_ = load.grid.ny;
+  nz_ = load.grid.nz;
+  PayloadRef output = plan.output("output");
+  output.like(Volume::describe(nx_, ny_, nz_, grid_geometry(load.grid), load.unit.c_str()));
+  write_metadata(source_metadata(load), output);
+}
+
+void DicomReceiveSourceOperator::run(const RunContext& run) {
+  const DcmtkLog log;
+  if (params.series > 0 && series_ >= params.series) throw EndOfStream{};
+  std::string folder = std::exchange(first_, "");
+  if (folder.empty())
+    folder = reception_.next_series([&] { return run.cancelled(); },
+                                    [&](const std::string& what, const std::string& fix) { run.warn(what, fix); });
+  run.metric("instances", static_cast<double>(reception_.accepted()));
+  run.check_cancelled();
+  run.metric("series", static_cast<double>(++series_));
+  const Workers workers(run.launcher());
+  const LoadPlan plan = plan_series(folder, workers);
+  if (plan.grid.nx != nx_ || plan.grid.ny != ny_ || plan.grid.nz != nz_)
+    throw Failure(ErrorCode::bad_data,
+                  "'" + folder + "': a series of " + std::to_string(plan.grid.nx) + " x " +
+                      std::to_string(plan.grid.ny) + " x " + std::to_string(plan.grid.nz) +
+                      " voxels, while the pipeline was prepared for " + std::to_string(nx_) + " x " +
+                      std::to_string(ny_) + " x " + std::to_string(nz_),
+                  "run a pipeline of its own over it: it stays in the inbox");
+  PayloadRef output = run.output("output");
+  output.set_geometry(grid_geometry(plan.grid));
+  write_metadata(source_metadata(plan), output);
+  load(plan, workers, output.tensor("voxels").span<float>(), [&](std::int64_t done, std::int64_t total) {
+    run.progress(static_cast<double>(done) / static_cast<double>(total));
+    return !run.cancelled();
+  });
+}
+
+}  // namespace isocenter::detail::dicom

@@ -1,0 +1,116 @@
+// C-FIND, C-GET and C-MOVE against DCMTK's dcmqrscp, the worklist against its wlmscpfs.
+#include "dicom/network/query.hpp"
+
+#include <fstream>
+
+#include "dicom/network/listener.hpp"
+#include "dicom/network/outbox.hpp"
+#include "network_test.hpp"
+
+namespace isocenter::test {
+namespace {
+
+using namespace detail::dicom;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+/// dcmqrscp with an empty archive that knows us at `our_port`.
+class Pacs {
+ public:
+  Pacs() : port(free_port()), our_port(free_port()) {
+    std::filesystem::create_directories(folder / "db");
+    std::ofstream(folder / "config") << "NetworkTCPPort = " << port << "\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
+                                     << "HostTable BEGIN\nwe = (ISOCENTER, 127.0.0.1, " << our_port
+                                     << ")\nHostTable END\nVendorTable BEGIN\nVendorTable END\nAETable BEGIN\nPACS "
+                                     << folder / "db"
+                                     << " RW (200, 1024mb) ANY\nAETable END\n";
+    program = std::make_unique<Program>(
+        std::vector<std::string>{"dcmqrscp", "-c", folder / "config", std::to_string(port)}, folder / "log");
+    if (!wait_for_port(port)) ADD_FAILURE() << text_of(folder / "log");
+  }
+  Peer peer() const { return loopback(port, "PACS"); }
+  Outbox::Delivery fill(const std::vector<std::string>& files) const {
+    Outbox outbox(folder / "fill");
+    outbox.put(files);
+    return outbox.deliver(peer(), {}, [] { return false; });
+  }
+
+  TemporaryFolder folder;
+  int port, our_port;
+  std::unique_ptr<Program> program;
+};
+
+const std::string study = "1.2.826.0.1.3680043.8.498.7.1";
+
+TEST(Query, FindsWhatThePacsHasAndNothingElse) {
+  const Pacs pacs;
+  ASSERT_EQ(pacs.fill(write_ct_series(pacs.folder / "ct", 4)).delivered, 4);
+  Association association(pacs.peer(), {find_proposal(QueryModel::study_root)});
+  const auto images = make_query(
+      "IMAGE",
+      {{"StudyInstanceUID", study}, {"SeriesInstanceUID", "1.2.826.0.1.3680043.8.498.7.2"}, {"SOPInstanceUID", ""}});
+  const auto answers = find(association, QueryModel::study_root, *images, 100);
+  ASSERT_THAT(answers, SizeIs(4));
+  EXPECT_THAT(answers[0], HasSubstr("\"00080018\""));
+  const auto none = make_query("STUDY", {{"PatientID", "NOBODY"}, {"StudyInstanceUID", ""}});
+  EXPECT_THAT(find(association, QueryModel::study_root, *none, 100), SizeIs(0));
+  EXPECT_THAT(error_of([&] {
+                make_query("STUDY", {{"PatientNmae", "x"}});
+              }),
+              HasSubstr("'PatientNmae' is no attribute"));
+  EXPECT_THAT(error_of([&] { find(association, QueryModel::study_root, *images, 3); }),
+              HasSubstr("more than 3 answers"));
+}
+
+TEST(Query, GetsAndMovesAStudyByteForByte) {
+  const Pacs pacs;
+  const auto files = write_ct_series(pacs.folder / "ct", 5);
+  ASSERT_EQ(pacs.fill(files).delivered, 5);
+  const auto query = make_query("STUDY", {{"StudyInstanceUID", study}});
+  {
+    Inbox inbox(pacs.folder / "got");
+    Association association(pacs.peer(), get_proposals(QueryModel::study_root));
+    EXPECT_EQ(get(association, QueryModel::study_root, *query, inbox).completed, 5);
+    association.release();
+  }
+  {
+    ListenerOptions o;
+    o.ae_title = "ISOCENTER";
+    o.port = pacs.our_port;
+    Listener listener(o, pacs.folder / "moved");
+    Association association(pacs.peer(), {move_proposal(QueryModel::study_root)});
+    EXPECT_EQ(move(association, QueryModel::study_root, *query, "ISOCENTER").completed, 5);
+    EXPECT_THAT(error_of([&] { move(association, QueryModel::study_root, *query, "NOBODY"); }),
+                HasSubstr("C-MOVE failed: it answered 0xa801, move destination unknown"));
+    association.release();
+  }
+  for (const char* where : {"got", "moved"}) {
+    ASSERT_THAT(dicom_files(pacs.folder / where), SizeIs(5));
+    for (int i = 0; i < 5; ++i)
+      EXPECT_TRUE(same_data_set(files[static_cast<std::size_t>(i)],
+                                pacs.folder / (std::string(where) + "/" + study + "/1.2.826.0.1.3680043.8.498.7.2/" +
+                                               instance_uid(i) + ".dcm")));
+  }
+}
+
+TEST(Outbox, LooksUpWhatAKilledSenderMayHaveSentAndSendsOnlyTheRest) {
+  const Pacs pacs;
+  const auto files = write_ct_series(pacs.folder / "ct", 6);
+  ASSERT_EQ(pacs.fill({files[0], files[1]}).delivered, 2);
+  Outbox outbox(pacs.folder / "out");
+  outbox.put(files);
+  // A sender that was killed leaves what it had taken in sending/; the peer has two of these four.
+  int taken = 0;
+  for (const auto& path : dicom_files(pacs.folder / "out/queue"))
+    if (std::filesystem::path(path).filename().string() < "000000000004")
+      std::filesystem::rename(path, pacs.folder / ("out/sending/" + std::filesystem::path(path).filename().string())),
+          ++taken;
+  ASSERT_EQ(taken, 4);
+  const auto done = outbox.deliver(pacs.peer(), {}, [] { return false; });
+  EXPECT_EQ(done.found_there, 2);
+  EXPECT_EQ(done.delivered, 4);
+  EXPECT_EQ(done.left, 0);
+}
+
+}  // namespace
+}  // namespace isocenter::test
