@@ -59,6 +59,18 @@ void ImageSinkOperator::plan(PlanContext& plan) {
   if (params.compress && image_format_of(path_.at(0)) == ImageFormat::nifti)
     throw Failure(ErrorCode::invalid_argument, "compress = true has no meaning for path = '" + params.path + "'",
                   "NIfTI is compressed by its name: write .nii.gz, and leave compress at false");
+  slabs_ = slabs_of(input);
+  if (const std::string why = why_no_slabs(path_.at(0), options_); !slabs_.first.empty() && !why.empty())
+    throw Failure(ErrorCode::out_of_memory,
+                  "the volume comes in " + std::to_string(slabs_.first.size()) +
+                      " slabs because it does not fit into the memory budget whole, and '" + path_.at(0).string() +
+                      "' " + why,
+                  "write .mha, .mhd, .nrrd or .nii with compress = false, or raise the budget");
+  if (!slabs_.first.empty() && image_.has_time)
+    throw Failure(ErrorCode::out_of_memory,
+                  "the volume has a time axis and comes in " + std::to_string(slabs_.first.size()) +
+                      " slabs because it does not fit into the memory budget whole",
+                  "raise the budget");
   require_writable(path_.at(0));
   plan.declare_host_memory(block_sink_bytes(plan.launcher()));
   plan.fact("file", params.path);
@@ -69,10 +81,49 @@ void ImageSinkOperator::run(const RunContext& run) {
   const PayloadRef input = run.input("input");
   image.voxels = planned_tensor(input, tensor_name_, planned_).data;
   image.geometry = input.geometry();
+  if (!slabs_.first.empty()) return write_slab(run, image);
   write_image(path_.at_only(run.sequence(), "item"), image, options_, run.launcher(), [&run](double part) {
     run.check_cancelled();
     run.progress(part);
   });
 }
+
+/// Slices that an earlier slab had already are left out.
+void ImageSinkOperator::write_slab(const RunContext& run, ImageView slab) {
+  const auto count = static_cast<std::int64_t>(slabs_.first.size());
+  const std::int64_t part = run.sequence() % count, first = slabs_.first[static_cast<std::size_t>(part)];
+  if (part == 0) {
+    ImageView whole = image_;
+    whole.size[2] = slabs_.whole;
+    written_ = 0;
+    file_.emplace(path_.at_only(run.sequence() / count, "item"), whole, options_);
+  }
+  if (!file_ || first > written_) {
+    file_.reset();
+    throw Failure(ErrorCode::bad_data,
+                  "slices before " + std::to_string(first) + " are missing, so that no file is written",
+                  "look for the error of an earlier slab");
+  }
+  const std::int64_t known = written_ - first;
+  slab.voxels = static_cast<const std::byte*>(slab.voxels) +
+                static_cast<std::size_t>(known * slab.size[0] * slab.size[1]) * size_of(slab.type);
+  slab.size[2] -= known;
+  slab.first_slice = written_;
+  written_ += slab.size[2];
+  try {
+    file_->append(slab, run.launcher(), [&run](double done) {
+      run.check_cancelled();
+      run.progress(done);
+    });
+    if (part + 1 == count) file_->commit();
+  } catch (...) {
+    file_.reset();
+    throw;
+  }
+  if (part + 1 == count) file_.reset();
+}
+
+/// What is not whole leaves nothing behind.
+void ImageSinkOperator::finish(bool) { file_.reset(); }
 
 }  // namespace isocenter::detail::io

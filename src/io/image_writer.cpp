@@ -22,7 +22,9 @@ namespace {
   ImageInfo info;
   info.size = image.size;
   info.has_time = image.has_time;
-  fail(path, "has " + what + " at voxel " + voxel_text(info, static_cast<std::int64_t>(index)), fix);
+  const auto before = static_cast<std::uint64_t>(image.first_slice * image.size[0] * image.size[1]);
+  info.size[2] += image.first_slice;
+  fail(path, "has " + what + " at voxel " + voxel_text(info, static_cast<std::int64_t>(index + before)), fix);
 }
 
 template <class T>
@@ -192,6 +194,42 @@ void require_storable(const std::filesystem::path& path, const ImageView& image)
         path,
         "has " + std::to_string(image.size[3]) + " time points and a time step of " + number_text(g.time_step_s) + " s",
         "set the geometry's time_step_s");
+}
+
+SlabImageFile::SlabImageFile(const std::filesystem::path& path, const ImageView& whole, const ImageFileOptions& options)
+    : path_(path), options_(options), file_(path) {
+  require_storable(path, whole);
+  std::string data_name = "LOCAL";
+  if (ends_with(path, ".mhd")) {
+    std::filesystem::path data = path;
+    data.replace_extension(".raw");
+    data_name = data.filename().string();
+    data_.emplace(data);
+  }
+  switch (image_format_of(path)) {
+    case ImageFormat::nifti:
+      file_.write(nifti_header(whole, options.stored));
+      break;
+    case ImageFormat::meta:
+      file_.write(meta_header(whole, options.stored, false, data_name).text);
+      break;
+    case ImageFormat::nrrd:
+      file_.write(nrrd_header(whole, options.stored, false));
+      break;
+  }
+}
+
+void SlabImageFile::append(const ImageView& slab, const isocenter_launcher& launcher, const WriteProgress& progress) {
+  Job{path_, slab, options_, launcher, progress}.write_voxels(data_ ? *data_ : file_, Envelope::none);
+}
+
+void SlabImageFile::commit() {
+  if (data_) data_->commit();
+  file_.commit();
+}
+
+std::string why_no_slabs(const std::filesystem::path& path, const ImageFileOptions& options) {
+  return options.compress || ends_with(path, ".gz") ? "is compressed as one stream" : "";
 }
 
 void write_image(const std::filesystem::path& path, const ImageView& image, const ImageFileOptions& options,

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <isocenter/payload.hpp>
+#include <optional>
 
 #include "data_sink.hpp"
 #include "image_file.hpp"
+#include "staged_file.hpp"
 
 namespace isocenter::detail::io {
 
@@ -18,6 +20,7 @@ struct ImageView {
   bool has_time = false;
   Geometry geometry;
   bool is_labels = false;
+  std::int64_t first_slice = 0;  ///< of the whole image, where this is a slab of it
 };
 
 struct ImageFileOptions {
@@ -29,6 +32,25 @@ struct ImageFileOptions {
 /// along an axis), bad_data when spacing is not positive, a direction is no unit vector, or there are several time
 /// points and no time step.
 void require_storable(const std::filesystem::path& path, const ImageView& description);
+
+/// An image without compression, written slab after slab.
+class SlabImageFile {
+ public:
+  /// Writes the header; `whole` needs no voxels.
+  SlabImageFile(const std::filesystem::path& path, const ImageView& whole, const ImageFileOptions& options);
+  /// Slices that follow those that were written.
+  void append(const ImageView& slab, const isocenter_launcher& launcher, const WriteProgress& progress);
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  ImageFileOptions options_;
+  StagedFile file_;
+  std::optional<StagedFile> data_;  ///< of an .mhd
+};
+
+/// Why a file of this name cannot be written slab after slab; "" when it can.
+std::string why_no_slabs(const std::filesystem::path& path, const ImageFileOptions& options);
 
 /// Writes NIfTI-1 (.nii, .nii.gz), MetaImage (.mha; .mhd beside .raw or .zraw) or NRRD (.nrrd). Geometry is exact in
 /// MetaImage and NRRD; NIfTI holds it in float32 (both as quaternion and as matrix). Values become int16 or uint8 by

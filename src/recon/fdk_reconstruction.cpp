@@ -144,6 +144,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   std::string try_engine(const PlanContext& plan, FdkPlan made, std::int64_t parts, const FftService* fft,
                          int concurrency, std::int64_t block) {
     const VoxelGrid grid = made.grid;
+    const std::size_t views = made.order.size();
     const auto volume =
         4 * static_cast<std::uint64_t>(grid.nx * grid.ny * grid.nz) * static_cast<std::uint64_t>(made.frames());
     const std::uint64_t tables =
@@ -154,10 +155,16 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const std::uint64_t left = left_of(plan), other = volume + tables;
     FdkLimits limits;
     limits.block = blocks_ > 1 ? block : 0;
+    const bool last = cut_.height == 1 || parts == 1 || params.slabs > 0;
     if (left != UINT64_MAX) limits.most_bytes = left > other ? (left - other) / 2 : 0;
+    if (left != UINT64_MAX && !last) limits.most_bytes = left / 2 > other ? left / 2 - other : 0;
     engine_.emplace(std::move(made), fft, plan.device().index, concurrency, limits);
     const std::uint64_t work = engine_->stack_bytes() + engine_->scratch_bytes();
-    if (left == UINT64_MAX || other + work <= left) return {};
+    if (left == UINT64_MAX) return {};
+    // Slabs leave half of it to the nodes behind, and are thinner rather than made in passes of a few views.
+    const bool fits_well = other + work <= left / 2 &&
+                           static_cast<std::size_t>(engine_->views_per_pass()) >= std::min<std::size_t>(8, views);
+    if (last ? other + work <= left : fits_well) return {};
     const double part =
         left > tables + work ? std::cbrt(static_cast<double>(left - tables - work) / static_cast<double>(volume)) : 0.0;
     const auto fits = [&](std::int64_t n) {

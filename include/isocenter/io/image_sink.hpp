@@ -15,6 +15,7 @@ enum class StoredVoxels { input, int16, uint8 };
 /// Geometry is exact in MetaImage and NRRD; NIfTI holds it in float32. A time axis becomes the fourth, in seconds. The
 /// formats have no place for the unit of the values. Compression is lossless, runs on all cores, and its bytes do not
 /// depend on their number. A file appears whole or not at all and replaces one of the same name.
+/// A volume that comes in slabs (isocenter/slabs.hpp) is written slab after slab, without compression.
 /// Memory: 4.7 MiB for each thread.
 ///
 /// Errors: unsupported ending or extents; bad_data with the voxel when a value is not finite or does not fit into the
@@ -27,6 +28,7 @@ struct ImageSink {
   static constexpr const char* help =
       "One file for each item. With several items the path numbers them: phase_%02d.nii.gz gives phase_00.nii.gz, ...";
   static constexpr bool host_only = true;
+  static constexpr bool takes_slabs = true;
   struct Params {
     std::string path;
     StoredVoxels voxel_type = StoredVoxels::input;
