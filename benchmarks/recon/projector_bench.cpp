@@ -6,6 +6,7 @@
 
 #include "recon/joseph_variant.hpp"
 #include "recon/projector_test_data.hpp"
+#include "recon/voxel_driven.hpp"
 
 namespace isocenter::testing {
 namespace {
@@ -70,6 +71,28 @@ void project_by(benchmark::State& state, Way way, const JosephVariant* variant, 
   state.counters["Mray/s"] = benchmark::Counter(rays * 1e-6, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["Gsample/s"] = benchmark::Counter(rays * n * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
+
+/// The unmatched back projection of the cone, beside the adjoint.
+void BackVoxelDriven(benchmark::State& state) {
+  const Setting s = setting_of(static_cast<int>(state.range(0)), Kind::cone);
+  const TestProjector p(s);
+  const auto scanned = views_of_setting(s);
+  const VolumeGrid grid{s.nx, s.ny, s.nz,
+                        Geometry::centred(s.nx, s.ny, s.nz, {s.voxel_mm[0], s.voxel_mm[1], s.voxel_mm[2]})};
+  const Acquisition scan{scanned, s.beam, s.detector, s.rows, s.columns};
+  VoxelDriven back(projector_request(scan, grid), p.plan(), {p.order(), static_cast<std::size_t>(p.views())});
+  back.use(back.host_matrices().data(), back.host_weights().data());
+  std::vector<float> volume(p.floats_of_volume(), 1.0F), stack(p.floats_of_views(), 1.0F);
+  const Launcher launcher = launcher_with(threads());
+  const Scratch scratch(back.scratch_bytes(launcher));
+  for (auto _ : state) {
+    back.back(launcher, p.projector(), stack.data(), 0, p.views(), volume.data(), scratch.get());
+    benchmark::DoNotOptimize(volume.data());
+  }
+  state.counters["Mray/s"] =
+      benchmark::Counter(static_cast<double>(p.rays()) * 1e-6, benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(BackVoxelDriven)->Arg(128)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 void ForwardReference(benchmark::State& s) { project_by(s, Way::forward, nullptr, true); }
 void ForwardAvx2(benchmark::State& s) { project_by(s, Way::forward, joseph_variant_avx2(), false); }

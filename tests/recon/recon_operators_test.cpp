@@ -193,6 +193,43 @@ TEST_P(Fdk, FilteredBackProjectionOfOneScanAfterAnotherAllocatesNothing) {
   }
 }
 
+TEST_P(Fdk, ProjectorsAndIterationsOfOneScanAfterAnotherAllocateNothing) {
+  for (const int rows : {1, 9}) {
+    CircularOrbit orbit{.views = 30, .columns = 24, .rows = rows, .column_step_mm = 10, .row_step_mm = 10};
+    const Projections scan = projections_of(orbit, 1.0F);
+    const auto allocates_nothing = [&](const char* op, const std::vector<std::pair<const char*, const char*>>& set) {
+      Pipeline pipeline(context());
+      pipeline.add_input("in", scan);
+      pipeline.add("node", op);
+      for (const auto& [key, value] : set) pipeline.set("node", key, value);
+      pipeline.connect("in", "output", "node", "input");
+      pipeline.add_output("out", "node", "output");
+      Session session = pipeline.prepare(options());
+      session.start();
+      const auto frame = [&] {
+        session.push("in", scan);
+        ASSERT_TRUE(session.pull("out")) << op;
+      };
+      for (int i = 0; i < 6; ++i) frame();
+      allocations = 0;
+      counting = true;
+      for (int i = 0; i < 5; ++i) frame();
+      counting = false;
+      EXPECT_EQ(allocations, 0) << op << ", " << rows << " rows";
+    };
+    allocates_nothing("back_projection", {});
+    allocates_nothing("back_projection", {{"back_projector", "voxel_driven"}});
+    for (const char* subsets : {"1", "5", "30"})
+      allocates_nothing("os_sart_reconstruction", {{"unit", "1/mm"}, {"iterations", "3"}, {"subsets", subsets}});
+    allocates_nothing("os_sart_reconstruction",
+                      {{"unit", "1/mm"}, {"iterations", "3"}, {"subsets", "5"}, {"back_projector", "voxel_driven"}});
+    allocates_nothing("osem_reconstruction", {{"unit", "1/mm"}, {"iterations", "3"}, {"subsets", "5"}});
+    allocates_nothing("osem_reconstruction", {{"data", "emission"}, {"iterations", "3"}});
+    allocates_nothing("cgls_reconstruction", {{"unit", "1/mm"}, {"iterations", "3"}});
+    allocates_nothing("tv_reconstruction", {{"unit", "1/mm"}, {"iterations", "3"}});
+  }
+}
+
 TEST(PhantomSources, AllocateNothingAfterTheFirstItems) {
   Pipeline pipeline(context());
   const auto raw = pipeline.add<PhantomProjections>("raw", {.phantom = PhantomKind::moving_thorax,
