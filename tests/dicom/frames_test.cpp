@@ -5,6 +5,7 @@
 
 #include "dicom/picture.hpp"
 #include "dicom/read_segmentation.hpp"
+#include "dicom/read_slide.hpp"
 #include "dicom/rle.hpp"
 #include "dicom/single_object.hpp"
 #include "dicom/synthetic_series.hpp"
@@ -78,6 +79,39 @@ TEST(DicomPicture, AnRleFrameThatEndsTooEarlyIsRefused) {
   EXPECT_THAT(decode_rle(frame, 1, 1, seven), HasSubstr("lies outside"));
   frame[0] = 2;
   EXPECT_THAT(decode_rle(frame, 1, 1, seven), HasSubstr("announces 2 segments"));
+}
+
+std::uint32_t crc32_of(const std::vector<std::uint8_t>& bytes) {
+  std::uint32_t crc = 0xFFFFFFFFU;
+  for (const std::uint8_t b : bytes) {
+    crc ^= b;
+    for (int k = 0; k < 8; ++k) crc = (crc & 1U) != 0 ? 0xEDB88320U ^ (crc >> 1U) : crc >> 1U;
+  }
+  return ~crc;
+}
+
+std::vector<std::uint8_t> region_of(const Slide& slide, const SlideRegion& region) {
+  std::vector<std::uint8_t> rgb(3 * static_cast<std::size_t>(region.width) * static_cast<std::size_t>(region.height));
+  read_region(
+      slide, region, Workers(), [] {}, rgb);
+  return rgb;
+}
+
+TEST(DicomSlide, ARegionAcrossTilesIsWhatHighdicomPutsTogether) {
+  // CRC-32 of highdicom 0.28's get_total_pixel_matrix(apply_icc_profile=False), and of [7:33, 13:48] of it.
+  const Slide slide = open_slide((data / "modalities" / "wsi_25tiles.dcm").string());
+  EXPECT_EQ(slide.tiles_x, 5);
+  EXPECT_EQ(crc32_of(region_of(slide, {0, 0, 50, 50})), 0xbb12ac9fU);
+  EXPECT_EQ(crc32_of(region_of(slide, {13, 7, 35, 26})), 0x71c697b6U);
+}
+
+TEST(DicomSlide, AnImageThatIsNoSlideIsRefused) {
+  try {
+    open_slide((data / "syntax" / "color-pl.dcm").string());
+    FAIL() << "not refused";
+  } catch (const Failure& f) {
+    EXPECT_THAT(f.what(), HasSubstr("TotalPixelMatrixColumns (0048,0006) = '' is no size of a slide"));
+  }
 }
 
 struct Labels {

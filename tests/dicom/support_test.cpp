@@ -134,6 +134,7 @@ constexpr Kind kinds[] = {
     {"parametric map", "modalities/parametric_map_float.dcm", volume, ""},
     {"segmentation, binary", "modalities/seg_liver_1bit_rle.dcm", labels, "dicom_seg_sink"},
     {"segmentation, fractional", "modalities/seg_ct_fractional.dcm", labels, ""},
+    {"whole slide", "modalities/wsi_25tiles.dcm", "dicom_slide_source", ""},
     {"ultrasound", "modalities/us_palette_rle.dcm", frames, ""},
     {"secondary capture, multi-frame", "syntax/SC_rgb_rle_16bit_2frame.dcm", frames, "dicom_secondary_capture_sink"},
     {"RT Structure Set", "modalities/rtstruct.dcm", "dicom_rtss_source", ""},
