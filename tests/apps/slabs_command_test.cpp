@@ -11,7 +11,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-/// A scan and its reconstruction of 128 x 128 x 101 voxels (6.6 MB) into a file.
+/// A scan and its reconstruction of 160 x 160 x 127 voxels (13 MB) into a file.
 class SlabsInFiles : public ::testing::Test {
  protected:
   SlabsInFiles() {
@@ -26,7 +26,7 @@ class SlabsInFiles : public ::testing::Test {
                            "  - name: raw\n    operator: phantom_projections\n"
                            "    parameters: {views: 30, columns: 48, rows: 40, column_step_mm: 8, row_step_mm: 8}\n"
                            "  - name: recon\n    operator: fdk_reconstruction\n    inputs: {input: raw}\n"
-                           "    parameters: {unit: 1/mm, nx: 128, ny: 128, nz: 101, spacing_mm: 2}\n"
+                           "    parameters: {unit: 1/mm, nx: 160, ny: 160, nz: 127, spacing_mm: 2}\n"
                            "  - name: sink\n    operator: image_sink\n    inputs: {input: recon}\n"
                            "    parameters: {path: \"${output}/volume."
                         << ending << "\"}\n";
@@ -41,14 +41,14 @@ class SlabsInFiles : public ::testing::Test {
     all << in.rdbuf();
     return all.str();
   }
-  static constexpr std::size_t voxels = 128 * 128 * 101;
+  static constexpr std::size_t voxels = 160 * 160 * 127;
   fs::path folder_;
 };
 
 TEST_F(SlabsInFiles, HoldTheSameVolumeInEveryFormat) {
   for (const std::string ending : {"mha", "nii", "nrrd"}) {
     ASSERT_EQ(run(ending, "whole", {"--force"}).exit_code, 0);
-    const Finished cut = run(ending, "cut", {"--force", "--memory", "8MiB"});
+    const Finished cut = run(ending, "cut", {"--force", "--memory", "12MiB"});
     ASSERT_EQ(cut.exit_code, 0) << cut.err;
     EXPECT_THAT(bytes("cut/report.json"), HasSubstr("fdk.slabs"));
     const std::string a = bytes("whole/volume." + ending), b = bytes("cut/volume." + ending);
@@ -68,7 +68,7 @@ TEST_F(SlabsInFiles, HoldTheSameVolumeInEveryFormat) {
 }
 
 TEST_F(SlabsInFiles, AreRefusedForAFileThatIsOneCompressedStream) {
-  const Finished f = run("nii.gz", "cut", {"--memory", "8MiB"});
+  const Finished f = run("nii.gz", "cut", {"--memory", "12MiB"});
   EXPECT_NE(f.exit_code, 0);
   EXPECT_THAT(f.err,
               AllOf(HasSubstr("image_sink 'sink'"), HasSubstr("is compressed as one stream"), HasSubstr("Fix:")));
