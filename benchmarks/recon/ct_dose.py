@@ -23,7 +23,7 @@ GRID = "{nx: 96, ny: 96, nz: 1, spacing_mm: 2%s}"
 CHOICES = {
     "FDK": [("fdk_reconstruction", f", window: {w}, cutoff: {c}, largest_gap_deg: 60")
             for w, c in (("ramp", 1), ("hann", 1), ("hann", 0.5), ("hann", 0.25))],
-    "OS-SART": [("os_sart_reconstruction", f", subsets: 5, iterations: {k}") for k in (1, 2, 4, 8, 16)],
+    "OS-SART": [("os_sart_reconstruction", f", subsets: 5, iterations: {k}") for k in (1, 2, 4, 8, 16, 32, 64)],
     "TV": [("tv_reconstruction", f", iterations: 50, weight_per_mm: {w}") for w in (3e-6, 1e-5, 3e-5, 1e-4, 3e-4)],
 }
 PIPELINE = """isocenter: 1
@@ -73,6 +73,8 @@ def draw(path, by_photons, by_views):
                                (axes[1], by_views, "views (the same dose in all)")):
         for method in CHOICES:
             axis.semilogx(list(table), [row[method] for row in table.values()], "o-", label=method)
+        axis.minorticks_off()
+        axis.set_xticks(list(table), [f"{n:g}" for n in table])
         axis.set_xlabel(label)
         axis.grid(True, alpha=0.3)
     axes[0].set_ylabel("PSNR, dB")
