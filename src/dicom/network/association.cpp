@@ -6,6 +6,9 @@
 #include <dcmtk/dcmtls/tlslayer.h>
 #include <dcmtk/oflog/mdc.h>
 #include <dcmtk/oflog/oflog.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -135,6 +138,18 @@ void fail_with(const Peer& peer, const std::string& doing, const OFCondition& co
   fail(peer, doing, reason_of(condition));
 }
 
+void hurry(T_ASC_Association* association) {
+  struct Access : DcmTransportConnection {
+    using DcmTransportConnection::getSocket;  // protected, and there is no other way to the socket's options
+  };
+  DcmTransportConnection* connection = DUL_getTransportConnection(association->DULassociation);
+  if (connection == nullptr) return;
+  const int socket = (connection->*(&Access::getSocket))();
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 Association::Association(const Peer& peer, const std::vector<ContextProposal>& proposals) : peer_(peer) {
   network_ = make_network(peer);
   T_ASC_Parameters* parameters = nullptr;
@@ -162,6 +177,7 @@ Association::Association(const Peer& peer, const std::vector<ContextProposal>& p
     destroy();
     fail(peer, "opening an association", reason);
   }
+  hurry(association_);
   if (ASC_countAcceptedPresentationContexts(association_->params) == 0) {
     ASC_abortAssociation(association_);
     destroy();

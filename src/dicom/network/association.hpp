@@ -43,6 +43,11 @@ class QuietThread {
 /// network did, unsupported and invalid_argument for what the peer refused, bad_data for what it said.
 [[noreturn]] void fail_with(const Peer& peer, const std::string& doing, const OFCondition& condition);
 
+/// Sends what we write at once, and acknowledges what comes at once: DCMTK writes a message in small pieces, and each
+/// costs 40 ms when one end collects pieces (RFC 896) while the other one delays its acknowledgement (RFC 1122,
+/// 4.2.3.2). The latter holds until we send something; call it again then.
+void hurry(T_ASC_Association* association);
+
 class Association {
  public:
   /// Connects and negotiates; throws Failure when the peer cannot be reached, rejects us, or accepts no context.

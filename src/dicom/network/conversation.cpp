@@ -124,6 +124,7 @@ bool Conversation::negotiate() {
 }
 
 bool Conversation::wait_for_message() {
+  hurry(association_);
   for (int waited = 0; waited < listener_.options_.timeout_s; ++waited) {
     if (listener_.stopping_) {
       ASC_abortAssociation(association_);
