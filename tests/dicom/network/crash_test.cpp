@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -19,6 +20,7 @@
 
 namespace {
 
+bool disk_is_full = false;
 int calls_left = -1;  // until the kill; negative: never
 
 void count_down() {
@@ -31,6 +33,10 @@ void count_down() {
 // In place of the C library's, for all of this program.
 extern "C" int fsync(int file) {
   count_down();
+  if (disk_is_full) {
+    errno = ENOSPC;
+    return -1;
+  }
   return static_cast<int>(::syscall(SYS_fsync, file));
 }
 extern "C" int rename(const char* from, const char* to) noexcept {
@@ -96,6 +102,23 @@ TEST(Crash, AnInboxKilledAtAnyStageHasAllThatItAcknowledgedAndNothingHalf) {
   }
   EXPECT_TRUE(whole);
   EXPECT_GT(stages, 10);
+}
+
+TEST(FullDisk, AnInstanceIsRefusedForNowLeavesNothingAndIsTakenWhenThereIsRoom) {
+  const TemporaryFolder folder;
+  Inbox inbox(folder / "inbox");
+  const InstanceName name{"1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "1.2", "1.3"};
+  const std::vector<std::uint8_t> bytes(5000, 7);
+  InstanceName other = name;
+  other.sop_instance_uid = "1.2.4";
+  inbox.accept(other, "A", bytes);  // its folders are there
+  disk_is_full = true;
+  EXPECT_THAT(error_of([&] { inbox.accept(name, "A", bytes); }),
+              ::testing::HasSubstr("No space left on device. Fix: free"));
+  disk_is_full = false;
+  EXPECT_EQ(dicom_files(folder / "inbox").size(), 1U);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.incoming"));
+  EXPECT_FALSE(inbox.accept(name, "A", bytes).already_there);
 }
 
 /// A listener in a process of its own: forking goes on from a process with one thread.
