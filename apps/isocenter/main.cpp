@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   add_run(app, globals, action);
   add_convert(app, globals, action);
   add_inspect(app, globals, action);
+  add_model(app, globals, action);
   add_operators(app, globals, action);
   add_describe(app, globals, action);
   add_phantom(app, globals, action);

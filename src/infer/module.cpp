@@ -1,7 +1,8 @@
 // What this module adds to a context.
 #include "infer/mask_volume.hpp"
+#include "infer/model_inspect.hpp"
 #include "infer/network_inference.hpp"
 #include "infer/segment_volume.hpp"
 
-ISOCENTER_MODULE(isocenter::infer::MaskVolumeOperator, isocenter::infer::SegmentVolumeOperator,
-                 isocenter::infer::NetworkInferenceOperator)
+ISOCENTER_MODULE(isocenter::infer::MaskVolumeOperator, isocenter::infer::ModelInspectOperator,
+                 isocenter::infer::SegmentVolumeOperator, isocenter::infer::NetworkInferenceOperator)
