@@ -50,6 +50,8 @@ void add_run(CLI::App& app, const Globals& globals, Action& action);
 void add_convert(CLI::App& app, const Globals& globals, Action& action);
 void add_inspect(CLI::App& app, const Globals& globals, Action& action);
 void add_model(CLI::App& app, const Globals& globals, Action& action);
+void add_validate(CLI::App& app, const Globals& globals, Action& action);
+void add_deidentify(CLI::App& app, const Globals& globals, Action& action);
 void add_operators(CLI::App& app, const Globals& globals, Action& action);
 void add_describe(CLI::App& app, const Globals& globals, Action& action);
 void add_phantom(CLI::App& app, const Globals& globals, Action& action);

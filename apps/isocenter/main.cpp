@@ -13,6 +13,7 @@ constexpr const char* about = "Medical imaging pipelines: raw data or DICOM in, 
 constexpr const char* examples = R"(Examples:
   isocenter run study.yaml --input scan/ --output out/
   isocenter inspect scan/
+  isocenter deidentify scan/ anonymous/
   isocenter operators
   isocenter describe non_local_means
   isocenter phantom shepp_logan --output head.nii.gz
@@ -55,6 +56,8 @@ int run(int argc, char** argv) {
   add_convert(app, globals, action);
   add_inspect(app, globals, action);
   add_model(app, globals, action);
+  add_validate(app, globals, action);
+  add_deidentify(app, globals, action);
   add_operators(app, globals, action);
   add_describe(app, globals, action);
   add_phantom(app, globals, action);

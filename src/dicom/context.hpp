@@ -17,6 +17,7 @@ enum ContextPart : unsigned {
   mr_acquisition = 32U,     ///< C.8.3.1
   image_history = 64U,      ///< lossy compression, burned-in annotation: what no derivation may lose
   display = 128U,           ///< window of the source
+  pet_acquisition = 256U,   ///< C.8.9.1, C.8.9.2, C.8.9.4: series, isotope and image of PET
 };
 
 /// The attributes of a context that belong to `parts`, copied into `to`. Private ones never.

@@ -1,6 +1,11 @@
 // The entry of isocenter_dicom.so.
+#include "dicom_deidentify.hpp"
+#include "dicom_encapsulated_pdf_sink.hpp"
 #include "dicom_frames_source.hpp"
 #include "dicom_inspect.hpp"
+#include "dicom_parametric_map_sink.hpp"
+#include "dicom_presentation_state_sink.hpp"
+#include "dicom_report_sink.hpp"
 #include "dicom_rtss_source.hpp"
 #include "dicom_secondary_capture_sink.hpp"
 #include "dicom_seg_sink.hpp"
@@ -8,7 +13,10 @@
 #include "dicom_series_sink.hpp"
 #include "dicom_series_source.hpp"
 #include "dicom_slide_source.hpp"
+#include "dicom_structure_set_sink.hpp"
+#include "dicom_validate.hpp"
 #include "network_operators.hpp"
+#include "segment_measurements.hpp"
 
 ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::detail::dicom::DicomSeriesSourceOperator,
                  isocenter::detail::dicom::DicomFramesSourceOperator, isocenter::detail::dicom::DicomRtssSourceOperator,
@@ -17,4 +25,11 @@ ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::deta
                  isocenter::detail::dicom::DicomSecondaryCaptureSinkOperator,
                  isocenter::detail::dicom::DicomEchoOperator, isocenter::detail::dicom::DicomFindOperator,
                  isocenter::detail::dicom::DicomFetchOperator, isocenter::detail::dicom::DicomSendOperator,
-                 isocenter::detail::dicom::DicomReceiveOperator, isocenter::detail::dicom::DicomReceiveSourceOperator)
+                 isocenter::detail::dicom::DicomReceiveOperator, isocenter::detail::dicom::DicomReceiveSourceOperator,
+                 isocenter::detail::dicom::DicomDeidentifyOperator,
+                 isocenter::detail::dicom::DicomEncapsulatedPdfSinkOperator,
+                 isocenter::detail::dicom::DicomParametricMapSinkOperator,
+                 isocenter::detail::dicom::DicomPresentationStateSinkOperator,
+                 isocenter::detail::dicom::DicomReportSinkOperator,
+                 isocenter::detail::dicom::DicomStructureSetSinkOperator,
+                 isocenter::detail::dicom::DicomValidateOperator, isocenter::detail::dicom::SegmentMeasurementsOperator)

@@ -12,8 +12,9 @@ class DicomSegSinkOperator : public OperatorBase<DicomSegSink> {
   void run(const RunContext& run) override;
 
  private:
-  std::vector<Segment> describe_segments(const Payload& input) const;
+  void plan_probabilities(const Payload& input);
 
+  bool fractional_ = false;
   TensorView planned_;
   SourceMetadata source_;
   OutputDescription description_;

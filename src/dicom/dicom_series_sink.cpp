@@ -22,6 +22,7 @@ void DicomSeriesSinkOperator::plan(PlanContext& plan) {
                                   params.model_name, params.device_serial_number, params.series_number},
                                  params.derivation, input);
   require_writable(source_, input.text("unit"));
+  if (params.form == DicomSeriesForm::enhanced) require_enhanced(source_);
   require_free_folder(numbered_path(params.path, 0));
   const auto slice = static_cast<std::uint64_t>(planned_.extent('x') * planned_.extent('y'));
   plan.declare_host_memory(4 * slice * static_cast<std::uint64_t>(std::max(1, plan.launcher().concurrency)));
@@ -39,11 +40,13 @@ void DicomSeriesSinkOperator::run(const RunContext& run) {
   volume.geometry = input.geometry();
   volume.unit = input.text("unit");
   volume.rescale_slope = params.rescale_slope;
-  write_series(numbered_path(params.path, run.sequence()), volume, source_, description_, Workers(run.launcher()),
-               [&](std::int64_t done, std::int64_t total) {
-                 run.progress(static_cast<double>(done) / static_cast<double>(total));
-                 return !run.cancelled();
-               });
+  volume.compression = static_cast<LosslessCompression>(params.compression);
+  const auto write = params.form == DicomSeriesForm::enhanced ? write_enhanced : write_series;
+  write(numbered_path(params.path, run.sequence()), volume, source_, description_, Workers(run.launcher()),
+        [&](std::int64_t done, std::int64_t total) {
+          run.progress(static_cast<double>(done) / static_cast<double>(total));
+          return !run.cancelled();
+        });
 }
 
 }  // namespace isocenter::detail::dicom

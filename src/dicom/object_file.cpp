@@ -99,23 +99,24 @@ void put_item_head(Bytes& to, unsigned element, std::uint64_t length) {
 constexpr std::uint64_t undefined_length = 0xFFFFFFFFU;
 constexpr std::uint64_t longest_element = 0xFFFFFFFEU;
 
-Bytes pixel_head(bool words, std::uint64_t length) {
+Bytes pixel_head(PixelElement element, std::uint64_t length) {
   Bytes head;
   put_u16(head, 0x7FE0);
-  put_u16(head, 0x0010);
-  head.insert(head.end(), {'O', static_cast<std::uint8_t>(words ? 'W' : 'B'), 0, 0});
+  put_u16(head, element == PixelElement::floats ? 0x0008 : 0x0010);
+  const char vr = element == PixelElement::words ? 'W' : element == PixelElement::bytes ? 'B' : 'F';
+  head.insert(head.end(), {'O', static_cast<std::uint8_t>(vr), 0, 0});
   put_u32(head, length);
   return head;
 }
 
 void write_native(OutputFile& file, const PixelElementToWrite& pixels) {
-  file.write(pixel_head(pixels.words, pixels.native_bytes + pixels.native_bytes % 2));
+  file.write(pixel_head(pixels.element, pixels.native_bytes + pixels.native_bytes % 2));
   pixels.produce([&](std::span<const std::uint8_t> bytes) { file.write(bytes); });
   if (pixels.native_bytes % 2 != 0) file.write(Bytes{0});
 }
 
 void write_encapsulated(OutputFile& file, const PixelElementToWrite& pixels) {
-  file.write(pixel_head(false, undefined_length));
+  file.write(pixel_head(PixelElement::bytes, undefined_length));
   std::uint64_t offset = 0;
   Bytes table;
   for (const Bytes& c : *pixels.codestreams) {
@@ -153,17 +154,18 @@ void write_object(const std::string& path, DcmDataset& dataset, const std::strin
   FileConsumer consumer(file);
   FileStream stream(consumer);
   dataset.transferInit();
-  const OFCondition status =
-      dataset.write(stream, EXS_LittleEndianExplicit, EET_ExplicitLength, nullptr, EGL_withoutGL);
+  const bool implicit = transfer_syntax == "1.2.840.10008.1.2";
+  const OFCondition status = dataset.write(stream, implicit ? EXS_LittleEndianImplicit : EXS_LittleEndianExplicit,
+                                           EET_ExplicitLength, nullptr, EGL_withoutGL);
   dataset.transferEnd();
   consumer.rethrow();
   if (status.bad())
     throw Failure(ErrorCode::internal, "'" + path + "' cannot be written: " + status.text(),
                   "report this with the input");
-  if (pixels.codestreams == nullptr)
-    write_native(file, pixels);
-  else
+  if (pixels.codestreams != nullptr)
     write_encapsulated(file, pixels);
+  else if (pixels.element != PixelElement::none)
+    write_native(file, pixels);
   file.commit();
 }
 

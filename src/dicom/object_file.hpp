@@ -12,19 +12,24 @@
 
 namespace isocenter::detail::dicom {
 
+/// Which element holds native pixels: PixelData (7FE0,0010) as OW or OB (8 bits and less), FloatPixelData (7FE0,0008),
+/// or none in an object without pixels.
+enum class PixelElement { words, bytes, floats, none };
+
 /// Pixels of one of two forms.
 struct PixelElementToWrite {
-  /// Native: runs of bytes in order, written as OW (or OB for 8 bits and less); their total may be odd.
+  PixelElement element = PixelElement::words;
+  /// Native: runs of bytes in order; their total may be odd.
   std::uint64_t native_bytes = 0;
-  bool words = true;
   /// Called with a sink for bytes; gives exactly native_bytes of them.
   std::function<void(const std::function<void(std::span<const std::uint8_t>)>&)> produce;
   /// Encapsulated: one codestream a frame (PS3.5 annex A.4, one fragment each, with a basic offset table).
   const std::vector<std::vector<std::uint8_t>>* codestreams = nullptr;
 };
 
-/// Writes a PS3.10 file: file meta information for this implementation, the data set in explicit little endian, then
-/// the pixels. Throws Failure(io_error) and leaves nothing behind when that does not work out.
+/// Writes a PS3.10 file: file meta information for this implementation, the data set in explicit little endian
+/// (implicit where that is the transfer syntax), then the pixels. Throws Failure(io_error) and leaves nothing behind
+/// when that does not work out.
 void write_object(const std::string& path, DcmDataset& dataset, const std::string& transfer_syntax,
                   const PixelElementToWrite& pixels);
 

@@ -69,6 +69,17 @@ int extent(const TensorView& tensor, char axis, const char* what, std::int64_t l
   return static_cast<int>(n);
 }
 
+TensorView planned_slices(const Payload& payload, const char* name, DType type, const char* what) {
+  const TensorView t = dense_tensor(payload, name);
+  if (std::string_view(t.axes) != "zyx" || t.type() != type)
+    throw Failure(ErrorCode::unsupported, std::string("the input has the axes '") + t.axes + "': " + what,
+                  "give one time point at a time");
+  extent(t, 'x', "Columns (0028,0011)", 65535);
+  extent(t, 'y', "Rows (0028,0010)", 65535);
+  extent(t, 'z', "the number of slices", 99999);
+  return t;
+}
+
 Code derivation_code(DicomDerivation derivation) {
   switch (derivation) {
     case DicomDerivation::none:

@@ -14,6 +14,9 @@ TensorView dense_tensor(const Payload& payload, const char* name);
 /// The same, of the type and shape that were planned.
 TensorView planned_tensor(const Payload& payload, const char* name, const TensorView& planned);
 
+/// A dense tensor with the axes zyx of a type, its extents within DICOM's; `what` says in an error what is needed.
+TensorView planned_slices(const Payload& payload, const char* name, DType type, const char* what);
+
 /// An extent as an int in [1, 65535] (Rows, Columns) or more for slices; throws unsupported otherwise.
 int extent(const TensorView& tensor, char axis, const char* what, std::int64_t longest);
 

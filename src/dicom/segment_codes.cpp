@@ -4,6 +4,8 @@
 #include <isocenter/error.hpp>
 #include <string_view>
 
+#include "operator_support.hpp"
+
 namespace isocenter::detail::dicom {
 namespace {
 
@@ -85,16 +87,16 @@ std::string normalised(std::string_view name) {
   return text;
 }
 
-Code parse_code(const std::string& text, const std::string& entry) {
+}  // namespace
+
+Code parse_code(const std::string& text, const std::string& parameter) {
   const std::vector<std::string> parts = split(text, '^');
   if (parts.size() == 3 && !parts[0].empty() && parts[0].size() <= 16 && !parts[1].empty() && !parts[2].empty() &&
       parts[2].size() <= 64)
     return {parts[0], parts[1], parts[2]};
-  throw Failure(ErrorCode::invalid_argument, "'" + text + "' in codes = '" + entry + "' is no coded concept",
+  throw Failure(ErrorCode::invalid_argument, "'" + text + "' in '" + parameter + "' is no coded concept",
                 "write value^scheme^meaning, for example 39607008^SCT^Lung");
 }
-
-}  // namespace
 
 bool find_segment_codes(const std::string& name, Segment& segment) {
   const std::string wanted = normalised(name);
@@ -129,6 +131,37 @@ void apply_segment_codes(const std::string& text, std::vector<Segment>& segments
     segment->type = parse_code(parts[1], entry);
     if (parts.size() == 3) segment->anatomy = parse_code(parts[2], entry);
   }
+}
+
+std::vector<Segment> segments_of(const Payload& input, const std::string& codes) {
+  const std::vector<std::string> names = split(input.text("labels.names"), '\\');
+  const auto colours = input.numbers("labels.colours");
+  if (names.size() < 2)
+    throw Failure(ErrorCode::bad_data,
+                  "the segmentation has no attribute labels.names, so that its labels mean nothing",
+                  "set it to the labels' names, joined by backslashes, the background first");
+  if (names.size() > 256)
+    throw Failure(ErrorCode::unsupported,
+                  "the segmentation has " + std::to_string(names.size()) + " names for 8-bit labels",
+                  "use at most 255 labels");
+  std::vector<Segment> segments;
+  for (std::size_t i = 1; i < names.size(); ++i) {
+    Segment s;
+    s.label = static_cast<int>(i);
+    s.name = names[i];
+    require_short("labels.names", s.name, 64);
+    if (3 * i + 2 < colours.size()) s.colour = {colours[3 * i], colours[3 * i + 1], colours[3 * i + 2]};
+    find_segment_codes(s.name, s);
+    segments.push_back(std::move(s));
+  }
+  apply_segment_codes(codes, segments);
+  for (const Segment& s : segments)
+    if (s.type.value.empty())
+      throw Failure(ErrorCode::invalid_argument,
+                    "no coded concept is known for label " + std::to_string(s.label) + ", '" + s.name +
+                        "', and DICOM Segmentations need one",
+                    "add it to the parameter codes: " + s.name + " = category / type, each value^scheme^meaning");
+  return segments;
 }
 
 }  // namespace isocenter::detail::dicom

@@ -17,4 +17,11 @@ bool find_segment_codes(const std::string& name, Segment& segment);
 /// Throws Failure(invalid_argument) with the part that is wrong, or for a name that no segment has.
 void apply_segment_codes(const std::string& text, std::vector<Segment>& segments);
 
+/// "value^scheme^meaning". Throws Failure(invalid_argument) with the parameter's text it stands in.
+Code parse_code(const std::string& text, const std::string& parameter);
+
+/// Labels 1, 2, ... as the attributes labels.names and labels.colours list them, with their codes. Throws Failure:
+/// bad_data without names, invalid_argument for a label without a code.
+std::vector<Segment> segments_of(const Payload& input, const std::string& codes);
+
 }  // namespace isocenter::detail::dicom

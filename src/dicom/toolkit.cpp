@@ -9,7 +9,6 @@
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpeg/djencode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
-#include <dcmtk/dcmjpls/djencode.h>
 #include <dcmtk/oflog/appender.h>
 #include <dcmtk/oflog/logger.h>
 #include <dcmtk/oflog/mdc.h>
@@ -78,14 +77,12 @@ class Registration {
     DcmRLEDecoderRegistration::registerCodecs(OFFalse);
     DJEncoderRegistration::registerCodecs(ECC_lossyYCbCr, EUC_never, OFTrue);
     DcmRLEEncoderRegistration::registerCodecs(OFFalse);
-    DJLSEncoderRegistration::registerCodecs();
     register_jpeg2000_with_dcmtk();
   }
   Registration(const Registration&) = delete;
   Registration& operator=(const Registration&) = delete;
   ~Registration() {
     deregister_jpeg2000();
-    DJLSEncoderRegistration::cleanup();
     DcmRLEEncoderRegistration::cleanup();
     DJEncoderRegistration::cleanup();
     DcmRLEDecoderRegistration::cleanup();

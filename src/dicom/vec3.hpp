@@ -1,5 +1,6 @@
 #pragma once
 // Points and directions of the DICOM patient frame: LPS, mm.
+#include <array>
 #include <cmath>
 
 namespace isocenter::detail::dicom {
@@ -16,5 +17,7 @@ constexpr Vec3 cross(Vec3 a, Vec3 b) { return {a.y * b.z - a.z * b.y, a.z * b.x 
 inline double length(Vec3 a) { return std::sqrt(dot(a, a)); }
 inline Vec3 normalised(Vec3 a) { return a * (1.0 / length(a)); }
 inline double largest_component(Vec3 a) { return std::fmax(std::fabs(a.x), std::fmax(std::fabs(a.y), std::fabs(a.z))); }
+
+inline Vec3 vec(const std::array<double, 3>& a) { return {a[0], a[1], a[2]}; }
 
 }  // namespace isocenter::detail::dicom

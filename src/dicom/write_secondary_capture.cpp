@@ -160,7 +160,7 @@ void SecondaryCapture::write(const std::string& path, const SourceMetadata& sour
   const char* syntax = explicit_little_endian;
   if (format_.compression == FrameCompression::none) {
     pixels.native_bytes = bytes;
-    pixels.words = false;
+    pixels.element = PixelElement::bytes;
     pixels.produce = [&](const auto& sink) {
       for (const auto& f : frames_) sink(f);
     };

@@ -14,22 +14,27 @@ namespace isocenter::detail::dicom {
 namespace {
 
 constexpr const char* segmentation_storage = "1.2.840.10008.5.1.4.1.1.66.4";
-constexpr const char* explicit_little_endian = "1.2.840.10008.1.2.1";
+constexpr int whole = 255;  // MaximumFractionalValue
 
 struct FrameOfSegment {
   int segment;  ///< index into segments
   int slice;
 };
 
-Vec3 vec(const std::array<double, 3>& a) { return {a[0], a[1], a[2]}; }
-
 class SegmentationWriter {
  public:
   SegmentationWriter(const SegmentationToWrite& s, const SourceMetadata& source, const OutputDescription& d)
       : s_(s), source_(source), d_(d), plane_(static_cast<std::size_t>(s.nx) * static_cast<std::size_t>(s.ny)) {}
 
-  void write(const std::string& path) {
-    find_frames();
+  WrittenObject write(const std::string& path) {
+    if (fractional())
+      find_frames_of_probabilities();
+    else
+      find_frames();
+    if (frames_.empty())
+      throw Failure(ErrorCode::bad_data,
+                    "no voxel belongs to a segment, and a DICOM Segmentation needs at least one frame",
+                    "look at what the operator before the sink found");
     DcmDataset dataset;
     std::vector<std::string> texts{s_.algorithm_name};
     for (const Segment& segment : s_.segments) texts.push_back(segment.name);
@@ -42,7 +47,16 @@ class SegmentationWriter {
     add_shared_groups(object);
     for (const FrameOfSegment& f : frames_) add_frame(object, f);
     add_instance_references(dataset, source_, used_slices());
-    write_object(path, dataset, explicit_little_endian, pixels());
+    if (!fractional()) {
+      write_object(path, dataset, transfer_syntax_uid(LosslessCompression::none), bits());
+    } else {
+      std::vector<std::vector<std::uint8_t>> codestreams;
+      write_object(path, dataset, transfer_syntax_uid(s_.compression), fractions(codestreams));
+    }
+    OFString study, series;
+    dataset.findAndGetOFString(DCM_StudyInstanceUID, study);
+    dataset.findAndGetOFString(DCM_SeriesInstanceUID, series);
+    return {study.c_str(), series.c_str(), uid_};
   }
 
  private:
@@ -61,30 +75,56 @@ class SegmentationWriter {
       for (int k = 0; k < s_.nz; ++k)
         if (present[label][static_cast<std::size_t>(k)]) frames_.push_back({i, k});
     }
-    if (frames_.empty())
-      throw Failure(ErrorCode::bad_data,
-                    "no voxel belongs to a segment, and a DICOM Segmentation needs at least one frame",
-                    "look at what the operator before the sink found");
+  }
+
+  bool fractional() const { return !s_.probabilities.empty(); }
+
+  std::span<const float> probabilities(const FrameOfSegment& f) const {
+    const auto volume = static_cast<std::size_t>(s_.segments[static_cast<std::size_t>(f.segment)].label);
+    return s_.probabilities.subspan(
+        (volume * static_cast<std::size_t>(s_.nz) + static_cast<std::size_t>(f.slice)) * plane_, plane_);
+  }
+
+  void find_frames_of_probabilities() {
+    for (int i = 0; i < static_cast<int>(s_.segments.size()); ++i)
+      for (int k = 0; k < s_.nz; ++k) {
+        const FrameOfSegment f{i, k};
+        bool any = false;
+        for (const float p : probabilities(f)) {
+          if (!(p >= 0 && p <= 1))
+            throw Failure(ErrorCode::bad_data,
+                          "a probability of segment '" + s_.segments[static_cast<std::size_t>(i)].name + "' in slice " +
+                              std::to_string(k) + " is " + decimal_string(static_cast<double>(p)) +
+                              ", and [0, 1] is allowed",
+                          "normalise them before the sink");
+          any = any || p * whole >= 0.5F;
+        }
+        if (any) frames_.push_back(f);
+      }
   }
 
   void add_image(const ItemWriter& object) const {
     object.empty_unless_there(DCM_PositionReferenceIndicator);
     if (!object.item().tagExistsWithValue(DCM_FrameOfReferenceUID)) object.text(DCM_FrameOfReferenceUID, new_uid());
-    object.text(DCM_SOPInstanceUID, new_uid());
+    object.text(DCM_SOPInstanceUID, uid_);
     object.text(DCM_InstanceNumber, "1");
     object.text(DCM_ImageType, "DERIVED\\PRIMARY");
     object.text(DCM_ContentLabel, s_.content_label);
     object.text(DCM_ContentDescription, d_.series_description);
     object.empty_unless_there(DCM_ContentCreatorName);
-    object.text(DCM_SegmentationType, "BINARY");
-    object.text(DCM_SegmentsOverlap, "NO");
+    object.text(DCM_SegmentationType, fractional() ? "FRACTIONAL" : "BINARY");
+    if (fractional()) {
+      object.text(DCM_SegmentationFractionalType, "PROBABILITY");
+      object.u16(DCM_MaximumFractionalValue, whole);
+    }
+    object.text(DCM_SegmentsOverlap, fractional() ? "UNDEFINED" : "NO");
     object.u16(DCM_SamplesPerPixel, 1);
     object.text(DCM_PhotometricInterpretation, "MONOCHROME2");
     object.u16(DCM_Rows, s_.ny);
     object.u16(DCM_Columns, s_.nx);
-    object.u16(DCM_BitsAllocated, 1);
-    object.u16(DCM_BitsStored, 1);
-    object.u16(DCM_HighBit, 0);
+    object.u16(DCM_BitsAllocated, fractional() ? 8 : 1);
+    object.u16(DCM_BitsStored, fractional() ? 8 : 1);
+    object.u16(DCM_HighBit, fractional() ? 7 : 0);
     object.u16(DCM_PixelRepresentation, 0);
     object.text(DCM_NumberOfFrames, std::to_string(frames_.size()));
     if (!object.item().tagExistsWithValue(DCM_LossyImageCompression)) object.text(DCM_LossyImageCompression, "00");
@@ -156,10 +196,10 @@ class SegmentationWriter {
 
   /// One bit a voxel, the first voxel in the lowest bit, frames following each other without a gap: PS3.5 section 8.1.1
   /// and annex D.
-  PixelElementToWrite pixels() const {
+  PixelElementToWrite bits() const {
     PixelElementToWrite p;
     p.native_bytes = (plane_ * frames_.size() + 7) / 8;
-    p.words = false;
+    p.element = PixelElement::bytes;
     p.produce = [this](const std::function<void(std::span<const std::uint8_t>)>& sink) {
       std::vector<std::uint8_t> bytes;
       unsigned gathered = 0;
@@ -183,7 +223,29 @@ class SegmentationWriter {
     return p;
   }
 
+  std::vector<std::uint8_t> stored_fractions(const FrameOfSegment& f) const {
+    std::vector<std::uint8_t> bytes;
+    bytes.reserve(plane_);
+    for (const float p : probabilities(f)) bytes.push_back(static_cast<std::uint8_t>(std::lround(p * whole)));
+    return bytes;
+  }
+
+  PixelElementToWrite fractions(std::vector<std::vector<std::uint8_t>>& codestreams) const {
+    PixelElementToWrite p;
+    p.native_bytes = plane_ * frames_.size();
+    p.element = PixelElement::bytes;
+    p.produce = [this](const auto& sink) {
+      for (const FrameOfSegment& f : frames_) sink(stored_fractions(f));
+    };
+    if (s_.compression == LosslessCompression::none) return p;
+    for (const FrameOfSegment& f : frames_)
+      codestreams.push_back(compress_frame({s_.ny, s_.nx, 8, false}, stored_fractions(f), s_.compression));
+    p.codestreams = &codestreams;
+    return p;
+  }
+
   const SegmentationToWrite& s_;
+  std::string uid_ = new_uid();
   const SourceMetadata& source_;
   const OutputDescription& d_;
   std::size_t plane_;
@@ -210,11 +272,11 @@ std::array<int, 3> encoded_cielab(const std::array<double, 3>& srgb) {
   return {encoded(lightness * 65535 / 100), encoded((a + 128) * 65535 / 255), encoded((b + 128) * 65535 / 255)};
 }
 
-void write_segmentation(const std::string& path, const SegmentationToWrite& segmentation, const SourceMetadata& source,
-                        const OutputDescription& description) {
+WrittenObject write_segmentation(const std::string& path, const SegmentationToWrite& segmentation,
+                                 const SourceMetadata& source, const OutputDescription& description) {
   use_dcmtk();
   const DcmtkLog log;
-  SegmentationWriter(segmentation, source, description).write(path);
+  return SegmentationWriter(segmentation, source, description).write(path);
 }
 
 }  // namespace isocenter::detail::dicom

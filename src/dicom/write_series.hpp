@@ -1,9 +1,10 @@
 #pragma once
-// A volume as a derived classic series: CT Image Storage or MR Image Storage, one file a slice.
+// A volume as a derived series: classic CT, MR or PET images, one file a slice, or one Enhanced CT or MR object.
 #include <isocenter/payload.hpp>
 #include <span>
 #include <string>
 
+#include "frame_encoder.hpp"
 #include "output_description.hpp"
 #include "source_metadata.hpp"
 #include "workers.hpp"
@@ -17,7 +18,12 @@ struct VolumeToWrite {
   std::string unit;
   /// Difference of two neighbouring stored values; 0: 1 for HU, as fine as 16 bits allow for anything else.
   double rescale_slope = 0;
+  LosslessCompression compression = LosslessCompression::none;
 };
+
+enum class DerivedModality { ct, mr, pet };
+/// What the volume becomes: what its source is, CT for HU without a source.
+DerivedModality derived_modality(const SourceMetadata& source, const std::string& unit);
 
 /// How real values become stored ones: stored = round((value - intercept) / slope), 16 bits.
 struct Quantisation {
@@ -26,16 +32,28 @@ struct Quantisation {
   bool is_signed = false;
 };
 /// Slope and intercept are exactly what their decimal strings say. Throws Failure(bad_data) for a voxel that is no
-/// number (its index), or when the range does not fit 16 bits with the slope that was asked for.
-Quantisation choose_quantisation(const VolumeToWrite& volume, const Workers& workers);
+/// number (its index), or when the range does not fit 16 bits with the slope that was asked for. The intercept of PET
+/// is 0 (PS3.3 C.8.9.4).
+Quantisation choose_quantisation(const VolumeToWrite& volume, DerivedModality modality, const Workers& workers);
+
+/// Stored values of one plane, 16 bits, little endian.
+std::vector<std::uint8_t> quantised(std::span<const float> plane, const Quantisation& quantisation);
 
 /// Whether a volume of this source and unit can be written at all: throws Failure(unsupported) when it is neither CT
-/// nor MR.
+/// nor MR nor PET, or when PET's unit has no term in PS3.3 C.8.9.1.1.3.
 void require_writable(const SourceMetadata& source, const std::string& unit);
 
 /// Writes nz files into `folder`, which must be new or empty, and appears whole or not at all.
 /// `progress(done, total)` returns false to stop.
 void write_series(const std::string& folder, const VolumeToWrite& volume, const SourceMetadata& source,
                   const OutputDescription& description, const Workers& workers, const LoadProgress& progress = {});
+
+/// The same as one Enhanced CT or Enhanced MR object (PS3.3 A.38, A.36), `folder`/IM00001.dcm. Throws
+/// Failure(unsupported) as require_enhanced.
+void write_enhanced(const std::string& folder, const VolumeToWrite& volume, const SourceMetadata& source,
+                    const OutputDescription& description, const Workers& workers, const LoadProgress& progress = {});
+
+/// Throws Failure(unsupported) for PET: what PS3.3 A.56 asks of the injection is not in a classic source.
+void require_enhanced(const SourceMetadata& source);
 
 }  // namespace isocenter::detail::dicom

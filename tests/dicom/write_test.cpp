@@ -140,7 +140,7 @@ TEST(DicomWrite, AnMrSeriesIsValidAndAsExactAsSixteenBitsAllow) {
 TEST(DicomWrite, HounsfieldUnitsBeyondSixteenBitsGetACoarserSlope) {
   std::vector<float> voxels{-2000, 0, 90000};
   const VolumeToWrite v{voxels, 3, 1, 1, Geometry(), "HU"};
-  const Quantisation q = choose_quantisation(v, Workers());
+  const Quantisation q = choose_quantisation(v, DerivedModality::ct, Workers());
   EXPECT_NEAR(q.slope, 92000.0 / 65535, 1e-6);
   EXPECT_NEAR(q.intercept, -2000, 1e-9);
 }
@@ -150,13 +150,13 @@ TEST(DicomWrite, ARescaleSlopeThatIsTooFineIsRefusedWithTheOneThatFits) {
   VolumeToWrite v{voxels, 2, 1, 1, Geometry(), "HU"};
   v.rescale_slope = 0.01;
   try {
-    choose_quantisation(v, Workers());
+    choose_quantisation(v, DerivedModality::ct, Workers());
     FAIL();
   } catch (const Failure& f) {
     EXPECT_THAT(f.what(), HasSubstr("values from 0 to 1000 do not fit 16 bits with rescale_slope = 0.01"));
   }
   v.rescale_slope = 0.02;
-  EXPECT_EQ(choose_quantisation(v, Workers()).slope, 0.02);
+  EXPECT_EQ(choose_quantisation(v, DerivedModality::ct, Workers()).slope, 0.02);
 }
 
 TEST(DicomWrite, AVoxelThatIsNoNumberIsNamed) {
@@ -164,7 +164,7 @@ TEST(DicomWrite, AVoxelThatIsNoNumberIsNamed) {
   voxels[12 + 4 + 2] = std::nanf("");
   const VolumeToWrite v{voxels, 4, 3, 2, Geometry(), "HU"};
   try {
-    choose_quantisation(v, Workers());
+    choose_quantisation(v, DerivedModality::ct, Workers());
     FAIL();
   } catch (const Failure& f) {
     EXPECT_THAT(f.what(), HasSubstr("voxel (2, 1, 1)"));
@@ -175,7 +175,10 @@ TEST(DicomWrite, OtherModalitiesAndUnitsAreRefused) {
   SourceMetadata pet;
   pet.series_uid = "1.2";
   pet.modality = "PT";
-  EXPECT_THROW(require_writable(pet, "BQML"), Failure);
+  EXPECT_THROW(require_writable(pet, "HU"), Failure);
+  EXPECT_NO_THROW(require_writable(pet, "BQML"));
+  pet.modality = "US";
+  EXPECT_THROW(require_writable(pet, "a.u."), Failure);
   EXPECT_THROW(require_writable({}, "1/mm"), Failure);
   EXPECT_NO_THROW(require_writable({}, "HU"));
 }

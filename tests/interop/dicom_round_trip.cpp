@@ -8,10 +8,17 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <isocenter/dicom/dicom_encapsulated_pdf_sink.hpp>
+#include <isocenter/dicom/dicom_parametric_map_sink.hpp>
+#include <isocenter/dicom/dicom_presentation_state_sink.hpp>
+#include <isocenter/dicom/dicom_report_sink.hpp>
 #include <isocenter/dicom/dicom_secondary_capture_sink.hpp>
 #include <isocenter/dicom/dicom_seg_sink.hpp>
 #include <isocenter/dicom/dicom_series_sink.hpp>
 #include <isocenter/dicom/dicom_series_source.hpp>
+#include <isocenter/dicom/dicom_structure_set_sink.hpp>
+#include <isocenter/dicom/segment_measurements.hpp>
 #include <isocenter/isocenter.hpp>
 
 namespace ic = isocenter;
@@ -60,6 +67,46 @@ ic::Segmentation spheres(const ic::Context& context, const ic::Volume& v, const 
   return s;
 }
 
+/// Of each label its probability: 1 within, 0.5 in the background for label 1.
+ic::Volume probabilities(const ic::Context& context, const ic::Segmentation& s) {
+  const ic::TensorView labels = s.labels();
+  const std::int64_t n = labels.count();
+  ic::Volume v{ic::Payload(ISOCENTER_VOLUME)};
+  v.set_tensor("voxels",
+               ic::tensor(ic::DType::float32, "czyx", {3, labels.extent('z'), labels.extent('y'), labels.extent('x')}));
+  v.set_geometry(s.geometry());
+  v.set_text("unit", "1");
+  context.allocate(v);
+  float* p = v.values().data();
+  for (std::int64_t c = 0; c < 3; ++c)
+    for (std::int64_t i = 0; i < n; ++i) {
+      const int label = labels.as<std::uint8_t>()[i];
+      *p++ = label == c ? 1.0F : c == 1 && label == 0 ? 0.5F : 0.0F;
+    }
+  v.inherit_attributes(s);
+  return v;
+}
+
+/// segment_measurements into dicom_report_sink.
+void report(const ic::Context& context, const std::string& out, const ic::Segmentation& s, const ic::Volume& v) {
+  ic::Pipeline pipeline(context);
+  const auto segments = pipeline.add_input("segments", ic::Segmentation(s.description()));
+  const auto values = pipeline.add_input("values", ic::Volume(v.description()));
+  const auto measured = pipeline.add<ic::SegmentMeasurements>("measure", {});
+  const auto sink =
+      pipeline.add<ic::DicomReportSink>("report", {.path = out + "/sr.dcm", .segmentation_path = out + "/sr_seg.dcm"});
+  pipeline.connect(segments, measured.segmentation);
+  pipeline.connect(values, measured.volume);
+  pipeline.connect(measured.output, sink.input);
+  ic::Session session = pipeline.prepare();
+  session.start();
+  session.push("segments", s);
+  session.push("values", v);
+  session.end_input("segments");
+  session.end_input("values");
+  session.wait();
+}
+
 ic::Frames pictures(const ic::Context& context, const ic::Volume& v) {
   ic::Frames f = ic::Frames::describe(4, 37, 51, 0.04);
   context.allocate(f);
@@ -91,8 +138,24 @@ int main(int argc, char** argv) try {
   const double centre[] = {std::atof(argv[4]), std::atof(argv[5]), std::atof(argv[6])};
   const ic::Volume volume = read(context, argv[2]);
   write<ic::DicomSeriesSink>(context, {.path = out + "/series"}, volume);
-  write<ic::DicomSegSink>(context, {.path = out + "/seg.dcm"},
-                          spheres(context, volume, centre, std::atof(argv[7]), std::atof(argv[8])));
+  for (const auto& [name, compression] : {std::pair{"rle", ic::DicomLosslessCompression::rle},
+                                          std::pair{"jpeg_ls", ic::DicomLosslessCompression::jpeg_ls},
+                                          std::pair{"jpeg_2000", ic::DicomLosslessCompression::jpeg_2000}})
+    write<ic::DicomSeriesSink>(
+        context, {.path = out + "/enhanced_" + name, .form = ic::DicomSeriesForm::enhanced, .compression = compression},
+        volume);
+  const ic::Segmentation segments = spheres(context, volume, centre, std::atof(argv[7]), std::atof(argv[8]));
+  write<ic::DicomSegSink>(context, {.path = out + "/seg.dcm"}, segments);
+  write<ic::DicomSegSink>(context, {.path = out + "/fractional.dcm"}, probabilities(context, segments));
+  write<ic::DicomStructureSetSink>(context, {.path = out + "/rtss.dcm"}, segments);
+  write<ic::DicomParametricMapSink>(context, {.path = out + "/map.dcm"}, volume);
+  write<ic::DicomPresentationStateSink>(
+      context,
+      {.path = out + "/pr.dcm", .annotations = std::string(argv[4]) + " " + argv[5] + " " + argv[6] + " = the centre"},
+      volume);
+  report(context, out, segments, volume);
+  std::ofstream(out + "/a.pdf") << "%PDF-1.4\n%%EOF\n";
+  write<ic::DicomEncapsulatedPdfSink>(context, {.path = out + "/pdf.dcm", .document = out + "/a.pdf"}, volume);
   const ic::Frames frames = pictures(context, volume);
   for (const auto& [name, compression] :
        {std::pair{"none", ic::DicomFrameCompression::none}, std::pair{"rle", ic::DicomFrameCompression::rle},

@@ -171,6 +171,109 @@ class RoundTrip:
         self.assertLess(np.abs(pixels.astype(int) - expected).mean(), 2.5)
 
 
+    def test_enhanced_objects_lie_and_read_as_their_source(self):
+        for name in ("rle", "jpeg_ls", "jpeg_2000"):
+            ds = pydicom.dcmread(self.out / f"enhanced_{name}" / "IM00001.dcm")
+            shared = ds.SharedFunctionalGroupsSequence[0]
+            rescale = shared.PixelValueTransformationSequence[0]
+            try:
+                pixels = ds.pixel_array
+            except (RuntimeError, AttributeError) as error:
+                print(f"{name}: no plugin for pydicom: {error}")
+                continue
+            for frame, groups in enumerate(ds.PerFrameFunctionalGroupsSequence):
+                plane = pydicom.Dataset()
+                plane.Rows, plane.Columns = ds.Rows, ds.Columns
+                plane.ImageOrientationPatient = shared.PlaneOrientationSequence[0].ImageOrientationPatient
+                plane.PixelSpacing = shared.PixelMeasuresSequence[0].PixelSpacing
+                plane.ImagePositionPatient = groups.PlanePositionSequence[0].ImagePositionPatient
+                source = min(self.source, key=lambda s: np.abs(affine(s) - affine(plane)).max())
+                self.assertLess(np.abs(affine(source) - affine(plane)).max(), 1e-4)
+                values = pixels[frame] * float(rescale.RescaleSlope) + float(rescale.RescaleIntercept)
+                np.testing.assert_allclose(values, real_values(source), atol=0.51 * float(rescale.RescaleSlope))
+
+    def test_fractional_segmentation_holds_the_probabilities(self):
+        seg = hd.seg.segread(self.out / "fractional.dcm")
+        self.assertEqual(seg.segmentation_type, hd.seg.SegmentationTypeValues.FRACTIONAL)
+        pixels = seg.get_pixels_by_source_instance(
+            [ds.SOPInstanceUID for ds in self.source], ignore_spatial_locations=True,
+            assert_missing_frames_are_empty=True, rescale_fractional=True)
+        expected = np.where(self.lung, 1.0, np.where(self.lesion, 0.0, 0.5))
+        np.testing.assert_allclose(pixels[..., 0], expected, atol=0.5 / 255 + 1e-6)
+        np.testing.assert_allclose(pixels[..., 1], self.lesion, atol=1e-6)
+
+    def test_structure_set_contours_hold_the_source_voxels(self):
+        """Each contour's points go into its source image's pixels by that image's own attributes; the even-odd rule."""
+        ds = pydicom.dcmread(self.out / "rtss.dcm")
+        by_uid = {s.SOPInstanceUID: k for k, s in enumerate(self.source)}
+        self.assertEqual([r.ROIName for r in ds.StructureSetROISequence], ["lung", "lesion"])
+        for region, expected in zip(ds.ROIContourSequence, (self.lung, self.lesion)):
+            mask = np.zeros_like(expected)
+            for contour in region.ContourSequence:
+                k = by_uid[contour.ContourImageSequence[0].ReferencedSOPInstanceUID]
+                image = self.source[k]
+                points = np.array(contour.ContourData, float).reshape(-1, 3) - np.array(image.ImagePositionPatient, float)
+                self.assertEqual(len(points), contour.NumberOfContourPoints)
+                row, column = np.array(image.ImageOrientationPatient[:3], float), np.array(image.ImageOrientationPatient[3:], float)
+                self.assertLess(np.abs(points @ np.cross(row, column)).max(), 1e-3)
+                x, y = points @ row / float(image.PixelSpacing[1]), points @ column / float(image.PixelSpacing[0])
+                inside = np.zeros(mask.shape[1:], bool)
+                v, u = np.mgrid[0 : mask.shape[1], 0 : mask.shape[2]]
+                for a in range(len(x)):
+                    b = a - 1
+                    crosses = (y[a] > v) != (y[b] > v)
+                    with np.errstate(divide="ignore", invalid="ignore"):
+                        inside ^= crosses & (u < x[a] + (v - y[a]) * (x[b] - x[a]) / (y[b] - y[a]))
+                mask[k] |= inside
+            np.testing.assert_array_equal(mask, expected)
+
+    def test_parametric_map_has_the_values_themselves(self):
+        ds = pydicom.dcmread(self.out / "map.dcm")
+        stack = np.stack([real_values(s) for s in self.source])
+        for frame, groups in enumerate(ds.PerFrameFunctionalGroupsSequence):
+            position = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
+            k = int(np.argmin([np.abs(np.array(s.ImagePositionPatient, float) - position).max() for s in self.source]))
+            np.testing.assert_allclose(ds.pixel_array[frame], stack[k], rtol=1e-6)
+
+    def test_report_measures_what_numpy_does(self):
+        report = hd.sr.srread(self.out / "sr.dcm")
+        groups = report.content.get_volumetric_roi_measurement_groups()
+        self.assertEqual(len(groups), 2)
+        stack = np.stack([real_values(s) for s in self.source])
+        positions = [np.array(s.ImagePositionPatient, float) for s in self.source]
+        first = self.source[0]
+        step = np.linalg.norm(positions[-1] - positions[0]) / (len(positions) - 1)
+        voxel = float(first.PixelSpacing[0]) * float(first.PixelSpacing[1]) * step
+        seg = hd.seg.segread(self.out / "sr_seg.dcm")
+        for group, name, mask in zip(groups, ("lung", "lesion"), (self.lung, self.lesion)):
+            self.assertEqual(group.tracking_identifier, name)
+            self.assertEqual(group.reference_type, pydicom.sr.codedict.codes.DCM.ReferencedSegment)
+            self.assertEqual(group.roi.referenced_sop_instance_uid if hasattr(group.roi, "referenced_sop_instance_uid")
+                             else group.roi.value.ReferencedSOPInstanceUID, seg.SOPInstanceUID)
+            values = stack[mask]
+            found = [m.value for m in group.get_measurements()]
+            expected = [voxel * mask.sum(), values.mean(), values.std(ddof=1), values.min(), values.max()]
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
+
+    def test_presentation_state_anchors_its_text_in_the_slice_of_the_point(self):
+        ds = pydicom.dcmread(self.out / "pr.dcm")
+        annotation = ds.GraphicAnnotationSequence[0]
+        image = next(s for s in self.source if s.SOPInstanceUID == annotation.ReferencedImageSequence[0].ReferencedSOPInstanceUID)
+        x, y = annotation.TextObjectSequence[0].AnchorPoint
+        row, column = np.array(image.ImageOrientationPatient[:3], float), np.array(image.ImageOrientationPatient[3:], float)
+        point = (np.array(image.ImagePositionPatient, float) + (x - 0.5) * float(image.PixelSpacing[1]) * row
+                 + (y - 0.5) * float(image.PixelSpacing[0]) * column)
+        off = self.centre - point
+        self.assertLess(np.abs(off - np.dot(off, np.cross(row, column)) * np.cross(row, column)).max(), 1e-3)
+        distances = [abs(np.dot(self.centre - np.array(s.ImagePositionPatient, float), np.cross(row, column))) for s in self.source]
+        self.assertIs(image, self.source[int(np.argmin(distances))])
+
+    def test_document_is_the_file(self):
+        ds = pydicom.dcmread(self.out / "pdf.dcm")
+        self.assertEqual(ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength], (self.out / "a.pdf").read_bytes())
+        self.assertEqual(ds.MIMETypeOfEncapsulatedDocument, "application/pdf")
+
+
 class ObliqueCt(RoundTrip, unittest.TestCase):
     @classmethod
     def prepare(cls, root):

@@ -17,7 +17,14 @@ inline constexpr const char* dicom_derivation_choices[] = {
     "none",         "smoothing",        "spatial_resampling",          "multiplanar_reformatting",
     "segmentation", "volume_rendering", "maximum_intensity_projection"};
 
-/// A volume as a derived DICOM series: CT Image Storage or MR Image Storage, one file a slice, DERIVED\SECONDARY.
+/// Lossless compression of written pixels: PS3.5 annexes A.4.2 (RLE), A.4.3 (JPEG-LS) and A.4.4 (JPEG 2000).
+enum class DicomLosslessCompression { none, rle, jpeg_ls, jpeg_2000 };
+inline constexpr const char* dicom_lossless_choices[] = {"none", "rle", "jpeg_ls", "jpeg_2000"};
+
+enum class DicomSeriesForm { classic, enhanced };
+
+/// A volume as a derived DICOM series: CT, MR or PET Image Storage, one file a slice, DERIVED\SECONDARY; or one
+/// Enhanced CT or Enhanced MR object of all slices.
 ///
 /// | port  | payload | shape        | unit                                        |
 /// |-------|---------|--------------|---------------------------------------------|
@@ -25,10 +32,11 @@ inline constexpr const char* dicom_derivation_choices[] = {
 ///
 /// Patient, study and frame of reference are those of the source that the volume's "dicom.*" attributes carry, in its
 /// character set; without a source they are new or empty. UIDs are new (2.25 and a UUID). Each slice names the source
-/// images that it shows. Values are stored in 16 bits: steps of 1 HU for CT, else as fine as the range allows.
-/// The provenance stands in ContributingEquipmentSequence (0018,a001).
+/// images that it shows. Values are stored in 16 bits: steps of 1 HU for CT, else as fine as the range allows
+/// (PET without an intercept, PS3.3 C.8.9.4). The provenance stands in ContributingEquipmentSequence (0018,a001).
 ///
-/// Errors: invalid_argument when the folder is not empty; unsupported for other modalities and for 4-D; bad_data with
+/// Errors: invalid_argument when the folder is not empty; unsupported for other modalities, for 4-D, and for
+/// PET as enhanced; bad_data with
 /// the voxel when a value is not finite; io_error with the path (disk full, ...). The folder appears whole or not at
 /// all.
 struct DicomSeriesSink {
@@ -45,9 +53,12 @@ struct DicomSeriesSink {
     DicomDerivation derivation = DicomDerivation::none;
     std::string derivation_description;
     double rescale_slope = 0;
+    DicomSeriesForm form = DicomSeriesForm::classic;
+    DicomLosslessCompression compression = DicomLosslessCompression::none;
     std::string manufacturer = "Isocenter";
     std::string model_name = "Isocenter SDK";
     std::string device_serial_number = "1";
+    static constexpr const char* forms[] = {"classic", "enhanced"};
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::path, "path", "Folder that is new or empty; %02d is the item's number.",
@@ -59,6 +70,8 @@ struct DicomSeriesSink {
                 "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),
           param(&Params::rescale_slope, "rescale_slope", Unit::none, 0, 1e6,
                 "Step between stored values; 0: 1 for HU, else as fine as 16 bits allow."),
+          choice(&Params::form, "form", forms, "classic: a file for each slice; enhanced: one multi-frame object."),
+          choice(&Params::compression, "compression", dicom_lossless_choices, "Lossless compression of the pixels."),
           param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
           param(&Params::model_name, "model_name", "ManufacturerModelName."),
           param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),

@@ -1,0 +1,43 @@
+#include "dicom_parametric_map_sink.hpp"
+
+#include "operator_support.hpp"
+#include "output_file.hpp"
+#include "segment_codes.hpp"
+
+namespace isocenter::detail::dicom {
+
+void DicomParametricMapSinkOperator::plan(PlanContext& plan) {
+  const PayloadRef input = plan.input("input");
+  planned_ = planned_slices(input, "voxels", DType::float32, "a parametric map holds one 3-D volume (zyx, float32)");
+  source_ = read_metadata(input);
+  require_short("label", params.label, 16);
+  description_ = describe_output({params.series_description, "", params.manufacturer, params.model_name,
+                                  params.device_serial_number, params.series_number},
+                                 DicomDerivation::none, input);
+  const std::string unit = input.text("unit");
+  unit_ = params.unit_code.empty() ? unit_code(unit) : parse_code(params.unit_code, "unit_code");
+  if (unit_.value.empty())
+    throw Failure(ErrorCode::unsupported, "the volume's unit '" + unit + "' has no UCUM code here",
+                  "set unit_code, for example ms^UCUM^ms");
+  if (!params.quantity.empty()) quantity_ = parse_code(params.quantity, "quantity");
+  require_file_path(numbered_path(params.path, 0));
+  plan.fact("file", params.path);
+}
+
+void DicomParametricMapSinkOperator::run(const RunContext& run) {
+  const PayloadRef input = run.input("input");
+  const TensorView voxels = planned_tensor(input, "voxels", planned_);
+  MapToWrite map;
+  map.voxels = voxels.span<float>();
+  map.nx = static_cast<int>(voxels.extent('x'));
+  map.ny = static_cast<int>(voxels.extent('y'));
+  map.nz = static_cast<int>(voxels.extent('z'));
+  map.geometry = input.geometry();
+  map.unit = unit_;
+  map.quantity = quantity_;
+  map.label = params.label.empty() ? "MAP" : params.label;
+  map.explanation = params.series_description.empty() ? map.label : params.series_description;
+  write_parametric_map(numbered_path(params.path, run.sequence()), map, source_, description_);
+}
+
+}  // namespace isocenter::detail::dicom
