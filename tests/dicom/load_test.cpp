@@ -282,7 +282,8 @@ TEST(DicomLoad, ACodestreamOfAnotherSizeIsRefused) {
   s.transfer_syntax = "1.2.840.10008.1.2.4.70";
   s.set_after_compression = {{0x00280011, "12"}};
   write_slice(folder / "s", s);
-  EXPECT_THAT(refusal(folder.path()), HasSubstr("the codestream is 11 x 9 x 1, Columns x Rows x SamplesPerPixel is 12 x 9 x 1"));
+  EXPECT_THAT(refusal(folder.path()),
+              HasSubstr("the codestream is 11 x 9 x 1, Columns x Rows x SamplesPerPixel is 12 x 9 x 1"));
 }
 
 TEST(DicomLoad, AnEnhancedMultiFrameObjectIsOneVolume) {
