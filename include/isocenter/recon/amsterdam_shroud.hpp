@@ -32,7 +32,7 @@ struct AmsterdamShroud {
     double longest_period_s = 8;
     double smooth_s = 0.4;
     double largest_speed_mm_s = 60;
-    std::string signal_file;
+    std::string signal_file = {};
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::longest_period_s, "longest_period_s", Unit::s, 0.5, 100,

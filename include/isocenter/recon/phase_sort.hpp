@@ -32,7 +32,7 @@ struct PhaseSort {
     PhaseSource source = PhaseSource::signal;
     double period_s = 0;
     double start_s = 0;
-    std::string signal_file;
+    std::string signal_file = {};
     static constexpr const char* sources[] = {"signal", "period", "file"};
     static constexpr auto describe() {
       return std::tuple{
