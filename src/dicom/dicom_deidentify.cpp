@@ -54,22 +54,21 @@ void DicomDeidentifyOperator::plan(PlanContext& plan) {
   options_.blank = parse_rectangles(params.blank);
   require_free_folder(params.output);
   if (!params.report.empty()) require_file_path(params.report);
-  plan.items(0);
+  plan.items(1);
   plan.fact("folder", params.output);
 }
 
 void DicomDeidentifyOperator::run(const RunContext& run) {
+  if (run.sequence() > 0) throw EndOfStream{};
   const std::string report = deidentify_folder(params.path, params.output, options_, Workers(run.launcher()),
                                                [&](std::int64_t done, std::int64_t total) {
                                                  run.progress(static_cast<double>(done) / static_cast<double>(total));
                                                  return !run.cancelled();
                                                });
-  if (!params.report.empty()) {
-    OutputFile file(params.report);
-    file.write({reinterpret_cast<const std::uint8_t*>(report.data()), report.size()});
-    file.commit();
-  }
-  throw EndOfStream{};
+  if (params.report.empty()) return;
+  OutputFile file(params.report);
+  file.write({reinterpret_cast<const std::uint8_t*>(report.data()), report.size()});
+  file.commit();
 }
 
 }  // namespace isocenter::detail::dicom

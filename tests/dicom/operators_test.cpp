@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <isocenter/dicom/dicom_deidentify.hpp>
 #include <isocenter/dicom/dicom_inspect.hpp>
 #include <isocenter/dicom/dicom_secondary_capture_sink.hpp>
 #include <isocenter/dicom/dicom_seg_sink.hpp>
@@ -263,6 +264,20 @@ TEST(DicomOperators, TextsLongerThanDicomAllowsNameTheParameter) {
   } catch (const ic::Error& e) {
     EXPECT_THAT(e.what(), HasSubstr("series_description has 65 characters, DICOM allows 64"));
   }
+}
+
+TEST(DicomOperators, APipelineOfOneNodeDeidentifiesAFolderAndReports) {
+  const ScratchFolder folder;
+  write_series(folder / "in", 3);
+  ic::Pipeline pipeline(context());
+  pipeline.add<ic::DicomDeidentify>("deidentify", {.path = (folder / "in").string(),
+                                                   .output = (folder / "out").string(),
+                                                   .report = (folder / "report.json").string()});
+  pipeline.prepare().run();
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder / "out"), {}), 3);
+  std::ifstream file(folder / "report.json");
+  EXPECT_THAT(std::string((std::istreambuf_iterator<char>(file)), {}), HasSubstr("\"files_written\": 3"));
+  EXPECT_EQ(load_series({.path = (folder / "out").string()}).nz(), 3);
 }
 
 }  // namespace

@@ -248,8 +248,7 @@ class RoundTrip:
         for group, name, mask in zip(groups, ("lung", "lesion"), (self.lung, self.lesion)):
             self.assertEqual(group.tracking_identifier, name)
             self.assertEqual(group.reference_type, pydicom.sr.codedict.codes.DCM.ReferencedSegment)
-            self.assertEqual(group.roi.referenced_sop_instance_uid if hasattr(group.roi, "referenced_sop_instance_uid")
-                             else group.roi.value.ReferencedSOPInstanceUID, seg.SOPInstanceUID)
+            self.assertEqual(group.referenced_segment.referenced_sop_instance_uid, seg.SOPInstanceUID)
             values = stack[mask]
             found = [m.value for m in group.get_measurements()]
             expected = [voxel * mask.sum(), values.mean(), values.std(ddof=1), values.min(), values.max()]
