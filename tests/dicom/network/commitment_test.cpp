@@ -1,0 +1,135 @@
+// Storage commitment: against Orthanc, which reports over an association of its own, and a provider made of DCMTK,
+// which reports over ours.
+#include "dicom/network/commitment.hpp"
+
+#include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcsequen.h>
+#include <dcmtk/dcmdata/dcuid.h>
+
+#include <fstream>
+
+#include "dicom/network/outbox.hpp"
+#include "network_test.hpp"
+#include "service_peer.hpp"
+
+namespace isocenter::test {
+namespace {
+
+using namespace detail::dicom;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+const auto never = [] { return false; };
+
+std::vector<InstanceName> three_instances() {
+  std::vector<InstanceName> names(3);
+  for (int i = 0; i < 3; ++i) {
+    names[static_cast<std::size_t>(i)].sop_class = UID_CTImageStorage;
+    names[static_cast<std::size_t>(i)].sop_instance_uid = instance_uid(i);
+  }
+  return names;
+}
+
+T_DIMSE_Message accepted(const T_DIMSE_Message& request, std::uint16_t status) {
+  T_DIMSE_Message message{};
+  message.CommandField = DIMSE_N_ACTION_RSP;
+  message.msg.NActionRSP.MessageIDBeingRespondedTo = request.msg.NActionRQ.MessageID;
+  message.msg.NActionRSP.DimseStatus = status;
+  message.msg.NActionRSP.DataSetType = DIMSE_DATASET_NULL;
+  return message;
+}
+
+void add_reference(DcmDataset& data_set, const DcmTagKey& sequence, int i, int reason = -1) {
+  DcmItem* item = nullptr;
+  data_set.findOrCreateSequenceItem(sequence, item, -2);
+  item->putAndInsertString(DCM_ReferencedSOPClassUID, UID_CTImageStorage);
+  item->putAndInsertString(DCM_ReferencedSOPInstanceUID, instance_uid(i).c_str());
+  if (reason >= 0) item->putAndInsertUint16(DCM_FailureReason, static_cast<Uint16>(reason));
+}
+
+/// Reports that instance 0 is committed and 1 is not, and nothing about 2.
+void report(T_ASC_Association* association, T_ASC_PresentationContextID context, const std::string& transaction) {
+  DcmDataset data_set;
+  data_set.putAndInsertString(DCM_TransactionUID, transaction.c_str());
+  add_reference(data_set, DCM_ReferencedSOPSequence, 0);
+  add_reference(data_set, DCM_FailedSOPSequence, 1, 0x0112);
+  T_DIMSE_Message message{};
+  message.CommandField = DIMSE_N_EVENT_REPORT_RQ;
+  T_DIMSE_N_EventReportRQ& event = message.msg.NEventReportRQ;
+  event.MessageID = association->nextMsgID++;
+  event.DataSetType = DIMSE_DATASET_PRESENT;
+  event.EventTypeID = 2;  // PS3.4 J.3.3.1.1: failures exist
+  OFStandard::strlcpy(event.AffectedSOPClassUID, UID_StorageCommitmentPushModelSOPClass,
+                      sizeof event.AffectedSOPClassUID);
+  OFStandard::strlcpy(event.AffectedSOPInstanceUID, UID_StorageCommitmentPushModelSOPInstance,
+                      sizeof event.AffectedSOPInstanceUID);
+  send_message(association, context, message, &data_set);
+}
+
+TEST(Commitment, TakesTheReportOfTheSameAssociationAndBelievesOnlyWhatItNames) {
+  int asked_for = 0;
+  ServicePeer provider(UID_StorageCommitmentPushModelSOPClass,
+                       [&](auto* association, auto context, const auto& request, DcmDataset* data_set) {
+                         EXPECT_EQ(request.msg.NActionRQ.ActionTypeID, 1);  // PS3.4 J.3.2
+                         EXPECT_STREQ(request.msg.NActionRQ.RequestedSOPInstanceUID, "1.2.840.10008.1.20.1.1");
+                         DcmSequenceOfItems* sequence = nullptr;
+                         data_set->findAndGetSequence(DCM_ReferencedSOPSequence, sequence);
+                         asked_for = sequence == nullptr ? 0 : static_cast<int>(sequence->card());
+                         OFString transaction;
+                         data_set->findAndGetOFString(DCM_TransactionUID, transaction);
+                         send_message(association, context, accepted(request, 0));
+                         report(association, context, "1.2.3");  // of somebody else's transaction
+                         report(association, context, transaction.c_str());
+                       });
+  const Commitment result = commit(loopback(provider.port()), three_instances(), {0, 10}, never);
+  EXPECT_EQ(asked_for, 3);
+  EXPECT_THAT(result.committed, ElementsAre(instance_uid(0)));
+  ASSERT_THAT(result.failed, SizeIs(2));
+  EXPECT_EQ(result.failed[0].sop_instance_uid, instance_uid(1));
+  EXPECT_EQ(result.failed[0].why, "the peer answered 0x0112, no such object instance");
+  EXPECT_EQ(result.failed[1].sop_instance_uid, instance_uid(2));
+  EXPECT_EQ(result.failed[1].why, "the peer's report does not name it");
+}
+
+TEST(Commitment, SaysWhatToDoWhenThePeerRefusesOrNeverReports) {
+  std::uint16_t status = 0x0110;
+  ServicePeer provider(UID_StorageCommitmentPushModelSOPClass,
+                       [&](auto* association, auto context, const auto& request, DcmDataset*) {
+                         send_message(association, context, accepted(request, status));
+                       });
+  const auto ask = [&](int listen_port, auto cancelled) {
+    return error_of([&] { commit(loopback(provider.port()), three_instances(), {listen_port, 1}, cancelled); });
+  };
+  EXPECT_THAT(ask(0, never), HasSubstr("storage commitment failed: it answered 0x0110, processing failure. Fix: "));
+  status = 0;
+  EXPECT_THAT(ask(0, never), HasSubstr("no report came within 1 s. Fix: raise wait_s; if the peer reports over an "));
+  EXPECT_THAT(ask(0, [] { return true; }), HasSubstr("was cancelled"));
+  EXPECT_THAT(ask(provider.port(), never), HasSubstr("cannot be listened at"));
+  EXPECT_THAT(error_of([&] { commit(loopback(free_port()), {}, {}, never); }), HasSubstr("no instance"));
+}
+
+TEST(Commitment, TakesTheReportThatOrthancBringsItself) {
+  if (!std::filesystem::exists("/usr/sbin/Orthanc")) GTEST_SKIP() << "Orthanc is not installed (Debian: orthanc)";
+  const TemporaryFolder folder;
+  const int port = free_port(), our_port = free_port();
+  std::ofstream(folder / "orthanc.json")
+      << R"({"StorageDirectory": ")" << folder / "db"
+      << R"(", "IndexDirectory": ")" << folder / "db"
+      << R"(", "HttpServerEnabled": false, "DicomAet": "ORTHANC", "Plugins": [], "DicomPort": )" << port
+      << R"(, "DicomModalities": {"we": {"AET": "ISOCENTER", "Host": "127.0.0.1", "Port": )" << our_port
+      << R"(, "AllowStorageCommitment": true}}})";
+  const Program orthanc({"/usr/sbin/Orthanc", folder / "orthanc.json"}, folder / "log");
+  ASSERT_TRUE(wait_for_port(port)) << text_of(folder / "log");
+  const auto files = write_ct_series(folder / "ct", 2);
+  Outbox outbox(folder / "out");
+  outbox.put(files);
+  ASSERT_EQ(outbox.deliver(loopback(port, "ORTHANC"), {}, never).delivered, 2) << text_of(folder / "log");
+  const Commitment result = commit(loopback(port, "ORTHANC"), three_instances(), {our_port, 20}, never);
+  EXPECT_THAT(result.committed, ElementsAre(instance_uid(0), instance_uid(1))) << text_of(folder / "log");
+  ASSERT_THAT(result.failed, SizeIs(1));
+  EXPECT_THAT(result.failed[0].why, HasSubstr("0x0112, no such object instance"));
+}
+
+}  // namespace
+}  // namespace isocenter::test
