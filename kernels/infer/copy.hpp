@@ -4,8 +4,9 @@
 
 namespace isocenter::detail {
 
-/// Up to six axes, fastest first: x, y and four that z runs through. For each, the input's position is table[i] (or i
-/// where there is no table) times the input's stride; a table entry of -1 gives `fill`. The output's x stride is 1.
+/// Up to nine axes, fastest first: x, y and `axes_z` that z runs through. For each, the input's position is table[i]
+/// (or i where there is no table) times the input's stride; a table entry of -1 gives `fill`. The output's x stride
+/// is 1.
 struct CopyKernel {
   static constexpr const char* name = "infer/copy";
   const float* in;
@@ -15,9 +16,11 @@ struct CopyKernel {
   const std::int32_t* table_x;
   std::int64_t in_y, out_y;
   const std::int32_t* table_y;
-  int extent_z[4];
-  std::int64_t in_z[4], out_z[4];
-  const std::int32_t* table_z[4];
+  static constexpr int most_z = 7;
+  int axes_z;
+  int extent_z[most_z];
+  std::int64_t in_z[most_z], out_z[most_z];
+  const std::int32_t* table_z[most_z];
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
@@ -27,7 +30,7 @@ struct CopyKernel {
     float* q = out + x + y * out_y;
     bool inside = true;
     int rest = z;
-    for (int k = 0; k < 4; ++k) {
+    for (int k = 0; k < axes_z; ++k) {
       const int i = rest % extent_z[k];
       rest /= extent_z[k];
       const int from = table_z[k] != nullptr ? table_z[k][i] : i;

@@ -127,6 +127,7 @@ enum class Combine : std::uint8_t { replace, add, multiply, max, min };
 struct GatherIndexed {
   int axis = 0;
   bool elements = false;
+  bool own_positions = false;  ///< the indices are TopPositions along the axis: int64, and never outside
 };
 /// Inputs: data, indices (..., depth). The last axis of the indices is a position in the axes of data behind the first
 /// `batch_axes`.
@@ -154,6 +155,14 @@ struct TopPositions {
 /// Inputs: x, lengths. The first lengths[b] positions of `time_axis` in reverse order.
 struct ReverseSequence {
   int batch_axis = 1, time_axis = 0;
+};
+/// Inputs: boxes (n, count, 4), scores (n, classes, count), order (n, classes, count; the best score first). Output:
+/// `n` times `classes` times `most` rows (image, class, box): those that are selected, then rows of -1.
+struct Suppression {
+  std::int64_t most = 0;  ///< of each class
+  double overlap = 0.0;   ///< intersection over union with a better box, above which one is dropped
+  double lowest = 0.0;    ///< scores have to be above it
+  bool centred = false;   ///< boxes are (x centre, y centre, width, height), else (y, x, y, x) of two corners
 };
 enum class GridPadding : std::uint8_t { zeros, border, reflection };
 enum class GridMode : std::uint8_t { nearest, linear, cubic };
@@ -196,7 +205,8 @@ struct Recurrence {
 /// What plain loops alone run.
 struct Loops {
   std::variant<MaxPositions, GatherIndexed, GatherPositions, ScatterElements, ScatterPositions, CumulativeSum,
-               TopPositions, ReverseSequence, GridSample, RegionAlign, DeformedConvolution, ColumnsToImage, Recurrence>
+               TopPositions, Suppression, ReverseSequence, GridSample, RegionAlign, DeformedConvolution, ColumnsToImage,
+               Recurrence>
       what;
 };
 
@@ -208,6 +218,7 @@ struct Value {
   ElementType type = ElementType::f32;
   Shape shape;
   std::optional<Array> constant;
+  bool filled_up = false;  ///< data decide how many rows hold something, the others are -1: for an output alone
 };
 
 struct Node {

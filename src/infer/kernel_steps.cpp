@@ -4,6 +4,8 @@
 
 #include "infer/copy.hpp"
 #include "infer/direct_convolution.hpp"
+#include "infer/kernel_step.hpp"
+#include "infer/loop_steps.hpp"
 #include "infer/map.hpp"
 #include "infer/matrix_product.hpp"
 #include "infer/moments.hpp"
@@ -11,33 +13,11 @@
 #include "infer/reduce.hpp"
 #include "infer/resample.hpp"
 #include "infer/softmax.hpp"
-#include "infer/step.hpp"
 
 namespace isocenter::infer {
 namespace {
 
 namespace kernels = isocenter::detail;
-
-/// One kernel launch; `bind` writes the pointers.
-template <class K, class Bind>
-class KernelStep final : public Step {
- public:
-  KernelStep(K kernel, std::array<std::int64_t, 3> n, Bind bind) : kernel_(kernel), n_(n), bind_(std::move(bind)) {}
-  void bind(const Addresses& addresses) override { bind_(kernel_, addresses); }
-  void run(const kernels::Launcher& launcher) override {
-    launch(launcher, kernel_, static_cast<int>(n_[0]), static_cast<int>(n_[1]), static_cast<int>(n_[2]));
-  }
-
- private:
-  K kernel_;
-  std::array<std::int64_t, 3> n_;
-  Bind bind_;
-};
-
-template <class K, class Bind>
-void add_step(StepBuilder& b, const K& kernel, std::array<std::int64_t, 3> n, Bind bind) {
-  b.steps.push_back(std::make_unique<KernelStep<K, Bind>>(kernel, n, std::move(bind)));
-}
 
 /// One loop of a strided kernel.
 struct Axis {
@@ -120,8 +100,9 @@ void add_map(StepBuilder& b, const Node& node, const Map& map) {
 void add_copy(StepBuilder& b, std::vector<Axis> axes, Slot in, Slot out, float fill) {
   axes = ordered(std::move(axes));
   if (axes[0].out != 1) axes.insert(axes.begin(), Axis{1, 1, {1, 0, 0}, nullptr});  // one channel into several
-  std::array<Slot, 6> tables{};
-  std::array<bool, 6> has_table{};
+  constexpr std::size_t most_z = kernels::CopyKernel::most_z;
+  std::array<Slot, 2 + most_z> tables{};
+  std::array<bool, 2 + most_z> has_table{};
   for (std::size_t i = 0; i < axes.size(); ++i)
     if ((has_table[i] = axes[i].table != nullptr)) tables[i] = b.constants.add(*axes[i].table);
   kernels::CopyKernel kernel{};
@@ -131,7 +112,8 @@ void add_copy(StepBuilder& b, std::vector<Axis> axes, Slot in, Slot out, float f
   kernel.in_y = y.in[0];
   kernel.out_y = y.out;
   std::array<std::int64_t, 3> n{axes[0].extent, y.extent, 1};
-  for (std::size_t k = 0; k < 4; ++k) {
+  kernel.axes_z = static_cast<int>(std::max<std::size_t>(axes.size(), 2)) - 2;
+  for (std::size_t k = 0; k < most_z; ++k) {
     const Axis z = axis_or_one(axes, 2 + k);
     kernel.extent_z[k] = static_cast<int>(z.extent);
     kernel.in_z[k] = z.in[0];
@@ -144,7 +126,7 @@ void add_copy(StepBuilder& b, std::vector<Axis> axes, Slot in, Slot out, float f
     const auto table = [&](std::size_t i) { return has_table[i] ? a.at<std::int32_t>(tables[i]) : nullptr; };
     k.table_x = table(0);
     k.table_y = table(1);
-    for (std::size_t i = 0; i < 4; ++i) k.table_z[i] = table(2 + i);
+    for (std::size_t i = 0; i < most_z; ++i) k.table_z[i] = table(2 + i);
   });
 }
 
@@ -500,6 +482,8 @@ bool add_kernel_steps(StepBuilder& b, int node_index) {
           add_direct_convolution(b, node, op);
         else if constexpr (std::is_same_v<Op, MatrixProduct>)
           add_matrix_product(b, node, op);
+        else if constexpr (std::is_same_v<Op, Loops>)
+          add_loop_kernel(b, node, op);
         return true;
       },
       node.operation);

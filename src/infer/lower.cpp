@@ -13,10 +13,10 @@ namespace {
 /// Unrolled loops may not make more than this.
 constexpr std::size_t most_values = std::size_t{1} << 20;
 
-std::array<std::span<const OperatorRow>, 11> operator_tables() {
-  return {elementwise_operators(), movement_operators(), window_operators(),    resize_operators(),
-          reduction_operators(),   composed_operators(), attention_operators(), quantised_operators(),
-          indexing_operators(),    sampling_operators(), recurrent_operators()};
+std::array<std::span<const OperatorRow>, 12> operator_tables() {
+  return {elementwise_operators(), movement_operators(),  window_operators(),    resize_operators(),
+          reduction_operators(),   composed_operators(),  attention_operators(), quantised_operators(),
+          indexing_operators(),    detection_operators(), sampling_operators(),  recurrent_operators()};
 }
 
 bool is_control_flow(const OnnxNode& node) {

@@ -68,6 +68,8 @@ class NodeLowering {
   ValueId emit_copy(Copy copy, ValueId value, Shape shape);
   ValueId add_constant(Array array);
   void output(std::size_t i, ValueId value);
+  /// Data decide how many of the value's rows hold something: a node that reads it is refused.
+  void mark_filled_up(ValueId value) { graph_.value(value).filled_up = true; }
 
   /// "file: node 'name' (Type, opset 17): what".
   [[noreturn]] void fail(ErrorCode code, const std::string& what, const std::string& fix) const;
@@ -113,6 +115,7 @@ std::span<const OperatorRow> composed_operators();
 std::span<const OperatorRow> attention_operators();
 std::span<const OperatorRow> quantised_operators();
 std::span<const OperatorRow> indexing_operators();
+std::span<const OperatorRow> detection_operators();
 std::span<const OperatorRow> sampling_operators();
 std::span<const OperatorRow> recurrent_operators();
 

@@ -102,7 +102,7 @@ void top_k(NodeLowering& n) {
   extent = ks[0];
   const TopPositions op{axis, n.integer("largest", 1) != 0};
   const ValueId positions = n.emit(Loops{op}, {x}, ElementType::i64, shape);
-  n.output(0, gather_at(n, x, positions, axis));
+  n.output(0, n.emit(Loops{GatherIndexed{axis, true, true}}, {x, positions}, n.type(x), shape));
   n.output(1, positions);
 }
 
@@ -237,67 +237,11 @@ void unique(NodeLowering& n) {
   n.output(3, n.add_constant(Array::of(counts)));
 }
 
-struct Box {
-  double x0, y0, x1, y1;
-  double area() const { return (x1 - x0) * (y1 - y0); }
-};
-
-double overlap(const Box& a, const Box& b) {
-  const double w = std::min(a.x1, b.x1) - std::max(a.x0, b.x0), h = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
-  if (w <= 0 || h <= 0) return 0;
-  const double both = a.area() + b.area() - w * h;
-  return both > 0 ? w * h / both : 0;
-}
-
-double optional_real(NodeLowering& n, std::size_t i, const char* what, double otherwise) {
-  if (!n.has_input(i)) return otherwise;
-  const Array& a = n.constant(i, what);
-  if (a.count() != 1) n.contradiction("has " + std::string(what) + " of shape " + to_text(a.shape()));
-  return a.real(0);
-}
-
-/// Boxes of each class from the best score down, less those that overlap a better one too much.
-void non_max_suppression(NodeLowering& n) {
-  const Array &boxes = n.constant(0, "the boxes"), &scores = n.constant(1, "the scores");
-  const Shape b = boxes.shape(), s = scores.shape();
-  if (b.size() != 3 || s.size() != 3 || b[2] != 4 || s[0] != b[0] || s[2] != b[1])
-    n.contradiction("has boxes of shape " + to_text(b) + " and scores of " + to_text(s));
-  const double most = optional_real(n, 2, "the count of boxes", 0), overlapping = optional_real(n, 3, "the overlap", 0);
-  const double lowest = optional_real(n, 4, "the score", -INFINITY);
-  const bool centred = n.integer("center_point_box", 0) != 0;
-  const auto box = [&](std::int64_t image, std::int64_t i) {
-    const std::int64_t at = (image * b[1] + i) * 4;
-    const double p = boxes.real(at), q = boxes.real(at + 1), r = boxes.real(at + 2), t = boxes.real(at + 3);
-    if (centred) return Box{p - r / 2, q - t / 2, p + r / 2, q + t / 2};
-    return Box{std::min(q, t), std::min(p, r), std::max(q, t), std::max(p, r)};
-  };
-  std::vector<std::int64_t> selected;
-  for (std::int64_t image = 0; image < s[0]; ++image)
-    for (std::int64_t c = 0; c < s[1]; ++c) {
-      const auto score = [&](std::int64_t i) { return scores.real((image * s[1] + c) * s[2] + i); };
-      std::vector<std::int64_t> order, kept;
-      for (std::int64_t i = 0; i < s[2]; ++i)
-        if (score(i) > lowest) order.push_back(i);
-      std::stable_sort(order.begin(), order.end(), [&](auto i, auto j) { return score(i) > score(j); });
-      for (const std::int64_t i : order) {
-        if (static_cast<double>(kept.size()) >= most) break;
-        if (std::any_of(kept.begin(), kept.end(),
-                        [&](auto k) { return overlap(box(image, i), box(image, k)) > overlapping; }))
-          continue;
-        kept.push_back(i);
-        selected.insert(selected.end(), {image, c, i});
-      }
-    }
-  const auto count = static_cast<std::int64_t>(selected.size()) / 3;
-  n.output(0, n.add_constant(Array::of(selected).reshaped({count, 3})));
-}
-
 constexpr OperatorRow rows[] = {{"Compress", compress},
                                 {"CumSum", cumulative_sum},
                                 {"GatherElements", gather_elements},
                                 {"GatherND", gather_nd},
                                 {"MaxUnpool", max_unpool},
-                                {"NonMaxSuppression", non_max_suppression},
                                 {"NonZero", non_zero},
                                 {"ReverseSequence", reverse_sequence},
                                 {"Scatter", scatter_elements},

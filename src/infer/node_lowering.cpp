@@ -27,7 +27,13 @@ static std::vector<ValueId> graph_inputs_behind(const Graph& graph, ValueId valu
 
 ValueId NodeLowering::input(std::size_t i) const {
   if (!has_input(i)) contradiction("has no input " + std::to_string(i));
-  return names_.at(node_.inputs[i]);
+  const ValueId id = names_.at(node_.inputs[i]);
+  if (graph_.value(id).filled_up)
+    unsupported("reads '" + node_.inputs[i] + "', the boxes that a non-maximum suppression selects; how many of its " +
+                    std::to_string(shape(id)[0]) + " rows hold a box is known when the network runs, the others are -1",
+                "end the model at NonMaxSuppression and look the boxes up behind it, or give its boxes and scores when "
+                "the network is planned");
+  return id;
 }
 
 const Array& NodeLowering::constant(std::size_t i, const char* what) const { return known(input(i), what); }

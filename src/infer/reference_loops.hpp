@@ -13,6 +13,7 @@ void run_loops(const ScatterElements& what, std::span<const ConstView> in, View 
 void run_loops(const ScatterPositions& what, std::span<const ConstView> in, View out);
 void run_loops(const CumulativeSum& what, std::span<const ConstView> in, View out);
 void run_loops(const TopPositions& what, std::span<const ConstView> in, View out);
+void run_loops(const Suppression& what, std::span<const ConstView> in, View out);
 void run_loops(const ReverseSequence& what, std::span<const ConstView> in, View out);
 void run_loops(const GridSample& what, std::span<const ConstView> in, View out);
 void run_loops(const RegionAlign& what, std::span<const ConstView> in, View out);

@@ -183,14 +183,30 @@ Shape strides_of(const Shape& shape, Layout layout) {
   return strides;
 }
 
+/// Positions that cannot lie outside, on float32.
+static bool has_loop_kernel(const Graph& graph, const Node& node, const Loops& loops) {
+  const auto all_float = [&](std::size_t inputs) {
+    return std::all_of(node.inputs.begin(), node.inputs.begin() + static_cast<std::ptrdiff_t>(inputs),
+                       [&](ValueId id) { return graph.value(id).type == ElementType::f32; });
+  };
+  if (std::holds_alternative<TopPositions>(loops.what)) return all_float(1);
+  if (const auto* gather = std::get_if<GatherIndexed>(&loops.what)) return gather->own_positions && all_float(1);
+  if (std::holds_alternative<CumulativeSum>(loops.what)) return all_float(1);
+  if (std::holds_alternative<GridSample>(loops.what))
+    return all_float(2) && graph.value(node.inputs[0]).shape.size() <= 5;
+  return false;
+}
+
 bool has_kernel(const Graph& graph, const Node& node) {
   const Shape& out = graph.value(node.output).shape;
-  if (graph.value(node.output).type != ElementType::f32 || element_count(out) == 0) return false;
+  const auto empty = [&](ValueId id) { return element_count(graph.value(id).shape) == 0; };
+  if (empty(node.output) || std::any_of(node.inputs.begin(), node.inputs.end(), empty)) return false;
+  if (const auto* loops = std::get_if<Loops>(&node.operation)) return has_loop_kernel(graph, node, *loops);
+  if (graph.value(node.output).type != ElementType::f32) return false;
   for (const ValueId id : node.inputs)
-    if (graph.value(id).type != ElementType::f32 || element_count(graph.value(id).shape) == 0) return false;
+    if (graph.value(id).type != ElementType::f32) return false;
   if (const auto* map = std::get_if<Map>(&node.operation)) return is_float_map(*map) && out.size() <= 5;
-  if (std::holds_alternative<Copy>(node.operation)) return out.size() <= 6;
-  if (std::holds_alternative<Concat>(node.operation)) return out.size() <= 6;
+  if (std::holds_alternative<Copy>(node.operation) || std::holds_alternative<Concat>(node.operation)) return true;
   if (std::holds_alternative<Softmax>(node.operation)) return out.size() <= 5;
   if (const auto* r = std::get_if<Reduction>(&node.operation))
     return r->kind <= Reduction::Kind::sum_abs && out.size() <= 5 && r->axes.size() <= 4;

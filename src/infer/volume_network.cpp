@@ -277,7 +277,7 @@ const float* VolumeNetwork::reorient(const kernels::Launcher& l, std::byte* scra
   kernel.in_x = static_cast<int>(steps_.x);
   kernel.in_y = steps_.y;
   kernel.out_y = shape_.nx;
-  for (int& extent : kernel.extent_z) extent = 1;
+  kernel.axes_z = 1;
   kernel.extent_z[0] = shape_.nz;
   kernel.in_z[0] = steps_.z;
   kernel.out_z[0] = static_cast<std::int64_t>(shape_.nx) * shape_.ny;

@@ -1,0 +1,30 @@
+#pragma once
+// A step that is one launch of a kernel.
+#include <array>
+
+#include "infer/step.hpp"
+
+namespace isocenter::infer {
+
+/// `bind` writes the pointers.
+template <class K, class Bind>
+class KernelStep final : public Step {
+ public:
+  KernelStep(K kernel, std::array<std::int64_t, 3> n, Bind bind) : kernel_(kernel), n_(n), bind_(std::move(bind)) {}
+  void bind(const Addresses& addresses) override { bind_(kernel_, addresses); }
+  void run(const isocenter::detail::Launcher& launcher) override {
+    launch(launcher, kernel_, static_cast<int>(n_[0]), static_cast<int>(n_[1]), static_cast<int>(n_[2]));
+  }
+
+ private:
+  K kernel_;
+  std::array<std::int64_t, 3> n_;
+  Bind bind_;
+};
+
+template <class K, class Bind>
+void add_step(StepBuilder& b, const K& kernel, std::array<std::int64_t, 3> n, Bind bind) {
+  b.steps.push_back(std::make_unique<KernelStep<K, Bind>>(kernel, n, std::move(bind)));
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,10 @@
+#pragma once
+// Operations that index or sample, as kernels: those whose positions cannot lie outside, on float32.
+#include "infer/step.hpp"
+
+namespace isocenter::infer {
+
+/// Adds the kernel of a node that has one (has_kernel).
+void add_loop_kernel(StepBuilder& builder, const Node& node, const Loops& loops);
+
+}  // namespace isocenter::infer
