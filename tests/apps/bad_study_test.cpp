@@ -182,11 +182,14 @@ TEST_F(BadStudy, ABadFileOfAnotherSeriesDoesNotStopAGoodOne) {
 }
 
 TEST_F(BadStudy, ACompressionThatThisBuildCannotReadEndsWith3AndItsUid) {
-  const fs::path file = data / "modalities" / "seg_liver_1bit_deflate.dcm";
-  expect_refused(
-      file, 3,
-      {"'seg_liver_1bit_deflate.dcm'",
-       "TransferSyntaxUID (0002,0010) = 1.2.840.10008.1.2.8.1 (Deflated Image Frame Compression)", "convert the file"});
+  // JPEG 2000's UID becomes that of its part 2, which nothing here decodes.
+  std::string bytes = read(data / "syntax" / "JPEG2000.dcm");
+  const std::string uid = "1.2.840.10008.1.2.4.91";
+  bytes.replace(bytes.find(uid), uid.size(), "1.2.840.10008.1.2.4.92");
+  const fs::path file = path("part2.dcm");
+  std::ofstream(file, std::ios::binary) << bytes;
+  expect_refused(file, 3,
+                 {"'part2.dcm'", "TransferSyntaxUID (0002,0010) = 1.2.840.10008.1.2.4.92", "convert the file"});
   expect_finding(file, 3, "unsupported_syntax");
 }
 

@@ -55,7 +55,7 @@ struct Syntax {
 
 // Every transfer syntax of PS3.6 annex A that an image may have and that is not retired, and the retired JPEG ones.
 constexpr Syntax syntaxes[] = {
-    {"1.2.840.10008.1.2", "syntax/MR_small_implicit.dcm", false},
+    {"1.2.840.10008.1.2", "syntax/MR_small_implicit.dcm", true},
     {"1.2.840.10008.1.2.1", "syntax/MR_small.dcm", true},
     {"1.2.840.10008.1.2.1.99", "syntax/image_dfl.dcm", false},
     {"1.2.840.10008.1.2.2", "syntax/MR_small_bigendian.dcm", false},
@@ -66,9 +66,9 @@ constexpr Syntax syntaxes[] = {
     {"1.2.840.10008.1.2.4.55", "", false},
     {"1.2.840.10008.1.2.4.57", "", false},
     {"1.2.840.10008.1.2.4.70", "", false},
-    {"1.2.840.10008.1.2.4.80", "syntax/MR_small_jpeg_ls_lossless.dcm", false},
+    {"1.2.840.10008.1.2.4.80", "syntax/MR_small_jpeg_ls_lossless.dcm", true},
     {"1.2.840.10008.1.2.4.81", "syntax/JPEGLSNearLossless_16.dcm", false},
-    {"1.2.840.10008.1.2.4.90", "syntax/MR_small_jp2klossless.dcm", false},
+    {"1.2.840.10008.1.2.4.90", "syntax/MR_small_jp2klossless.dcm", true},
     {"1.2.840.10008.1.2.4.91", "syntax/JPEG2000.dcm", false},
     {"1.2.840.10008.1.2.4.201", nullptr, false},
     {"1.2.840.10008.1.2.4.202", nullptr, false},
@@ -116,7 +116,7 @@ constexpr Kind kinds[] = {
     {"16 bits, signed", "syntax/CT_small.dcm", volume, "dicom_series_sink"},
     {"32 bits", "modalities/rtdose_32bit.dcm", volume, ""},
     {"1 bit", "modalities/seg_liver_1bit_j2k.dcm", labels, "dicom_seg_sink"},
-    {"float", "modalities/parametric_map_float.dcm", volume, ""},
+    {"float", "modalities/parametric_map_float.dcm", volume, "dicom_parametric_map_sink"},
     {"double", "modalities/parametric_map_double.dcm", volume, ""},
     {"RGB, planar configuration 0", "syntax/SC_rgb_small_odd.dcm", frames, "dicom_secondary_capture_sink"},
     {"RGB, planar configuration 1", "syntax/color-pl.dcm", frames, ""},
@@ -128,16 +128,16 @@ constexpr Kind kinds[] = {
     {"PALETTE COLOR", "modalities/us_palette_rle.dcm", frames, ""},
     {"CT", "syntax/CT_small.dcm", volume, "dicom_series_sink"},
     {"MR", "syntax/MR_small.dcm", volume, "dicom_series_sink"},
-    {"enhanced MR", "modalities/emr_xa10_siemens.dcm", volume, ""},
-    {"enhanced CT", "modalities/ect_2frames_jpegext_no_bot.dcm", volume, ""},
+    {"enhanced MR", "modalities/emr_xa10_siemens.dcm", volume, "dicom_series_sink"},
+    {"enhanced CT", "modalities/ect_2frames_jpegext_no_bot.dcm", volume, "dicom_series_sink"},
     {"RT Dose", "modalities/rtdose_32bit.dcm", volume, ""},
-    {"parametric map", "modalities/parametric_map_float.dcm", volume, ""},
+    {"parametric map", "modalities/parametric_map_float.dcm", volume, "dicom_parametric_map_sink"},
     {"segmentation, binary", "modalities/seg_liver_1bit_rle.dcm", labels, "dicom_seg_sink"},
-    {"segmentation, fractional", "modalities/seg_ct_fractional.dcm", labels, ""},
+    {"segmentation, fractional", "modalities/seg_ct_fractional.dcm", labels, "dicom_seg_sink"},
     {"whole slide", "modalities/wsi_25tiles.dcm", "dicom_slide_source", ""},
     {"ultrasound", "modalities/us_palette_rle.dcm", frames, ""},
     {"secondary capture, multi-frame", "syntax/SC_rgb_rle_16bit_2frame.dcm", frames, "dicom_secondary_capture_sink"},
-    {"RT Structure Set", "modalities/rtstruct.dcm", "dicom_rtss_source", ""},
+    {"RT Structure Set", "modalities/rtstruct.dcm", "dicom_rtss_source", "dicom_structure_set_sink"},
 };
 
 void check_kind(const Kind& k) {

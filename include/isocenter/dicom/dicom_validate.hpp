@@ -3,9 +3,9 @@
 
 namespace isocenter::inline v1 {
 
-/// Whether DICOM files keep to the standard where a program can tell. No ports: a pipeline of this one node is prepared,
-/// and its facts "dicom.validation" (JSON: for each file its violations) and "dicom.validation.text" read from the
-/// session's report.
+/// Whether DICOM files keep to the standard where a program can tell. No ports: a pipeline of this one node is
+/// prepared, and its facts "dicom.validation" (JSON: for each file its violations) and "dicom.validation.text" read
+/// from the session's report.
 ///
 /// For each file: meta information that names what the data set is; values that fit their representation, multiplicity
 /// and character set (PS3.5 section 6.2, PS3.6); attributes that the modules of its SOP class require without a

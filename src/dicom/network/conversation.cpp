@@ -56,7 +56,7 @@ Conversation::Conversation(Listener& listener, T_ASC_Association* association, s
 void Conversation::tell(ListenerEvent::Kind kind, const std::string& what) {
   ListenerEvent event;
   event.kind = kind;
-  event.text = calling_ae_ + " at " + address_ + ": " + what;
+  event.text = (calling_ae_.empty() ? std::string("a peer") : calling_ae_) + " at " + address_ + ": " + what;
   listener_.tell(std::move(event));
 }
 
