@@ -112,7 +112,8 @@ void run(const ic::Context& context, const fs::path& folder, const std::string& 
   ic::Pipeline pipeline(context);
   const auto in = pipeline.add_input("in", p);
   const auto fbp = pipeline.add<ic::FbpReconstruction>(
-      "fbp", {.nx = n, .ny = n, .spacing_mm = {voxel_mm}, .unit = ic::CtUnit::per_mm, .stacked_fans = slices > 1});
+      "fbp",
+      {.nx = n, .ny = n, .spacing_mm = {voxel_mm}, .unit = ic::AttenuationUnit::per_mm, .stacked_fans = slices > 1});
   pipeline.connect(in, fbp.input);
   pipeline.add_output("out", fbp.output);
   ic::Session session = pipeline.prepare({.in_flight = 1});

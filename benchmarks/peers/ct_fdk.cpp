@@ -93,7 +93,7 @@ void run(const ic::Context& context, const fs::path& folder) {
   ic::Pipeline pipeline(context);
   const auto in = pipeline.add_input("in", p);
   const auto fdk = pipeline.add<ic::FdkReconstruction>(
-      "fdk", {.nx = n, .ny = n, .nz = n, .spacing_mm = {voxel_mm}, .unit = ic::CtUnit::per_mm});
+      "fdk", {.nx = n, .ny = n, .nz = n, .spacing_mm = {voxel_mm}, .unit = ic::AttenuationUnit::per_mm});
   pipeline.connect(in, fdk.input);
   pipeline.add_output("out", fdk.output);
   const auto clock = [] {

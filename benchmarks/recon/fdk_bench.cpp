@@ -8,7 +8,6 @@
 
 #include "recon/fdk_tile_variant.hpp"
 #include "recon/recon_test_data.hpp"
-#include "recon/vector.hpp"
 
 namespace isocenter::testing {
 namespace {

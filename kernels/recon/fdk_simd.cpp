@@ -1,7 +1,6 @@
 #include "recon/fdk_simd.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 #include "recon/fdk_tile_variant.hpp"
@@ -45,7 +44,7 @@ bool fdk_is_aligned(const FdkMatrix* matrices, int views, int axis, int extent) 
 }
 
 std::uint64_t fdk_tile_scratch(const FdkTileVariant& variant, int concurrency) {
-  return (variant.scratch_bytes + 63) / 64 * 64 * static_cast<std::uint64_t>(concurrency);
+  return variant.tile.scratch_of(concurrency);
 }
 
 bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& variant, const FdkBackProject& whole,
@@ -56,22 +55,10 @@ bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& vari
   const bool wide = step > near_step;
   // The rows of a block of z must fit into a line, with the registers that are read past them.
   const int fitting = static_cast<int>(static_cast<float>(variant.line_length - 64) / std::max(step, 1.0F)) / 16 * 16;
-  const int z_block = wide ? std::min(variant.z_block, fitting) : variant.z_block;
-  const int across = (job.nx + variant.tile_x - 1) / variant.tile_x;
-  const int down = (job.ny + variant.tile_y - 1) / variant.tile_y;
-  const std::int64_t tiles = static_cast<std::int64_t>(across) * down * ((job.nz + z_block - 1) / z_block);
-  std::atomic<std::int64_t> next{0};
-  parallel_for(launcher, launcher.concurrency, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t slot = begin; slot < end; ++slot) {
-      void* part = static_cast<char*>(scratch) + fdk_tile_scratch(variant, 1) * static_cast<std::uint64_t>(slot);
-      for (std::int64_t t = next++; t < tiles; t = next++) {
-        if (stop.asked != nullptr && stop.asked(stop.user)) break;
-        const int x0 = static_cast<int>(t % across) * variant.tile_x;
-        const int y0 = static_cast<int>(t / across % down) * variant.tile_y;
-        const int z0 = static_cast<int>(t / across / down) * z_block;
-        variant.run(job, wide, x0, y0, z0, std::min(z_block, job.nz - z0), part);
-      }
-    }
+  ColumnTile tile = variant.tile;
+  if (wide) tile.z = std::min(tile.z, fitting);
+  for_column_tiles(launcher, job, tile, scratch, stop, [&](int x0, int y0, int z0, int mz, void* part) {
+    variant.run(job, wide, x0, y0, z0, mz, part);
   });
   return true;
 }

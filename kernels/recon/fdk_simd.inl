@@ -133,27 +133,6 @@ ISOCENTER_SIMD inline void walk(const FdkStack& stack, Column* c, const float* l
   }
 }
 
-/// Adds a tile's voxel columns to the volume, or puts them there.
-inline void write_tile(const FdkColumns& job, const float* tile, int x0, int y0, int z0, int mx, int my, int mz) {
-  float* corner = job.volume + x0 * job.x_stride + y0 * job.y_stride + z0 * job.z_stride;
-  const auto put = [&](float* voxel, float sum) { *voxel = (job.goes_on ? *voxel : job.initial) + sum; };
-  if (job.z_stride == 1) {
-    for (int y = 0; y < my; ++y)
-      for (int x = 0; x < mx; ++x) {
-        float* column = corner + y * job.y_stride + x * job.x_stride;
-        const float* from = tile + (y * tile_x + x) * column_stride;
-        for (int z = 0; z < mz; ++z) put(column + z, from[z]);
-      }
-    return;
-  }
-  for (int z = 0; z < mz; ++z)
-    for (int y = 0; y < my; ++y) {
-      float* row = corner + z * job.z_stride + y * job.y_stride;
-      const float* from = tile + y * tile_x * column_stride + z;
-      for (int x = 0; x < mx; ++x) put(row + x, from[x * column_stride]);
-    }
-}
-
 template <bool wide>
 ISOCENTER_SIMD void back_project_tile(const FdkColumns& job, int x0, int y0, int z0, int mz, Scratch* s) {
   const int mx = job.nx - x0 < tile_x ? job.nx - x0 : tile_x, my = job.ny - y0 < tile_y ? job.ny - y0 : tile_y;
@@ -171,7 +150,7 @@ ISOCENTER_SIMD void back_project_tile(const FdkColumns& job, int x0, int y0, int
         walk<wide>(job.stack, &column, s->line, groups, s->tile + (y * tile_x + x) * column_stride);
       }
   }
-  write_tile(job, s->tile, x0, y0, z0, mx, my, mz);
+  write_column_tile(job, s->tile, tile_x, column_stride, x0, y0, z0, mx, my, mz);
 }
 
 void run_tile(const FdkColumns& job, bool wide, int x0, int y0, int z0, int mz, void* scratch) {
@@ -179,4 +158,4 @@ void run_tile(const FdkColumns& job, bool wide, int x0, int y0, int z0, int mz, 
   wide ? back_project_tile<true>(job, x0, y0, z0, mz, s) : back_project_tile<false>(job, x0, y0, z0, mz, s);
 }
 
-constexpr FdkTileVariant variant = {&run_tile, variant_name, sizeof(Scratch), tile_x, tile_y, z_block_max, line_length};
+constexpr FdkTileVariant variant = {&run_tile, variant_name, {tile_x, tile_y, z_block_max, sizeof(Scratch)}, line_length};

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/launch.hpp"
+#include "recon/column_tiles.hpp"
 #include "recon/fdk.hpp"
 #include "recon/fdk_simd.hpp"
 
@@ -13,8 +14,8 @@ struct FdkTileVariant {
   /// 1 / 1.7 of a voxel.
   void (*run)(const FdkColumns& job, bool wide, int x0, int y0, int z0, int mz, void* scratch);
   const char* name;
-  std::uint64_t scratch_bytes;
-  int tile_x, tile_y, z_block, line_length;
+  ColumnTile tile;
+  int line_length;
 };
 
 const FdkTileVariant* fdk_variant_avx512();  ///< null on other processors

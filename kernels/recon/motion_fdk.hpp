@@ -56,6 +56,7 @@ struct MotionBackProject {
   int nx, ny, nz;
   float initial;
   bool goes_on;
+  int column_axis = 2;  ///< for the tuned variants: the volume's axis nearest to the detector's columns
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {

@@ -4,6 +4,7 @@
 #include "network_operators.hpp"
 #include "source_metadata.hpp"
 #include "toolkit.hpp"
+#include "voxel_grid.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -33,17 +34,6 @@ ListenerOptions listener_options(const DicomReceiveSource::Params& params) {
   o.max_instance_bytes = static_cast<std::uint64_t>(params.max_instance_mib) << 20U;
   o.tls = tls_of(params);
   return o;
-}
-
-Geometry grid_geometry(const StackGeometry& s) {
-  Geometry g({s.dx_mm, s.dy_mm, s.dz_mm}, {s.origin.x, s.origin.y, s.origin.z});
-  const Vec3 axes[] = {s.row, s.column, s.normal};
-  for (int i = 0; i < 3; ++i) {
-    g.direction[i] = axes[i].x;
-    g.direction[3 + i] = axes[i].y;
-    g.direction[6 + i] = axes[i].z;
-  }
-  return g;
 }
 
 }  // namespace
@@ -115,7 +105,7 @@ void DicomReceiveSourceOperator::plan(PlanContext& plan) {
   ny_ = load.grid.ny;
   nz_ = load.grid.nz;
   PayloadRef output = plan.output("output");
-  output.like(Volume::describe(nx_, ny_, nz_, grid_geometry(load.grid), load.unit.c_str()));
+  output.like(Volume::describe(nx_, ny_, nz_, geometry_of(load.grid), load.unit.c_str()));
   write_metadata(source_metadata(load), output);
 }
 
@@ -139,7 +129,7 @@ void DicomReceiveSourceOperator::run(const RunContext& run) {
                       std::to_string(ny_) + " x " + std::to_string(nz_),
                   "run a pipeline of its own over it: it stays in the inbox");
   PayloadRef output = run.output("output");
-  output.set_geometry(grid_geometry(plan.grid));
+  output.set_geometry(geometry_of(plan.grid));
   write_metadata(source_metadata(plan), output);
   load(plan, workers, output.tensor("voxels").span<float>(), [&](std::int64_t done, std::int64_t total) {
     run.progress(static_cast<double>(done) / static_cast<double>(total));

@@ -6,20 +6,10 @@
 #include "inspect.hpp"
 #include "single_object.hpp"
 #include "source_metadata.hpp"
+#include "voxel_grid.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
-
-Geometry geometry_of(const StackGeometry& s) {
-  Geometry g({s.dx_mm, s.dy_mm, s.dz_mm}, {s.origin.x, s.origin.y, s.origin.z});
-  const Vec3 axes[] = {s.row, s.column, s.normal};
-  for (int i = 0; i < 3; ++i) {
-    g.direction[i] = axes[i].x;
-    g.direction[3 + i] = axes[i].y;
-    g.direction[6 + i] = axes[i].z;
-  }
-  return g;
-}
 
 /// Faults of the folder that do not stop this load, for the user to know.
 void pass_warnings(const Report& report, const LoadPlan& load, PlanContext& plan) {

@@ -2,6 +2,7 @@
 // A regular grid of voxels in the patient, and where a point lies in it.
 #include <isocenter/payload.hpp>
 
+#include "series.hpp"
 #include "vec3.hpp"
 
 namespace isocenter::detail::dicom {
@@ -46,6 +47,17 @@ inline Geometry geometry_of(const VoxelGrid& grid) {
     g.direction[i] = grid.axis[i].x;
     g.direction[3 + i] = grid.axis[i].y;
     g.direction[6 + i] = grid.axis[i].z;
+  }
+  return g;
+}
+
+inline Geometry geometry_of(const StackGeometry& s) {
+  Geometry g({s.dx_mm, s.dy_mm, s.dz_mm}, {s.origin.x, s.origin.y, s.origin.z});
+  const Vec3 axes[] = {s.row, s.column, s.normal};
+  for (int i = 0; i < 3; ++i) {
+    g.direction[i] = axes[i].x;
+    g.direction[3 + i] = axes[i].y;
+    g.direction[6 + i] = axes[i].z;
   }
   return g;
 }

@@ -16,8 +16,8 @@ namespace {
   throw Failure(code, "'" + path.string() + "' " + what, fix);
 }
 
-ImageHeader read_header(const std::filesystem::path& path) {
-  switch (image_format_of(path)) {
+ImageHeader read_header(const std::filesystem::path& path, ImageFormat format) {
+  switch (format) {
     case ImageFormat::nifti:
       return read_nifti_header(path);
     case ImageFormat::meta:
@@ -90,11 +90,17 @@ const char* to_string(VoxelType type) {
   return names[static_cast<int>(type)];
 }
 
-ImageInfo read_image_info(const std::filesystem::path& path) {
-  const ImageHeader header = read_header(path);
-  require_extents(path, header.size);
-  require_lengths(path, header.geometry);
-  require_orthonormal(path, header.geometry);
+void require_grid(const std::filesystem::path& path, const std::vector<std::int64_t>& size, const Geometry& geometry) {
+  require_extents(path, size);
+  require_lengths(path, geometry);
+  require_orthonormal(path, geometry);
+}
+
+ImageInfo read_image_info(const std::filesystem::path& path) { return read_image_info(path, image_format_of(path)); }
+
+ImageInfo read_image_info(const std::filesystem::path& path, ImageFormat format) {
+  const ImageHeader header = read_header(path, format);
+  require_grid(path, header.size, header.geometry);
 
   ImageInfo info;
   info.path = path;

@@ -43,6 +43,11 @@ struct ImageInfo {
 /// Errors: not_found; bad_data when the file is damaged, its axes are not perpendicular or its spacing is not positive;
 /// unsupported for other axes than x, y, z and t, for several numbers a voxel, text data, several data files, bzip2.
 ImageInfo read_image_info(const std::filesystem::path& path);
+/// The same of a file whose name does not say its format.
+ImageInfo read_image_info(const std::filesystem::path& path, ImageFormat format);
+
+/// Throws bad_data unless extents and spacings are positive, everything is finite and the axes are perpendicular.
+void require_grid(const std::filesystem::path& path, const std::vector<std::int64_t>& size, const Geometry& geometry);
 
 /// Voxel `index` as "(x, y, z)" or "(x, y, z, t)".
 std::string voxel_text(const ImageInfo& info, std::int64_t index);

@@ -31,23 +31,26 @@ const char* advice(int error) {
   }
 }
 
-[[noreturn]] void fail_to_write(const fs::path& path, int error, const std::string& detail = {}) {
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+}  // namespace
+
+void fail_to_write(const fs::path& path, int error, const std::string& detail) {
   throw Failure(ErrorCode::io_error,
                 "cannot write '" + path.string() + "': " + std::generic_category().message(error) +
                     (detail.empty() ? "" : " ") + detail,
                 advice(error));
 }
 
-fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
-
-/// A name beside `path` that begins with a dot and that no other writer has.
 fs::path temporary_name(const fs::path& path) {
+  require_writable(path);
+  std::error_code error;
+  fs::create_directories(folder_of(path), error);
+  if (error) fail_to_write(path, error.value(), "making its folder");
   std::random_device random;
   const auto number = (static_cast<std::uint64_t>(random()) << 32) | random();
   return folder_of(path) / ("." + path.filename().string() + "." + std::to_string(number) + ".part");
 }
-
-}  // namespace
 
 void require_writable(const fs::path& path) {
   std::error_code ignored;
@@ -59,10 +62,6 @@ void require_writable(const fs::path& path) {
 }
 
 StagedFile::StagedFile(fs::path path) : path_(std::move(path)) {
-  require_writable(path_);
-  std::error_code error;
-  fs::create_directories(folder_of(path_), error);
-  if (error) fail_to_write(path_, error.value(), "making its folder");
   temporary_ = temporary_name(path_);
   file_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file_ < 0) fail_to_write(path_, errno);

@@ -40,4 +40,11 @@ class StagedFile {
 /// exists) can be written to. Throws as StagedFile does.
 void require_writable(const std::filesystem::path& path);
 
+/// A name beside `path` that begins with a dot and that no other writer has; makes the missing folders. Throws as
+/// StagedFile does.
+std::filesystem::path temporary_name(const std::filesystem::path& path);
+
+/// Throws io_error: the path, the system's reason (an errno), a detail behind it, and what to do about that reason.
+[[noreturn]] void fail_to_write(const std::filesystem::path& path, int error, const std::string& detail = {});
+
 }  // namespace isocenter::detail::io

@@ -112,6 +112,12 @@ void convert_to_label(const ImageInfo& info, const std::byte* from, std::span<st
 
 }  // namespace
 
+void convert_voxels(const ImageInfo& info, const std::byte* from, std::span<float> to, std::int64_t first,
+                    NonFinite non_finite) {
+  with_type(info.type,
+            [&](auto stored) { convert_to_float<decltype(stored)>(info, from, to, first, non_finite); });
+}
+
 VoxelReader::VoxelReader(ImageInfo info) : info_(std::move(info)), piece_(piece_bytes) {}
 
 template <class Convert>
@@ -131,14 +137,11 @@ void VoxelReader::for_each_piece(Convert&& convert, const ReadProgress& progress
 }
 
 void VoxelReader::read(std::span<float> out, NonFinite non_finite, const ReadProgress& progress) {
-  with_type(info_.type, [&](auto stored) {
-    for_each_piece(
-        [&](const std::byte* from, std::int64_t first, std::size_t count) {
-          convert_to_float<decltype(stored)>(info_, from, out.subspan(static_cast<std::size_t>(first), count), first,
-                                             non_finite);
-        },
-        progress);
-  });
+  for_each_piece(
+      [&](const std::byte* from, std::int64_t first, std::size_t count) {
+        convert_voxels(info_, from, out.subspan(static_cast<std::size_t>(first), count), first, non_finite);
+      },
+      progress);
 }
 
 void VoxelReader::read_labels(std::span<std::uint8_t> out, const ReadProgress& progress) {

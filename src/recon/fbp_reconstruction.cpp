@@ -38,7 +38,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
                     "prepare a session for each acquisition geometry");
     engine_->run(
         launcher_of(run), input.tensor("views").as<float>(), run.output("output").tensor("voxels").as<float>(),
-        params.unit == CtUnit::hu ? -1000.0F : 0.0F, run.scratch(),
+        params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F, run.scratch(),
         [](void* user, double done) {
           const auto& context = *static_cast<const RunContext*>(user);
           context.check_cancelled();
@@ -58,7 +58,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     two(params.offset_mm, "offset_mm", r.offset_mm);
     r.window = static_cast<RampWindow>(params.window);
     r.cutoff = params.cutoff;
-    r.scale = params.unit == CtUnit::hu ? 1000.0 / mu_water(input) : 1.0;
+    r.scale = params.unit == AttenuationUnit::hu ? 1000.0 / mu_water(input) : 1.0;
     r.largest_gap_rad = params.largest_gap_deg * std::numbers::pi / 180.0;
     return r;
   }
@@ -103,7 +103,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     const VolumeGrid& g = engine_->plan().grid;
     output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
     output.set_geometry(g.geometry);
-    output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
+    output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
   }
 
   static std::string number(double v) {

@@ -68,7 +68,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     }
     const auto* projections = input.tensor("views").as<float>();
     auto* voxels = run.output("output").tensor("voxels").as<float>();
-    const float initial = params.unit == CtUnit::hu ? -1000.0F : 0.0F;
+    const float initial = params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F;
     if (blocks_ == 1) {
       engine_->run(launcher_of(run), projections, voxels, initial, run.scratch(), watch);
     } else {
@@ -207,7 +207,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     r.offset_mm = three(params.offset_mm, "offset_mm");
     r.window = static_cast<RampWindow>(params.window);
     r.cutoff = params.cutoff;
-    r.scale = params.unit == CtUnit::hu ? 1000.0 / mu_water(input) : 1.0;
+    r.scale = params.unit == AttenuationUnit::hu ? 1000.0 / mu_water(input) : 1.0;
     r.truncation = static_cast<FdkTruncation>(params.truncation);
     r.extension_mm = params.extension_mm;
     if (r.truncation == FdkTruncation::water_cylinder) r.mu_water_per_mm = mu_water(input);
@@ -264,7 +264,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     }
     output.set_geometry(geometry);
     if (is_cut()) set_slabs(output, cut_.slabs);
-    output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
+    output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
   }
 
   static std::string number(double v) {

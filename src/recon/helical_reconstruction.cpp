@@ -50,7 +50,8 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     }
     choose_half_turns();
     const double t_step = choose_columns();
-    const double scale = params.unit == CtUnit::hu ? 1000.0 / water_attenuation(params.mu_water_per_mm, input) : 1.0;
+    const double scale =
+        params.unit == AttenuationUnit::hu ? 1000.0 / water_attenuation(params.mu_water_per_mm, input) : 1.0;
     RampStage::Shape shape{.columns = helix_.columns, .rows = helix_.rows};
     shape.length = ramp_filter_length(helix_.columns);
     const std::vector<double> response = ramp_response(shape.length, helix_.columns, t_step,
@@ -60,7 +61,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     PayloadRef output = plan.output("output");
     output.set_tensor("voxels", tensor(DType::float32, "zyx", {grid_.nz, grid_.ny, grid_.nx}));
     output.set_geometry(grid_.geometry);
-    output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
+    output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
     plan.scratch(parallel_bytes_ + stage_->stack_bytes() + stage_->work_bytes());
     upload(plan);
     describe_geometry(t_step);
@@ -92,8 +93,8 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       launch(launcher,
              HelicalBackProject{stage_->stack(stack), turns, direction_table_ + 2 * first, directions, half_turns_,
                                 helix_.views, volume, static_cast<int>(grid_.nx), static_cast<int>(grid_.ny),
-                                static_cast<int>(grid_.nz), geometry_, params.unit == CtUnit::hu ? -1000.0F : 0.0F,
-                                first > 0},
+                                static_cast<int>(grid_.nz), geometry_,
+                                params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F, first > 0},
              static_cast<int>(grid_.nx), static_cast<int>(grid_.ny), static_cast<int>(grid_.nz));
     }
     run.check_cancelled();

@@ -102,7 +102,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     PayloadRef output = plan.output("output");
     output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
     output.set_geometry(Geometry(g.spacing_mm, g.origin_mm));
-    output.set_text("unit", params.unit == CtUnit::hu ? "HU" : "1/mm");
+    output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
     plan.fact("fdk.field_of_view_mm", "radius " + text_of(fdk_.field_of_view_mm));
     plan.fact("fdk.views_per_pass", std::to_string(views_per_pass_));
     plan.fact("motion.frames", std::to_string(motion_.nt));
@@ -135,7 +135,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       launch(launcher, blend, field_grid_.nodes(), views, 1);
       launch(launcher,
              MotionBackProject{stage_->stack(stack), matrix_table_ + first, views, blended, field_grid_, volume, nx, ny,
-                               nz, params.unit == CtUnit::hu ? -1000.0F : 0.0F, first > 0},
+                               nz, params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F, first > 0},
              nx, ny, nz);
     }
     run.check_cancelled();
@@ -155,7 +155,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     r.offset_mm = three(params.offset_mm, "offset_mm");
     r.window = static_cast<RampWindow>(params.window);
     r.cutoff = params.cutoff;
-    r.scale = params.unit == CtUnit::hu ? 1000.0 / water_attenuation(params.mu_water_per_mm, input) : 1.0;
+    r.scale = params.unit == AttenuationUnit::hu ? 1000.0 / water_attenuation(params.mu_water_per_mm, input) : 1.0;
     r.truncation = static_cast<FdkTruncation>(params.truncation);
     r.extension_mm = params.extension_mm;
     if (r.truncation == FdkTruncation::water_cylinder)

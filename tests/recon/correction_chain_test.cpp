@@ -116,7 +116,7 @@ Slice hounsfield_image(const Counts& counts, const Steps& steps, const SessionOp
     corrected = "rings";
   }
   FdkReconstruction::Params second = image;
-  second.unit = CtUnit::per_mm;
+  second.unit = AttenuationUnit::per_mm;
   p.add<FdkReconstruction>("second", second);
   p.add<HounsfieldCalibration>(
       "hu", {.water_centre_mm = {32, -28, 0}, .water_radius_mm = 10, .air_centre_mm = {0, 92, 0}, .air_radius_mm = 4});

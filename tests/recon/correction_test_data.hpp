@@ -168,10 +168,14 @@ struct Slice {
 /// Feldkamp's reconstruction of a fan's one slice: 200 mm across.
 inline Slice slice_of(const Projections& projections, int n = 128) {
   const double spacing = 200.0 / n;
-  const Volume v(apply<FdkReconstruction>(
-      context(),
-      {.nx = n, .ny = n, .nz = 1, .spacing_mm = {spacing}, .window = FdkWindow::shepp_logan, .unit = CtUnit::per_mm},
-      projections));
+  const Volume v(apply<FdkReconstruction>(context(),
+                                          {.nx = n,
+                                           .ny = n,
+                                           .nz = 1,
+                                           .spacing_mm = {spacing},
+                                           .window = FdkWindow::shepp_logan,
+                                           .unit = AttenuationUnit::per_mm},
+                                          projections));
   const auto values = v.values();
   return {n, spacing, {values.begin(), values.end()}};
 }

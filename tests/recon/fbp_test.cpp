@@ -273,7 +273,7 @@ Projections projections_of(const CircularOrbit& orbit, const std::vector<View>& 
 }
 
 TEST_P(FbpOperator, RefusesWhatItCannotDo) {
-  const auto refusal = [&](const Projections& p, FbpReconstruction::Params params = {.unit = CtUnit::per_mm}) {
+  const auto refusal = [&](const Projections& p, FbpReconstruction::Params params = {.unit = AttenuationUnit::per_mm}) {
     return testing::error_of([&] { (void)apply<FbpReconstruction>(context(), params, p, options()); });
   };
   CircularOrbit o = parallel(48, 60);
@@ -295,10 +295,10 @@ TEST_P(FbpOperator, RefusesWhatItCannotDo) {
   brief.arc_rad = pi;
   EXPECT_THAT(refusal(projections_of(brief, brief.build())), HasSubstr("a short scan needs 180 deg and the fan"));
   EXPECT_THAT(refusal(projections_of(o, o.build()), {}), HasSubstr("mu_water_per_mm"));
-  EXPECT_THAT(refusal(projections_of(o, o.build()), {.spacing_mm = {1, 1, 1}, .unit = CtUnit::per_mm}),
+  EXPECT_THAT(refusal(projections_of(o, o.build()), {.spacing_mm = {1, 1, 1}, .unit = AttenuationUnit::per_mm}),
               HasSubstr("one or two"));
   CircularOrbit near = fan(48, 90, DetectorShape::flat);
-  EXPECT_THAT(refusal(projections_of(near, near.build()), {.spacing_mm = {40}, .unit = CtUnit::per_mm}),
+  EXPECT_THAT(refusal(projections_of(near, near.build()), {.spacing_mm = {40}, .unit = AttenuationUnit::per_mm}),
               HasSubstr("the source"));
   if (GetParam() != "cpu") return;
   Projections broken = projections_of(o, o.build());

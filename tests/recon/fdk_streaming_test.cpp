@@ -45,7 +45,7 @@ std::vector<Volume> volumes_of(std::int64_t blocks, std::int64_t count, const Se
                                std::string* report = nullptr) {
   Pipeline pipeline(context());
   const auto raw = pipeline.add<PhantomProjections>("raw", scan_in(blocks, count));
-  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = CtUnit::per_mm});
+  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = AttenuationUnit::per_mm});
   pipeline.connect(raw.output, fdk.input);
   pipeline.add_output("out", fdk.output);
   Session session = pipeline.prepare(options);
@@ -104,7 +104,7 @@ struct Blocks {
   Session prepare(const SessionOptions& options) const {
     Pipeline pipeline(context());
     const auto in = pipeline.add_input("in", block(0.0F));
-    const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = CtUnit::per_mm});
+    const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = AttenuationUnit::per_mm});
     pipeline.connect(in, fdk.input);
     pipeline.add_output("out", fdk.output);
     return pipeline.prepare(options);
@@ -142,7 +142,7 @@ TEST(FdkStreamingMessages, NameWhatDoesNotFit) {
   Projections p = scan.block(0.0F);
   set_view_blocks(p, 7);
   const auto refusal = [](const Projections& projections) {
-    return error_of([&] { apply<FdkReconstruction>(context(), {.unit = CtUnit::per_mm}, projections); });
+    return error_of([&] { apply<FdkReconstruction>(context(), {.unit = AttenuationUnit::per_mm}, projections); });
   };
   EXPECT_THAT(refusal(p), AllOf(HasSubstr("7 blocks of 10 projections"), HasSubstr("60 views")));
   p = scan.block(0.0F);

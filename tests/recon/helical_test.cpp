@@ -6,6 +6,7 @@
 #include <cmath>
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
+#include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/helical_reconstruction.hpp>
 #include <isocenter/recon/orbits.hpp>
 #include <limits>
@@ -46,7 +47,7 @@ HelicalReconstruction::Params grid(int nz) {
   p.nx = p.ny = 88;
   p.nz = nz;
   p.spacing_mm = {2.5};
-  p.unit = CtUnit::per_mm;
+  p.unit = AttenuationUnit::per_mm;
   return p;
 }
 
@@ -72,7 +73,7 @@ Volume circular(PhantomProjections::Params scan, const HelicalReconstruction::Pa
   p.ny = like.ny;
   p.nz = like.nz;
   p.spacing_mm = like.spacing_mm;
-  p.unit = CtUnit::per_mm;
+  p.unit = AttenuationUnit::per_mm;
   p.window = like.window;
   Pipeline pipeline(context());
   const auto source = pipeline.add<PhantomProjections>("scan", scan);
@@ -163,7 +164,7 @@ TEST_P(HelicalReconstructionOperator, WaterIsZeroHounsfieldUnitsInEverySliceThat
     scan.height_mm = 2000;
     HelicalReconstruction::Params g = grid(0);
     g.nx = g.ny = 72;
-    g.unit = CtUnit::hu;
+    g.unit = AttenuationUnit::hu;
     const Volume volume = reconstruct(options(), scan, g);
     const Geometry where = volume.geometry();
     // What stands in the header: the way of the source, less half a turn and the fan, plus what the rows reach.
@@ -263,7 +264,7 @@ TEST(HelicalReconstructionInput, BallsFarFromTheAxisComeOutRoundAndWhereTheyAre)
     params.nx = params.ny = 132;
     params.nz = 28;
     params.spacing_mm = {1.4};
-    params.unit = CtUnit::per_mm;
+    params.unit = AttenuationUnit::per_mm;
     const Volume volume(apply<HelicalReconstruction>(context(), params, p));
     std::vector<float> truth(volume.values().size());
     detail::rasterise(launcher_with(2), solids, {132, 132, 28, volume.geometry()}, 4, 1.0, 0.0, truth.data(), nullptr);
@@ -287,7 +288,7 @@ TEST(HelicalReconstructionInput, NamesAReadingThatIsNotANumber) {
   HelicalReconstruction::Params params;
   params.nx = params.ny = 24;
   params.nz = 4;
-  params.unit = CtUnit::per_mm;
+  params.unit = AttenuationUnit::per_mm;
   EXPECT_THAT(error_of([&] { apply<HelicalReconstruction>(context(), params, p); }),
               AllOf(HasSubstr("view 123 has nan at row 5, column 7"), HasSubstr("Fix: ")));
 }

@@ -7,6 +7,7 @@
 #include <isocenter/phantom/phantom_motion.hpp>
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
+#include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/motion_compensated_reconstruction.hpp>
 #include <isocenter/recon/phase_sort.hpp>
 #include <limits>
@@ -84,7 +85,7 @@ MotionCompensatedReconstruction::Params grid() {
   p.ny = 49;
   p.nz = 35;
   p.spacing_mm = {3, 3, 3};
-  p.unit = CtUnit::per_mm;
+  p.unit = AttenuationUnit::per_mm;
   return p;
 }
 
@@ -117,7 +118,7 @@ Volume plain(const Projections& scan) {
   p.ny = grid().ny;
   p.nz = grid().nz;
   p.spacing_mm = grid().spacing_mm;
-  p.unit = CtUnit::per_mm;
+  p.unit = AttenuationUnit::per_mm;
   return Volume(apply<FdkReconstruction>(context(), p, scan));
 }
 

@@ -94,7 +94,7 @@ TEST_P(Fdk, GivesTheCpusVolumeOnEveryDevice) {
     detail::Philox random(12, 0);
     for (float& v : p.views().span<float>()) v = static_cast<float>(random.uniform(0, 5));
     const FdkReconstruction::Params params{
-        .nx = 37, .ny = 41, .nz = 35, .spacing_mm = {4}, .window = FdkWindow::cosine, .unit = CtUnit::per_mm};
+        .nx = 37, .ny = 41, .nz = 35, .spacing_mm = {4}, .window = FdkWindow::cosine, .unit = AttenuationUnit::per_mm};
     const Volume device(apply<FdkReconstruction>(context(), params, p, options()));
     const Volume cpu(apply<FdkReconstruction>(context(), params, p));
     double difference = 0.0, norm = 0.0;
@@ -151,7 +151,7 @@ TEST_P(Fdk, OfOneScanAfterAnotherAllocatesNothing) {
   const Projections scan = projections_of(small_orbit, 1.0F);
   const auto in = pipeline.add_input("in", scan);
   const auto sort = pipeline.add<PhaseSort>("sort", {.phases = 3, .source = PhaseSource::period, .period_s = 2});
-  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = CtUnit::per_mm});
+  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = AttenuationUnit::per_mm});
   pipeline.connect(in, sort.input);
   pipeline.connect(sort.output, fdk.input);
   pipeline.add_output("out", fdk.output);
@@ -175,7 +175,7 @@ TEST_P(Fdk, FilteredBackProjectionOfOneScanAfterAnotherAllocatesNothing) {
     const Projections scan = projections_of(orbit, 1.0F);
     Pipeline pipeline(context());
     const auto in = pipeline.add_input("in", scan);
-    const auto fbp = pipeline.add<FbpReconstruction>("fbp", {.unit = CtUnit::per_mm, .stacked_fans = stacked});
+    const auto fbp = pipeline.add<FbpReconstruction>("fbp", {.unit = AttenuationUnit::per_mm, .stacked_fans = stacked});
     pipeline.connect(in, fbp.input);
     pipeline.add_output("out", fbp.output);
     Session session = pipeline.prepare(options());
@@ -264,7 +264,7 @@ TEST_P(Fdk, RefusesAnItemWhoseGeometryIsNotThePlannedOne) {
   Pipeline pipeline(context());
   const Projections planned = projections_of(small_orbit);
   const auto in = pipeline.add_input("in", planned);
-  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = CtUnit::per_mm});
+  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = AttenuationUnit::per_mm});
   pipeline.connect(in, fdk.input);
   pipeline.add_output("out", fdk.output);
   Session session = pipeline.prepare(options());
@@ -278,11 +278,11 @@ TEST_P(Fdk, RefusesAnItemWhoseGeometryIsNotThePlannedOne) {
 }
 
 /// The message of planning FDK on these projections.
-std::string refusal(const Projections& p, const FdkReconstruction::Params& params = {.unit = CtUnit::per_mm}) {
+std::string refusal(const Projections& p, const FdkReconstruction::Params& params = {.unit = AttenuationUnit::per_mm}) {
   return error_of([&] { apply<FdkReconstruction>(context(), params, p); });
 }
 std::string refusal_of_views(const std::function<void(std::vector<View>&)>& change,
-                             const FdkReconstruction::Params& params = {.unit = CtUnit::per_mm}) {
+                             const FdkReconstruction::Params& params = {.unit = AttenuationUnit::per_mm}) {
   Projections p = projections_of(small_orbit);
   auto views = small_orbit.build();
   change(views);
@@ -334,11 +334,11 @@ TEST(FdkMessages, NameTheViewTheValueAndTheFix) {
   set_views(parallel, small_orbit.build(), Beam::parallel);
   EXPECT_THAT(refusal(parallel), AllOf(HasSubstr("acquisition.beam is parallel"), HasSubstr("cone beam")));
 
-  EXPECT_THAT(refusal(projections_of(small_orbit), {.spacing_mm = {80}, .unit = CtUnit::per_mm}),
+  EXPECT_THAT(refusal(projections_of(small_orbit), {.spacing_mm = {80}, .unit = AttenuationUnit::per_mm}),
               AllOf(HasSubstr("behind the source of view"), HasSubstr("radius 1000 mm")));
-  EXPECT_THAT(refusal(projections_of(small_orbit), {.spacing_mm = {1, 2}, .unit = CtUnit::per_mm}),
+  EXPECT_THAT(refusal(projections_of(small_orbit), {.spacing_mm = {1, 2}, .unit = AttenuationUnit::per_mm}),
               HasSubstr("spacing_mm has 2 numbers"));
-  EXPECT_THAT(refusal(projections_of(small_orbit), {.unit = CtUnit::hu}),
+  EXPECT_THAT(refusal(projections_of(small_orbit), {.unit = AttenuationUnit::hu}),
               AllOf(HasSubstr("mu_water_per_mm = 0"), HasSubstr("0.02059")));
   EXPECT_THAT(refusal(projections_of(small_orbit), {.cutoff = 0.01}), AllOf(HasSubstr("cutoff"), HasSubstr("0.05")));
 

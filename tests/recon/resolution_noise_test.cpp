@@ -75,7 +75,7 @@ TEST_P(Resolution, NoisePowerOfFilteredBackProjectionIsItsClosedForm) {
   const std::int64_t m = 128;
   for (const FdkWindow window : windows) {
     const Volume image(apply<FbpReconstruction>(
-        context(), {.nx = m, .ny = m, .spacing_mm = {0.5}, .window = window, .unit = CtUnit::per_mm}, noise,
+        context(), {.nx = m, .ny = m, .spacing_mm = {0.5}, .window = window, .unit = AttenuationUnit::per_mm}, noise,
         options()));
     std::vector<double> power(static_cast<std::size_t>(m / 2 + 1)), square(static_cast<std::size_t>(m * m));
     for (int z = 0; z < rows; ++z) {

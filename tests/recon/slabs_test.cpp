@@ -32,7 +32,7 @@ struct Result {
 };
 
 Result reconstruct(FdkReconstruction::Params params, const SessionOptions& options, bool phases = false) {
-  params.unit = CtUnit::per_mm;
+  params.unit = AttenuationUnit::per_mm;
   Pipeline pipeline(context());
   const auto raw = pipeline.add<PhantomProjections>("raw", scan_of());
   const auto fdk = pipeline.add<FdkReconstruction>("fdk", params);
@@ -143,7 +143,7 @@ std::string run_into_taker(std::uint64_t memory_bytes) {
   Pipeline pipeline(context());
   const auto raw = pipeline.add<PhantomProjections>("raw", scan_of(12));
   const auto fdk = pipeline.add<FdkReconstruction>(
-      "fdk", {.nx = 128, .ny = 128, .nz = 64, .spacing_mm = {2}, .unit = CtUnit::per_mm});
+      "fdk", {.nx = 128, .ny = 128, .nz = 64, .spacing_mm = {2}, .unit = AttenuationUnit::per_mm});
   const auto taker = pipeline.add<SlabTaker>("taker");
   pipeline.connect(raw.output, fdk.input);
   pipeline.connect(fdk.output, taker.input);
@@ -187,7 +187,7 @@ TEST(FdkInSlabsOnTheCpu, BlocksOfAScanAreRefused) {
   PhantomProjections::Params scan = scan_of();
   scan.blocks = 5;
   const auto raw = pipeline.add<PhantomProjections>("raw", scan);
-  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = CtUnit::per_mm, .slabs = 2});
+  const auto fdk = pipeline.add<FdkReconstruction>("fdk", {.unit = AttenuationUnit::per_mm, .slabs = 2});
   pipeline.connect(raw.output, fdk.input);
   pipeline.add_output("out", fdk.output);
   EXPECT_THAT(error_of([&] { pipeline.prepare(); }), AllOf(HasSubstr("slabs = 2"), HasSubstr("5 blocks")));

@@ -1,4 +1,5 @@
 #pragma once
+#include <isocenter/dicom/object_parameters.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::inline v1 {
@@ -33,18 +34,18 @@ struct DicomParametricMapSink {
     std::string model_name = "Isocenter SDK";
     std::string device_serial_number = "1";
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::path, "path", "File to write; %02d is the item's number.",
-                isocenter::required | isocenter::path),
-          param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-          param(&Params::series_number, "series_number", Unit::none, 1, 2147483647, "SeriesNumber."),
-          param(&Params::unit_code, "unit_code", "Coded unit; empty: from the volume's unit."),
-          param(&Params::quantity, "quantity", "Coded quantity; may be empty."),
-          param(&Params::label, "label", "LUTLabel of the real world values, at most 16 characters."),
-          param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
-          param(&Params::model_name, "model_name", "ManufacturerModelName."),
-          param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),
-      };
+      return std::tuple_cat(
+          std::tuple{
+              param(&Params::path, "path", "File to write; %02d is the item's number.",
+                    isocenter::required | isocenter::path),
+          },
+          series_parameters<Params>(),
+          std::tuple{
+              param(&Params::unit_code, "unit_code", "Coded unit; empty: from the volume's unit."),
+              param(&Params::quantity, "quantity", "Coded quantity; may be empty."),
+              param(&Params::label, "label", "LUTLabel of the real world values, at most 16 characters."),
+          },
+          equipment_parameters<Params>());
     }
   };
   struct Ports {

@@ -1,4 +1,5 @@
 #pragma once
+#include <isocenter/dicom/object_parameters.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::inline v1 {
@@ -36,22 +37,24 @@ struct DicomReportSink {
     std::string model_name = "Isocenter SDK";
     std::string device_serial_number = "1";
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::path, "path", "File to write; %02d is the item's number.",
-                isocenter::required | isocenter::path),
-          param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-          param(&Params::series_number, "series_number", Unit::none, 1, 2147483647, "SeriesNumber."),
-          param(&Params::segmentation_path, "segmentation_path", "SEG file to write; %02d is the item's number.",
-                isocenter::required | isocenter::path),
-          param(&Params::segmentation_description, "segmentation_description", "SeriesDescription of the SEG file."),
-          param(&Params::segmentation_number, "segmentation_number", Unit::none, 1, 2147483647,
-                "SeriesNumber of the SEG file."),
-          param(&Params::algorithm_name, "algorithm_name", "SegmentAlgorithmName, at most 64 characters."),
-          param(&Params::codes, "codes", "Coded concepts for labels: name = category / type / anatomic region; ..."),
-          param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
-          param(&Params::model_name, "model_name", "ManufacturerModelName."),
-          param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),
-      };
+      return std::tuple_cat(
+          std::tuple{
+              param(&Params::path, "path", "File to write; %02d is the item's number.",
+                    isocenter::required | isocenter::path),
+          },
+          series_parameters<Params>(),
+          std::tuple{
+              param(&Params::segmentation_path, "segmentation_path", "SEG file to write; %02d is the item's number.",
+                    isocenter::required | isocenter::path),
+              param(&Params::segmentation_description, "segmentation_description",
+                    "SeriesDescription of the SEG file."),
+              param(&Params::segmentation_number, "segmentation_number", Unit::none, 1, 2147483647,
+                    "SeriesNumber of the SEG file."),
+              param(&Params::algorithm_name, "algorithm_name", "SegmentAlgorithmName, at most 64 characters."),
+              param(&Params::codes, "codes",
+                    "Coded concepts for labels: name = category / type / anatomic region; ..."),
+          },
+          equipment_parameters<Params>());
     }
   };
   struct Ports {

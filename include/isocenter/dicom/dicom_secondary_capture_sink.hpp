@@ -1,5 +1,6 @@
 #pragma once
 #include <isocenter/dicom/dicom_series_sink.hpp>
+#include <isocenter/dicom/object_parameters.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::inline v1 {
@@ -38,21 +39,21 @@ struct DicomSecondaryCaptureSink {
     std::string device_serial_number = "1";
     static constexpr const char* compressions[] = {"none", "rle", "jpeg"};
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::path, "path", "File to write.", isocenter::required | isocenter::path),
-          choice(&Params::compression, "compression", compressions, "none, rle (lossless) or jpeg (baseline, lossy)."),
-          param(&Params::jpeg_quality, "jpeg_quality", Unit::none, 1, 100, "100 is the best."),
-          param(&Params::frames_per_second, "frames_per_second", Unit::hz, 0, 240,
-                "How fast it plays; 0: as the frames' time step says."),
-          param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-          param(&Params::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
-          choice(&Params::derivation, "derivation", dicom_derivation_choices, "DerivationCodeSequence."),
-          param(&Params::derivation_description, "derivation_description",
-                "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),
-          param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
-          param(&Params::model_name, "model_name", "ManufacturerModelName."),
-          param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),
-      };
+      return std::tuple_cat(
+          std::tuple{
+              param(&Params::path, "path", "File to write.", isocenter::required | isocenter::path),
+              choice(&Params::compression, "compression", compressions,
+                     "none, rle (lossless) or jpeg (baseline, lossy)."),
+              param(&Params::jpeg_quality, "jpeg_quality", Unit::none, 1, 100, "100 is the best."),
+              param(&Params::frames_per_second, "frames_per_second", Unit::hz, 0, 240,
+                    "How fast it plays; 0: as the frames' time step says."),
+              param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
+              param(&Params::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
+              choice(&Params::derivation, "derivation", dicom_derivation_choices, "DerivationCodeSequence."),
+              param(&Params::derivation_description, "derivation_description",
+                    "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),
+          },
+          equipment_parameters<Params>());
     }
   };
   struct Ports {

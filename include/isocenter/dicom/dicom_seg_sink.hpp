@@ -1,5 +1,6 @@
 #pragma once
 #include <isocenter/dicom/dicom_series_sink.hpp>
+#include <isocenter/dicom/object_parameters.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::inline v1 {
@@ -42,19 +43,20 @@ struct DicomSegSink {
     std::string model_name = "Isocenter SDK";
     std::string device_serial_number = "1";
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::path, "path", "File to write; %02d is the item's number.",
-                isocenter::required | isocenter::path),
-          param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-          param(&Params::series_number, "series_number", Unit::none, 1, 2147483647, "SeriesNumber."),
-          param(&Params::algorithm_name, "algorithm_name", "SegmentAlgorithmName, at most 64 characters."),
-          param(&Params::codes, "codes", "Coded concepts for labels: name = category / type / anatomic region; ..."),
-          choice(&Params::compression, "compression", dicom_lossless_choices,
-                 "Lossless compression; fractional segmentations only."),
-          param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
-          param(&Params::model_name, "model_name", "ManufacturerModelName."),
-          param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),
-      };
+      return std::tuple_cat(
+          std::tuple{
+              param(&Params::path, "path", "File to write; %02d is the item's number.",
+                    isocenter::required | isocenter::path),
+          },
+          series_parameters<Params>(),
+          std::tuple{
+              param(&Params::algorithm_name, "algorithm_name", "SegmentAlgorithmName, at most 64 characters."),
+              param(&Params::codes, "codes",
+                    "Coded concepts for labels: name = category / type / anatomic region; ..."),
+              choice(&Params::compression, "compression", dicom_lossless_choices,
+                     "Lossless compression; fractional segmentations only."),
+          },
+          equipment_parameters<Params>());
     }
   };
   struct Ports {

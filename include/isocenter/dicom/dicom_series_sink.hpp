@@ -1,4 +1,5 @@
 #pragma once
+#include <isocenter/dicom/object_parameters.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::inline v1 {
@@ -60,22 +61,22 @@ struct DicomSeriesSink {
     std::string device_serial_number = "1";
     static constexpr const char* forms[] = {"classic", "enhanced"};
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::path, "path", "Folder that is new or empty; %02d is the item's number.",
-                isocenter::required | isocenter::path),
-          param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-          param(&Params::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
-          choice(&Params::derivation, "derivation", dicom_derivation_choices, "DerivationCodeSequence."),
-          param(&Params::derivation_description, "derivation_description",
-                "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),
-          param(&Params::rescale_slope, "rescale_slope", Unit::none, 0, 1e6,
-                "Step between stored values; 0: 1 for HU, else as fine as 16 bits allow."),
-          choice(&Params::form, "form", forms, "classic: a file for each slice; enhanced: one multi-frame object."),
-          choice(&Params::compression, "compression", dicom_lossless_choices, "Lossless compression of the pixels."),
-          param(&Params::manufacturer, "manufacturer", "Manufacturer of the device that writes."),
-          param(&Params::model_name, "model_name", "ManufacturerModelName."),
-          param(&Params::device_serial_number, "device_serial_number", "DeviceSerialNumber."),
-      };
+      return std::tuple_cat(
+          std::tuple{
+              param(&Params::path, "path", "Folder that is new or empty; %02d is the item's number.",
+                    isocenter::required | isocenter::path),
+              param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
+              param(&Params::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
+              choice(&Params::derivation, "derivation", dicom_derivation_choices, "DerivationCodeSequence."),
+              param(&Params::derivation_description, "derivation_description",
+                    "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),
+              param(&Params::rescale_slope, "rescale_slope", Unit::none, 0, 1e6,
+                    "Step between stored values; 0: 1 for HU, else as fine as 16 bits allow."),
+              choice(&Params::form, "form", forms, "classic: a file for each slice; enhanced: one multi-frame object."),
+              choice(&Params::compression, "compression", dicom_lossless_choices,
+                     "Lossless compression of the pixels."),
+          },
+          equipment_parameters<Params>());
     }
   };
   struct Ports {

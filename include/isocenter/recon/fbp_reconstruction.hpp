@@ -1,6 +1,7 @@
 #pragma once
 #include <isocenter/operator.hpp>
-#include <isocenter/recon/fdk_reconstruction.hpp>
+#include <isocenter/recon/grid_parameters.hpp>
+#include <isocenter/recon/ramp_parameters.hpp>
 
 namespace isocenter::inline v1 {
 
@@ -38,30 +39,27 @@ struct FbpReconstruction {
     std::vector<double> offset_mm = {0, 0};
     FdkWindow window = FdkWindow::ramp;
     double cutoff = 1;
-    CtUnit unit = CtUnit::hu;
+    AttenuationUnit unit = AttenuationUnit::hu;
     double mu_water_per_mm = 0;
     double largest_gap_deg = 10;
     bool stacked_fans = false;
-    static constexpr const char* windows[] = {"ramp", "shepp_logan", "cosine", "hamming", "hann"};
-    static constexpr const char* units[] = {"HU", "1/mm"};
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::nx, "nx", Unit::px, 0, 16384, "Pixels along x; 0: as many as detector columns."),
-          param(&Params::ny, "ny", Unit::px, 0, 16384, "Pixels along y; 0: as many as detector columns."),
-          param(&Params::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
-                "Pixel size: one number, or x, y; 0: a detector column as seen at the rotation centre."),
-          param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
-                "The grid's centre, from the rotation centre: x, y."),
-          choice(&Params::window, "window", windows, "What tames the ramp filter's noise; ramp: nothing, sharpest."),
-          param(&Params::cutoff, "cutoff", Unit::none, 0.05, 1,
-                "Where the window ends, in parts of the Nyquist frequency."),
-          choice(&Params::unit, "unit", units, "HU, or linear attenuation in 1/mm."),
-          param(&Params::mu_water_per_mm, "mu_water_per_mm", Unit::per_mm, 0, 10,
-                "Attenuation of water, for HU; 0: the input's attribute \"mu_water_per_mm\"."),
-          param(&Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 180,
-                "The widest angle without a view that is accepted, beside what a short scan leaves out."),
-          param(&Params::stacked_fans, "stacked_fans", "Each detector row of a fan beam is a fan in its own plane."),
-      };
+      return std::tuple_cat(
+          std::tuple{
+              param(&Params::nx, "nx", Unit::px, 0, 16384, "Pixels along x; 0: as many as detector columns."),
+              param(&Params::ny, "ny", Unit::px, 0, 16384, "Pixels along y; 0: as many as detector columns."),
+              param(&Params::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
+                    "Pixel size: one number, or x, y; 0: a detector column as seen at the rotation centre."),
+              param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
+                    "The grid's centre, from the rotation centre: x, y."),
+          },
+          ramp_parameters<Params>(), unit_parameters<Params>(),
+          std::tuple{
+              param(&Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 180,
+                    "The widest angle without a view that is accepted, beside what a short scan leaves out."),
+              param(&Params::stacked_fans, "stacked_fans",
+                    "Each detector row of a fan beam is a fan in its own plane."),
+          });
     }
   };
   struct Ports {

@@ -1,11 +1,9 @@
 #pragma once
 #include <isocenter/operator.hpp>
+#include <isocenter/recon/grid_parameters.hpp>
+#include <isocenter/recon/ramp_parameters.hpp>
 
 namespace isocenter::inline v1 {
-
-enum class FdkWindow { ramp, shepp_logan, cosine, hamming, hann };
-enum class CtUnit { hu, per_mm };
-enum class Truncation { none, roll_off, water_cylinder };
 
 /// Cone-beam reconstruction from a full circle or a short scan with a flat detector that may be displaced, tilted or
 /// truncated; one volume for each motion phase.
@@ -53,41 +51,28 @@ struct FdkReconstruction {
     std::vector<double> offset_mm = {0, 0, 0};
     FdkWindow window = FdkWindow::ramp;
     double cutoff = 1;
-    CtUnit unit = CtUnit::hu;
+    AttenuationUnit unit = AttenuationUnit::hu;
     double mu_water_per_mm = 0;
     double largest_gap_deg = 60;
     Truncation truncation = Truncation::none;
     double extension_mm = 0;
     std::int64_t slabs = 0;
-    static constexpr const char* windows[] = {"ramp", "shepp_logan", "cosine", "hamming", "hann"};
-    static constexpr const char* units[] = {"HU", "1/mm"};
-    static constexpr const char* truncations[] = {"none", "roll_off", "water_cylinder"};
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::nx, "nx", Unit::px, 0, 8192, "Voxels along x; 0: as many as detector columns."),
-          param(&Params::ny, "ny", Unit::px, 0, 8192, "Voxels along y; 0: as many as detector columns."),
-          param(&Params::nz, "nz", Unit::px, 0, 8192, "Voxels along z; 0: as many as detector rows."),
-          param(&Params::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
-                "Voxel size: one number, or x, y, z; 0: a detector column as seen at the isocentre."),
-          param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
-                "The grid's centre, from the isocentre: x, y, z."),
-          choice(&Params::window, "window", windows, "What tames the ramp filter's noise; ramp: nothing, sharpest."),
-          param(&Params::cutoff, "cutoff", Unit::none, 0.05, 1,
-                "Where the window ends, in parts of the Nyquist frequency."),
-          choice(&Params::unit, "unit", units, "HU, or linear attenuation in 1/mm."),
-          param(&Params::mu_water_per_mm, "mu_water_per_mm", Unit::per_mm, 0, 10,
-                "Attenuation of water, for HU; 0: the input's attribute \"mu_water_per_mm\"."),
-          param(&Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 360,
-                "The widest angle without a view that is accepted (in a phase, if there are phases; in a short scan, "
-                "beside what it leaves out)."),
-          choice(&Params::truncation, "truncation", truncations,
-                 "How rows go on beyond the detector when the object reaches over its sides."),
-          param(&Params::extension_mm, "extension_mm", Unit::mm, 0, 1e4,
-                "How far they go on, as seen at the isocentre; 0: half the detector's width."),
-          param(&Params::slabs, "slabs", Unit::none, 0, 65536,
-                "Into how many slabs along z the volume is cut, one after the other; 0: as many as the memory budget "
-                "asks for."),
-      };
+      return std::tuple_cat(
+          grid_parameters<Params>(), ramp_parameters<Params>(), unit_parameters<Params>(),
+          std::tuple{
+              param(
+                  &Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 360,
+                  "The widest angle without a view that is accepted (in a phase, if there are phases; in a short scan, "
+                  "beside what it leaves out)."),
+          },
+          truncation_parameters<Params>(),
+          std::tuple{
+              param(
+                  &Params::slabs, "slabs", Unit::none, 0, 65536,
+                  "Into how many slabs along z the volume is cut, one after the other; 0: as many as the memory budget "
+                  "asks for."),
+          });
     }
   };
   struct Ports {

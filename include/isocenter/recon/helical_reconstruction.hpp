@@ -1,6 +1,7 @@
 #pragma once
 #include <isocenter/operator.hpp>
-#include <isocenter/recon/fdk_reconstruction.hpp>
+#include <isocenter/recon/grid_parameters.hpp>
+#include <isocenter/recon/ramp_parameters.hpp>
 
 namespace isocenter::inline v1 {
 
@@ -40,28 +41,25 @@ struct HelicalReconstruction {
     std::vector<double> offset_mm = {0, 0, 0};
     FdkWindow window = FdkWindow::ramp;
     double cutoff = 1;
-    CtUnit unit = CtUnit::hu;
+    AttenuationUnit unit = AttenuationUnit::hu;
     double mu_water_per_mm = 0;
     double full_part = 0.7;
     static constexpr auto describe() {
-      return std::tuple{
-          param(&Params::nx, "nx", Unit::px, 0, 8192, "Voxels along x; 0: as many as detector columns."),
-          param(&Params::ny, "ny", Unit::px, 0, 8192, "Voxels along y; 0: as many as detector columns."),
-          param(&Params::nz, "nz", Unit::px, 0, 8192, "Slices; 0: all that the helix covers."),
-          param(&Params::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
-                "Voxel size: one number, or x, y, z; 0: a detector column as seen at the axis."),
-          param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
-                "The grid's centre, from the axis at the middle of the source's way: x, y, z."),
-          choice(&Params::window, "window", FdkReconstruction::Params::windows,
-                 "What tames the ramp filter's noise; ramp: nothing, sharpest."),
-          param(&Params::cutoff, "cutoff", Unit::none, 0.05, 1,
-                "Where the window ends, in parts of the Nyquist frequency."),
-          choice(&Params::unit, "unit", FdkReconstruction::Params::units, "HU, or linear attenuation in 1/mm."),
-          param(&Params::mu_water_per_mm, "mu_water_per_mm", Unit::per_mm, 0, 10,
-                "Attenuation of water, for HU; 0: the input's attribute \"mu_water_per_mm\"."),
-          param(&Params::full_part, "full_part", Unit::none, 0, 0.99,
-                "The inner part of the detector's height in which a ray counts fully."),
-      };
+      return std::tuple_cat(
+          std::tuple{
+              param(&Params::nx, "nx", Unit::px, 0, 8192, "Voxels along x; 0: as many as detector columns."),
+              param(&Params::ny, "ny", Unit::px, 0, 8192, "Voxels along y; 0: as many as detector columns."),
+              param(&Params::nz, "nz", Unit::px, 0, 8192, "Slices; 0: all that the helix covers."),
+              param(&Params::spacing_mm, "spacing_mm", Unit::mm, 0, 1000,
+                    "Voxel size: one number, or x, y, z; 0: a detector column as seen at the axis."),
+              param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
+                    "The grid's centre, from the axis at the middle of the source's way: x, y, z."),
+          },
+          ramp_parameters<Params>(), unit_parameters<Params>(),
+          std::tuple{
+              param(&Params::full_part, "full_part", Unit::none, 0, 0.99,
+                    "The inner part of the detector's height in which a ray counts fully."),
+          });
     }
   };
   struct Ports {

@@ -8,10 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <cstdio>
 #include <fstream>
-#include <thread>
 
 #include "dicom/network/inbox.hpp"
 #include "dicom/network/listener.hpp"
@@ -178,31 +175,6 @@ TEST(Crash, AnOutboxKilledAtAnyStageDeliversTheRestAndNoInstanceIsThereTwice) {
   }
   EXPECT_TRUE(whole);
   EXPECT_GT(stages, 8);
-}
-
-// How many CT instances a second become durable; see docs/dicom/network.md. Run with --gtest_also_run_disabled_tests.
-TEST(Throughput, DISABLED_EightAssociationsOnLoopback) {
-  const TemporaryFolder folder;
-  const auto files = write_ct_series(folder / "ct", 800, 512);
-  ListenerOptions o;
-  o.ae_title = "STORE";
-  o.port = 0;
-  Listener listener(o, folder / "inbox");
-  std::vector<std::thread> senders;
-  const auto start = std::chrono::steady_clock::now();
-  for (std::size_t k = 0; k < 8; ++k)
-    senders.emplace_back([&, k] {
-      std::vector<Outgoing> mine;
-      for (std::size_t i = k; i < files.size(); i += 8) mine.push_back({files[i], name_of_file(files[i])});
-      Association association(loopback(listener.port()), proposals_for(mine));
-      for (const Outgoing& file : mine) EXPECT_EQ(store(association, file).outcome, StoreAnswer::Outcome::stored);
-      association.release();
-    });
-  for (std::thread& sender : senders) sender.join();
-  const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("%zu instances of 512 x 512 in %.2f s: %.0f a second\n", files.size(), s,
-              static_cast<double>(files.size()) / s);
-  EXPECT_EQ(dicom_files(folder / "inbox").size(), files.size());
 }
 
 }  // namespace
