@@ -25,6 +25,9 @@ namespace isocenter::detail {
 
 using Clock = std::chrono::steady_clock;
 
+/// Waits are cut into pieces, so that a cancel from a signal handler, which may not notify, is seen soon.
+inline constexpr auto longest_wait = std::chrono::milliseconds(20);
+
 /// What flows: a payload, the mark of an item that failed upstream, or the end of the stream.
 struct Item {
   enum class Kind { payload, failed, end };

@@ -47,8 +47,9 @@ struct DicomSecondaryCaptureSink {
               param(&Params::jpeg_quality, "jpeg_quality", Unit::none, 1, 100, "100 is the best."),
               param(&Params::frames_per_second, "frames_per_second", Unit::hz, 0, 240,
                     "How fast it plays; 0: as the frames' time step says."),
-              param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-              param(&Params::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
+          },
+          series_parameters<Params>(),
+          std::tuple{
               choice(&Params::derivation, "derivation", dicom_derivation_choices, "DerivationCodeSequence."),
               param(&Params::derivation_description, "derivation_description",
                     "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),

@@ -65,8 +65,9 @@ struct DicomSeriesSink {
           std::tuple{
               param(&Params::path, "path", "Folder that is new or empty; %02d is the item's number.",
                     isocenter::required | isocenter::path),
-              param(&Params::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-              param(&Params::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
+          },
+          series_parameters<Params>(),
+          std::tuple{
               choice(&Params::derivation, "derivation", dicom_derivation_choices, "DerivationCodeSequence."),
               param(&Params::derivation_description, "derivation_description",
                     "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),

@@ -9,7 +9,7 @@ template <class P>
 constexpr auto series_parameters() {
   return std::tuple{
       param(&P::series_description, "series_description", "SeriesDescription, at most 64 characters."),
-      param(&P::series_number, "series_number", Unit::none, 1, 2147483647, "SeriesNumber."),
+      param(&P::series_number, "series_number", Unit::none, 0, 2147483647, "SeriesNumber."),
   };
 }
 
