@@ -57,9 +57,8 @@ bool fdk_back_project_tiles(const Launcher& launcher, const FdkTileVariant& vari
   const int fitting = static_cast<int>(static_cast<float>(variant.line_length - 64) / std::max(step, 1.0F)) / 16 * 16;
   ColumnTile tile = variant.tile;
   if (wide) tile.z = std::min(tile.z, fitting);
-  for_column_tiles(launcher, job, tile, scratch, stop, [&](int x0, int y0, int z0, int mz, void* part) {
-    variant.run(job, wide, x0, y0, z0, mz, part);
-  });
+  for_column_tiles(launcher, job, tile, scratch, stop,
+                   [&](int x0, int y0, int z0, int mz, void* part) { variant.run(job, wide, x0, y0, z0, mz, part); });
   return true;
 }
 

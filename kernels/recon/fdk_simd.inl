@@ -158,4 +158,5 @@ void run_tile(const FdkColumns& job, bool wide, int x0, int y0, int z0, int mz, 
   wide ? back_project_tile<true>(job, x0, y0, z0, mz, s) : back_project_tile<false>(job, x0, y0, z0, mz, s);
 }
 
-constexpr FdkTileVariant variant = {&run_tile, variant_name, {tile_x, tile_y, z_block_max, sizeof(Scratch)}, line_length};
+constexpr FdkTileVariant variant = {
+    &run_tile, variant_name, {tile_x, tile_y, z_block_max, sizeof(Scratch)}, line_length};
