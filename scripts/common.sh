@@ -56,6 +56,8 @@ configure_preset() {
   # Warnings are errors where we choose the compiler; elsewhere a newer one may know new warnings. With a sanitizer's
   # instrumentation GCC warns of what it does not say otherwise, and often wrongly.
   if [[ "${CI:-}" == true && "$preset" != *san ]]; then settings+=(-DISOCENTER_WERROR=ON); fi
+  # Benchmarks are built, so that they do not rot between the days on which they are run.
+  if [[ "${CI:-}" == true && "$preset" == release ]]; then settings+=(-DISOCENTER_WITH_BENCHMARKS=ON); fi
   local log="build/$preset-configure.log"
   mkdir -p build
   if ! cmake --preset "$preset" "${settings[@]}" "$@" >"$log" 2>&1; then
