@@ -1,7 +1,7 @@
 # What `cmake --install` lays down, and the package that find_package(isocenter COMPONENTS ...) finds.
 #
-#   <lib>/libisocenter.so        core, phantom, recon, denoise, render   (install component "core")
-#   <lib>/isocenter/             the run-time modules                    (one install component each)
+#   <lib>/libisocenter.so        core, phantom, recon, denoise, render, volume   (install component "core")
+#   <lib>/isocenter/             the run-time modules                            (one install component each)
 #   <include>/isocenter/         the public headers, a module's with it
 #   <lib>/cmake/isocenter/       the package
 include(CMakePackageConfigHelpers)
@@ -22,7 +22,7 @@ function(isocenter_install_headers folder component)
   install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/isocenter/${folder} COMPONENT ${component})
 endfunction()
 isocenter_install_headers("" core)
-foreach(room IN ITEMS phantom recon denoise render interop)
+foreach(room IN ITEMS phantom recon denoise render volume interop)
   isocenter_install_headers(${room} core)
 endforeach()
 get_property(built_modules GLOBAL PROPERTY ISOCENTER_MODULES)

@@ -39,7 +39,7 @@ cmake --preset cuda -B "$build" "${python_settings[@]}" "-DCMAKE_CUDA_COMPILER=$
 grep -E '^-- Isocenter' build/gpu-configure.log | sed 's/^-- /    /' || true
 # What the bundle needs, and nothing else: peers, fuzzers and the CPU's benchmarks stay here.
 targets=(isocenter_cuda isocenter_infer isocenter_infer_cuda devices_bench 04_custom_cuda_operator 05_embedding)
-for name in recon denoise render infer infer_cudnn; do targets+=("${name}_tests"); done
+for name in recon denoise render volume infer infer_cudnn; do targets+=("${name}_tests"); done
 mapfile -t known < <(cmake --build "$build" --target help | sed -n 's/^\([a-z0-9_]*\): phony$/\1/p' | sort -u)
 mapfile -t targets < <(comm -12 <(printf '%s\n' "${targets[@]}" | sort -u) <(printf '%s\n' "${known[@]}"))
 cmake --build "$build" --parallel "$(jobs)" --target "${targets[@]}"
@@ -69,7 +69,7 @@ LD_LIBRARY_PATH="$root/$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
     esac
   done
 strip --strip-unneeded "$bundle"/bin/* "${modules[@]}" "$bundle"/lib/libisocenter.so.*.* 2>/dev/null || true
-for room in recon denoise render infer; do
+for room in recon denoise render volume infer; do
   if [[ -d "tests/$room/data" ]]; then
     mkdir -p "$bundle/tests/$room"
     cp -r "tests/$room/data" "$bundle/tests/$room/"

@@ -2,7 +2,7 @@
 # Installs what Isocenter is built and tested with, on Debian 12 and Ubuntu 24.04; only what is missing.
 #
 #   scripts/install-deps.sh                 everything
-#   scripts/install-deps.sh embedded        core, phantom, recon, denoise and render, and their tests
+#   scripts/install-deps.sh embedded        core, phantom, recon, denoise, render and volume, and their tests
 #   scripts/install-deps.sh GROUP...        any of: build embedded dicom io infer mpi apps test checks
 #   scripts/install-deps.sh --list [GROUP]  names the packages and installs nothing
 #
