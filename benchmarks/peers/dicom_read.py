@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""A CT of 400 slices of 512 x 512 from local files to one volume: ours beside SimpleITK (GDCM), dcm2niix and pydicom.
+"""A CT of 400 slices of 512 x 512 from local files to one volume: ours beside SimpleITK (GDCM), dcm2niix, DCMTK and pydicom.
 
     pip install SimpleITK pydicom pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pylibjpeg-rle pyjpegls numpy
-    python3 benchmarks/peers/dicom_read.py build/release/bin/peer_dicom_read [SLICES] [REPEATS]
+    python3 benchmarks/peers/dicom_read.py build/release/bin [SLICES] [REPEATS]     prints a table in Markdown
 
 The slices are those of phantoms/ct_chest_lidc-idri-0314, over and over at new positions, uncompressed, RLE, JPEG-LS and
 JPEG 2000 (all lossless). Every tool runs REPEATS times on the same files (in the page cache) and the best time counts;
 smallest, largest and sum of the voxels have to agree. dcm2niix also writes its volume to disk, which the others do not.
+Every tool may use all cores: ours does, SimpleITK where its codec does, DCMTK by files dealt out to threads in
+dicom_read_dcmtk.cpp, the others are single-threaded.
 """
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -47,8 +51,11 @@ def write_series(folder, slices, syntax):
         ds.save_as(folder / f"{i:04d}.dcm")
 
 
-def ours(tool, folder, repeats, threads):
-    words = subprocess.run([tool, str(folder), str(repeats), str(threads)], check=True, capture_output=True, text=True)
+def program(tool, folder, repeats, threads):
+    """Seconds and [min, max, sum]; not a number where the program cannot read the files."""
+    words = subprocess.run([tool, str(folder), str(repeats), str(threads)], capture_output=True, text=True)
+    if words.returncode:
+        return float("nan"), None
     seconds, *check = (float(w) for w in words.stdout.split())
     return seconds, check
 
@@ -94,30 +101,53 @@ def dcm2niix(folder, repeats):
         return float("nan")
 
 
+def machine():
+    name = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    return f"{name.group(1) if name else 'unknown processor'}, {os.cpu_count()} cores"
+
+
+def version_of(command):
+    try:
+        text = subprocess.run(command, capture_output=True, text=True).stdout
+    except OSError:
+        return "missing"
+    found = re.search(r"v?(\d+\.\d+\.[\w.]+)", text)
+    return found.group(1) if found else "?"
+
+
 def main():
     if len(sys.argv) not in (2, 3, 4):
         sys.exit(__doc__)
-    tool = sys.argv[1]
+    tool, dcmtk = (str(pathlib.Path(sys.argv[1]) / name) for name in ("peer_dicom_read", "peer_dicom_read_dcmtk"))
     slices = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     repeats = int(sys.argv[3]) if len(sys.argv) > 3 else 3
-    version = sitk.Version.VersionString()
-    print(f"{slices} slices, best of {repeats}; SimpleITK {version}, pydicom {pydicom.__version__}")
-    print(f"{'':14}{'ours':>9}{'1 thread':>9}{'SimpleITK':>10}{'dcm2niix':>9}{'pydicom':>9}  ours / fastest other")
+    cores = os.cpu_count()
+    print(f"{slices} slices of 512 x 512, best of {repeats}, seconds. {machine()}; load {os.getloadavg()[0]:.1f} at the start.")
+    print(f"SimpleITK {sitk.Version.VersionString()}, dcm2niix {version_of(['dcm2niix', '-v'])}, "
+          f"DCMTK {version_of(['dcmdump', '--version'])}, pydicom {pydicom.__version__}.\n")
+    print(f"| | ours, {cores} threads | ours, 1 thread | SimpleITK | dcm2niix | DCMTK, 1 thread | DCMTK, {cores} threads | pydicom "
+          "| fastest tool / ours | DCMTK with threads / ours |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name, syntax in SYNTAXES.items():
         with tempfile.TemporaryDirectory() as place:
             folder = pathlib.Path(place)
             write_series(folder, slices, syntax)
-            all_threads, check = ours(tool, folder, repeats, 0)
-            one_thread, _ = ours(tool, folder, repeats, 1)
+            all_threads, check = program(tool, folder, repeats, 0)
+            one_thread, _ = program(tool, folder, repeats, 1)
             itk, itk_check = best_of(repeats, lambda: simple_itk(folder), sitk.GetArrayViewFromImage)
             nii = dcm2niix(folder, repeats)
+            dcmtk_one, dcmtk_check = program(dcmtk, folder, repeats, 1)
+            dcmtk_all, _ = program(dcmtk, folder, repeats, cores)
             pyd, pyd_check = best_of(repeats, lambda: with_pydicom(folder))
-            for other in (itk_check, pyd_check):
-                if not np.allclose(check, other, rtol=1e-9):
+            for other in (itk_check, pyd_check, dcmtk_check):
+                if other is not None and not np.allclose(check, other, rtol=1e-9):
                     sys.exit(f"{name}: the volumes differ: {check} and {other}")
-            fastest = min(t for t in (itk, nii, pyd) if t == t)
-            print(f"{name:14}{all_threads:9.3f}{one_thread:9.3f}{itk:10.3f}{nii:9.3f}{pyd:9.3f}"
-                  f"  {fastest / all_threads:5.2f} x", flush=True)
+            times = [all_threads, one_thread, itk, nii, dcmtk_one, dcmtk_all, pyd]
+            fastest = min(t for t in (itk, nii, dcmtk_one, pyd) if t == t)
+            cells = [f"{t:.3f}" if t == t else "-" for t in times]
+            cells += [f"{t / all_threads:.2f}" if t == t else "-" for t in (fastest, dcmtk_all)]
+            print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    print(f"\nLoad {os.getloadavg()[0]:.1f} at the end.")
 
 
 if __name__ == "__main__":
