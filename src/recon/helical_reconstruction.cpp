@@ -10,6 +10,7 @@
 #include "core/launcher.hpp"
 #include "recon/helical.hpp"
 #include "recon/helical_orbit.hpp"
+#include "recon/helical_simd.hpp"
 #include "recon/ramp_filter.hpp"
 #include "recon/ramp_stage.hpp"
 #include "recon/reconstruction_grid.hpp"
@@ -48,6 +49,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       plan.require_kernel<HelicalRebin>();
       plan.require_kernel<HelicalBackProject>();
     }
+    tuned_ = plan.on_cpu() && !launcher_of(plan).reference_only ? helical_variant_of_this_processor() : nullptr;
     choose_half_turns();
     const double t_step = choose_columns();
     const double scale =
@@ -62,7 +64,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     output.set_tensor("voxels", tensor(DType::float32, "zyx", {grid_.nz, grid_.ny, grid_.nx}));
     output.set_geometry(grid_.geometry);
     output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
-    plan.scratch(parallel_bytes_ + stage_->stack_bytes() + stage_->work_bytes());
+    plan.scratch(parallel_bytes_ + stage_->stack_bytes() + work_bytes(plan));
     upload(plan);
     describe_geometry(t_step);
     state_facts(plan);
@@ -90,12 +92,23 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       const FdkRows rows{parallel, order_table_,  weight_table_, helix_.columns, helix_.rows, helix_.columns,
                          0,        helix_.columns};
       if (stage_->run(launcher, rows, views, stack, work) >= 0) refuse_reading(projections);
-      launch(launcher,
-             HelicalBackProject{stage_->stack(stack), turns, direction_table_ + 2 * first, directions, half_turns_,
-                                helix_.views, volume, static_cast<int>(grid_.nx), static_cast<int>(grid_.ny),
-                                static_cast<int>(grid_.nz), geometry_,
-                                params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F, first > 0},
-             static_cast<int>(grid_.nx), static_cast<int>(grid_.ny), static_cast<int>(grid_.nz));
+      const HelicalBackProject job{stage_->stack(stack),
+                                   turns,
+                                   direction_table_ + 2 * first,
+                                   directions,
+                                   half_turns_,
+                                   helix_.views,
+                                   volume,
+                                   static_cast<int>(grid_.nx),
+                                   static_cast<int>(grid_.ny),
+                                   static_cast<int>(grid_.nz),
+                                   geometry_,
+                                   params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F,
+                                   first > 0};
+      const FdkStop stop{[](void* user) { return static_cast<const RunContext*>(user)->cancelled(); },
+                         const_cast<void*>(static_cast<const void*>(&run))};
+      if (tuned_ == nullptr || !helical_back_project_by(launcher, *tuned_, job, work, stop))
+        launch(launcher, job, job.nx, job.ny, job.nz);
     }
     run.check_cancelled();
   }
@@ -214,6 +227,12 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     return t_step;
   }
 
+  /// Filtering and back projection follow each other and share it.
+  std::uint64_t work_bytes(const PlanContext& plan) const {
+    const std::uint64_t tuned = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
+    return std::max(stage_->work_bytes(), tuned);
+  }
+
   /// As many directions at once as half of what the budget leaves allows.
   void choose_pass(const PlanContext& plan, RampStage::Shape shape, const std::vector<double>& response,
                    const FftService* fft) {
@@ -228,7 +247,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
                          255) /
                         256 * 256;
       stage_.emplace(shape, response, fft, plan.device().index, launcher_of(plan).concurrency);
-      const std::uint64_t work = parallel_bytes_ + stage_->stack_bytes() + stage_->work_bytes();
+      const std::uint64_t work = parallel_bytes_ + stage_->stack_bytes() + work_bytes(plan);
       if (work <= most || left == UINT64_MAX) break;
       if (directions_per_pass_ > 1) continue;
       if (volume + work <= left) break;
@@ -277,6 +296,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     plan.fact("helical.covered_z_mm", text_of(range_.low_mm) + " to " + text_of(range_.high_mm));
     plan.fact("helical.field_of_view_mm", "radius " + text_of(helix_.field_of_view_mm()));
     plan.fact("helical.directions_per_pass", std::to_string(directions_per_pass_));
+    plan.fact("helical.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
   }
 
   [[noreturn]] void refuse_reading(const float* projections) const {
@@ -311,6 +331,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
   std::vector<FdkViewWeight> weights_;
   std::vector<double> planned_views_;
   std::optional<RampStage> stage_;
+  const HelicalVariant* tuned_ = nullptr;
   std::uint64_t parallel_bytes_ = 0;
   HelicalGeometry geometry_{};
   const HelicalHalfTurn* half_turn_table_ = nullptr;

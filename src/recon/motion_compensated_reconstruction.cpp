@@ -9,7 +9,7 @@
 #include "core/launcher.hpp"
 #include "core/volume_input.hpp"
 #include "recon/fdk_plan.hpp"
-#include "recon/motion_fdk.hpp"
+#include "recon/motion_simd.hpp"
 #include "recon/ramp_stage.hpp"
 #include "recon/reconstruction_grid.hpp"
 
@@ -96,8 +96,10 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       plan.require_kernel<MotionBlend>();
       plan.require_kernel<MotionBackProject>();
     }
+    if (plan.on_cpu() && !launcher_of(plan).reference_only && motion_field_is_coarse(field_grid_, fdk_.column_axis))
+      tuned_ = motion_variant_of_this_processor();
     choose_pass(plan, fft);
-    plan.scratch(stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_));
+    plan.scratch(stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_ + tuned_bytes_));
     upload(plan);
     PayloadRef output = plan.output("output");
     output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
@@ -106,6 +108,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     plan.fact("fdk.field_of_view_mm", "radius " + text_of(fdk_.field_of_view_mm));
     plan.fact("fdk.views_per_pass", std::to_string(views_per_pass_));
     plan.fact("motion.frames", std::to_string(motion_.nt));
+    plan.fact("motion.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
   }
 
   void run(const RunContext& run) override {
@@ -132,11 +135,27 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       auto* blended = reinterpret_cast<float*>(work);
       MotionBlend blend{field[0], field[1], field[2], moment_table_ + first, blended, field_grid_.nodes(), {}};
       for (std::size_t k = 0; k < 3; ++k) blend.voxels_per_mm[k] = static_cast<float>(1.0 / fdk_.grid.spacing_mm[k]);
-      launch(launcher, blend, field_grid_.nodes(), views, 1);
-      launch(launcher,
-             MotionBackProject{stage_->stack(stack), matrix_table_ + first, views, blended, field_grid_, volume, nx, ny,
-                               nz, params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F, first > 0},
-             nx, ny, nz);
+      const MotionBackProject job{stage_->stack(stack),
+                                  matrix_table_ + first,
+                                  views,
+                                  blended,
+                                  field_grid_,
+                                  volume,
+                                  nx,
+                                  ny,
+                                  nz,
+                                  params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F,
+                                  first > 0,
+                                  fdk_.column_axis};
+      if (tuned_ == nullptr) {
+        launch(launcher, blend, field_grid_.nodes(), views, 1);
+        launch(launcher, job, nx, ny, nz);
+        continue;
+      }
+      const FdkStop stop{[](void* user) { return static_cast<const RunContext*>(user)->cancelled(); },
+                         const_cast<void*>(static_cast<const void*>(&run))};
+      motion_back_project_by(launcher, *tuned_, job, motion_columns(launcher, blend, job, blended), work + field_bytes_,
+                             stop);
     }
     run.check_cancelled();
   }
@@ -201,9 +220,13 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
                                       .extension = fdk_.extension,
                                       .rectified = !fdk_.rectification.empty()},
                      fdk_.response, fft, plan.device().index, launcher_of(plan).concurrency);
-      field_bytes_ = static_cast<std::uint64_t>(field_grid_.nodes()) * 3 * sizeof(float) *
-                     static_cast<std::uint64_t>(views_per_pass_);
-      const std::uint64_t work = stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_);
+      const std::int64_t node_floats =
+          tuned_ == nullptr ? 3LL * field_grid_.nodes() : MotionColumns::view_floats(field_grid_, fdk_.column_axis);
+      field_bytes_ =
+          (static_cast<std::uint64_t>(node_floats) * sizeof(float) * static_cast<std::uint64_t>(views_per_pass_) + 63) /
+          64 * 64;
+      tuned_bytes_ = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
+      const std::uint64_t work = stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_ + tuned_bytes_);
       if (left == UINT64_MAX || work <= most) return;
       if (views_per_pass_ > 1) continue;
       if (volume + work <= left) return;
@@ -294,7 +317,8 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
   std::optional<RampStage> stage_;
   double most_mm_ = 0;
   int views_per_pass_ = 1;
-  std::uint64_t field_bytes_ = 0;
+  const MotionVariant* tuned_ = nullptr;
+  std::uint64_t field_bytes_ = 0, tuned_bytes_ = 0;
   const std::int64_t* order_table_ = nullptr;
   const FdkViewWeight* weight_table_ = nullptr;
   const FdkMatrix* matrix_table_ = nullptr;

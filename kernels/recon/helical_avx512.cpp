@@ -1,0 +1,25 @@
+#include "recon/helical_simd.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+namespace isocenter::detail {
+namespace {
+
+#include "recon/registers_avx512.inl"
+
+// The registers come first.
+
+#include "recon/helical_simd.inl"
+
+}  // namespace
+
+const HelicalVariant* helical_variant_avx512() {
+  static const bool here = processor_has_them();
+  return here ? &variant : nullptr;
+}
+
+}  // namespace isocenter::detail
+#else
+const isocenter::detail::HelicalVariant* isocenter::detail::helical_variant_avx512() { return nullptr; }
+#endif
