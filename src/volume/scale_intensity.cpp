@@ -1,0 +1,63 @@
+#include <isocenter/volume/scale_intensity.hpp>
+
+#include "core/builtin.hpp"
+#include "core/launcher.hpp"
+#include "core/volume_input.hpp"
+#include "volume/intensity.hpp"
+
+namespace isocenter::detail {
+
+class ScaleIntensityOperator : public OperatorBase<ScaleIntensity> {
+ public:
+  void plan(PlanContext& plan) override {
+    shape_ = grid_shape(plan.input("input"), "input", "voxels", DType::float32);
+    check("low", params.low, "high", params.high, params.method == IntensityMethod::window);
+    check("lower_percentile", params.lower_percentile, "upper_percentile", params.upper_percentile,
+          params.method == IntensityMethod::percentiles);
+    how_.kind = static_cast<IntensityScaling::Kind>(params.method);
+    how_.which.nonzero = params.nonzero;
+    how_.percentile[0] = params.lower_percentile;
+    how_.percentile[1] = params.upper_percentile;
+    how_.from = static_cast<float>(params.from);
+    how_.to = static_cast<float>(params.to);
+    how_.clip = params.clip;
+    const ValueScale fixed = window_scale(params.low, params.high, params.from, params.to, params.clip);
+    scale_ = plan.upload<ValueScale>(std::span(&fixed, 1), "intensity scale");
+    plan.scratch(static_cast<std::uint64_t>(how_.work_bytes(shape_.ny, shape_.nz)));
+    PayloadRef out = plan.output("output");
+    out.like(plan.input("input"));
+    isocenter_payload_set_text(out.get(), "unit", nullptr, nullptr);
+    plan.require_kernel<ScaleValuesKernel>();
+    if (how_.kind == IntensityScaling::Kind::z_score) plan.require_kernel<RowMomentsKernel>();
+    if (how_.kind == IntensityScaling::Kind::percentiles) plan.require_kernel<CountBitsKernel>();
+  }
+
+  void run(const RunContext& run) override {
+    const auto* in = run.input("input").tensor("voxels").as<const float>();
+    auto* out = run.output("output").tensor("voxels").as<float>();
+    for (int t = 0; t < shape_.nt; ++t) {
+      run.check_cancelled();
+      const std::int64_t at = t * shape_.frame_voxels();
+      scale_intensity(launcher_of(run), how_, in + at, out + at, shape_.nx, shape_.ny, shape_.nz, run.scratch(),
+                      scale_);
+      run.progress(static_cast<double>(t + 1) / shape_.nt);
+    }
+  }
+
+ private:
+  static void check(const std::string& low_name, double low, const std::string& high_name, double high, bool used) {
+    if (used && !(low < high))
+      throw Failure(
+          ErrorCode::invalid_argument,
+          low_name + " = " + to_parameter_text(low) + " is not below " + high_name + " = " + to_parameter_text(high),
+          "give the lower end first");
+  }
+
+  GridShape shape_;
+  IntensityScaling how_;
+  ValueScale* scale_ = nullptr;
+};
+
+}  // namespace isocenter::detail
+
+ISOCENTER_BUILTIN_OPERATOR(scale_intensity, ScaleIntensityOperator)
