@@ -152,7 +152,7 @@ void add_send(CLI::App& app, const Globals& globals, Action& action) {
 
 void add_receive(CLI::App& app, const Globals& globals, Action& action) {
   struct Options : PeerOptions {
-    std::string inbox, title, port, calling, associations, idle, series;
+    std::string inbox, title, port, calling, associations, idle, series, journal;
     bool any_title = false;
   };
   auto o = std::make_shared<Options>();
@@ -165,6 +165,8 @@ void add_receive(CLI::App& app, const Globals& globals, Action& action) {
   sub->add_option("--associations", o->associations, "At once; further peers wait (16)")->type_name("N");
   sub->add_option("--timeout", o->timeout_s, "Seconds of silence that end an association (30)")->type_name("S");
   sub->add_option("--idle", o->idle, "Seconds without an instance after which a series is whole (60)")->type_name("S");
+  sub->add_option("--journal", o->journal, "MiB that may wait to be flushed file by file (256); 0: none")
+      ->type_name("MIB");
   sub->add_option("--series", o->series, "End after so many whole series; without it at Ctrl-C")->type_name("N");
   add_tls(sub, *o);
   sub->footer("Example:\n  isocenter receive /var/spool/inbox --aet SCANROOM --port 11112");
@@ -178,6 +180,7 @@ void add_receive(CLI::App& app, const Globals& globals, Action& action) {
                                      {"associations", p.associations},
                                      {"timeout_s", p.timeout_s},
                                      {"idle_s", p.idle},
+                                     {"journal_mib", p.journal},
                                      {"series", p.series}});
     ExitCode ended = exit_ok;
     const auto node = run(globals, "dicom_receive", settings, ended);

@@ -1,8 +1,18 @@
 // How many CT instances a second become durable: eight associations on loopback, sender and receiver in this process.
-// The inbox lies in the folder for temporary files (TMPDIR), whose disk is what is measured. See docs/dicom/network.md.
+//
+//   store_throughput [ROUNDS]
+//
+// The inbox lies in the folder for temporary files (TMPDIR), whose disk is what is measured. Each round has: the disk's
+// own flushes alone, our inbox with its journal, our inbox without one, and DCMTK's storescp (which flushes nothing),
+// all fed by the same senders with the same files. See docs/dicom/network.md.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "dicom/network/inbox.hpp"
@@ -10,32 +20,92 @@
 #include "dicom/network/network_test.hpp"
 #include "dicom/network/outbox.hpp"
 
-int main() {
-  using namespace isocenter::detail::dicom;
-  using namespace isocenter::test;
-  constexpr std::size_t associations = 8;
-  const TemporaryFolder folder;
-  const auto files = write_ct_series(folder / "ct", 800, 512);
-  ListenerOptions options;
-  options.ae_title = "STORE";
-  options.port = 0;
-  Listener listener(options, folder / "inbox");
+namespace {
+
+using namespace isocenter::detail::dicom;
+using namespace isocenter::test;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t associations = 8;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Writes and flushes one block again and again.
+double flushes_per_second(const TemporaryFolder& folder) {
+  const int file = ::open((folder / "flushes").c_str(), O_RDWR | O_CREAT | O_TRUNC, 0666);
+  const std::vector<char> block(4096);
+  constexpr int count = 200;
+  const auto start = Clock::now();
+  for (int i = 0; i < count; ++i)
+    if (::pwrite(file, block.data(), block.size(), 0) < 0 || ::fdatasync(file) != 0) std::abort();
+  const double s = seconds_since(start);
+  ::close(file);
+  return count / s;
+}
+
+/// Sends all files; instances a second, or 0 when one was refused.
+double send(const std::vector<std::string>& files, const Peer& peer) {
   std::atomic<std::size_t> refused{0};
   std::vector<std::thread> senders;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   for (std::size_t k = 0; k < associations; ++k)
     senders.emplace_back([&, k] {
       std::vector<Outgoing> mine;
       for (std::size_t i = k; i < files.size(); i += associations) mine.push_back({files[i], name_of_file(files[i])});
-      Association association(loopback(listener.port()), proposals_for(mine));
+      Association association(peer, proposals_for(mine));
       for (const Outgoing& file : mine)
         if (store(association, file).outcome != StoreAnswer::Outcome::stored) ++refused;
       association.release();
     });
   for (std::thread& sender : senders) sender.join();
-  const double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const std::size_t kept = dicom_files(folder / "inbox").size();
-  std::printf("%zu instances of 512 x 512 over %zu associations in %.2f s: %.0f a second; %zu refused, %zu kept\n",
-              files.size(), associations, s, static_cast<double>(files.size()) / s, refused.load(), kept);
-  return refused == 0 && kept == files.size() ? 0 : 1;
+  return refused > 0 ? 0 : static_cast<double>(files.size()) / seconds_since(start);
+}
+
+// What was received stays until the end: ext4 searches long for new files' places just after many were removed.
+
+double to_us(const std::string& inbox, const std::vector<std::string>& files, const JournalSize& journal) {
+  ListenerOptions options;
+  options.ae_title = "STORE";
+  options.port = 0;
+  options.journal = journal;
+  double rate = 0;
+  {
+    const Listener listener(options, inbox);
+    rate = send(files, loopback(listener.port()));
+  }
+  if (dicom_files(inbox).size() != files.size()) rate = 0;
+  return rate;
+}
+
+double to_storescp(const std::string& there, const std::vector<std::string>& files) {
+  std::filesystem::create_directories(there);
+  const int port = free_port();
+  double rate = 0;
+  {
+    const Program storescp({"storescp", "--fork", "-aet", "STORE", "-od", there, std::to_string(port)}, there + ".log");
+    if (wait_for_port(port)) rate = send(files, loopback(port));
+  }
+  return rate;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const TemporaryFolder folder;
+  const auto files = write_ct_series(folder / "ct", 800, 512);
+  bool whole = true;
+  std::printf("%zu instances of 512 x 512 over %zu associations, a second:\n", files.size(), associations);
+  std::printf("%10s %10s %10s %10s %10s\n", "load", "flushes", "journal", "no journal", "storescp");
+  for (int round = 0; round < (argc > 1 ? std::atoi(argv[1]) : 3); ++round) {
+    double load = 0;
+    ::getloadavg(&load, 1);
+    const std::string number = std::to_string(round);
+    const double flushes = flushes_per_second(folder), journal = to_us(folder / ("journal" + number), files, {}),
+                 each = to_us(folder / ("none" + number), files, {.segments = 0}),
+                 dcmtk = to_storescp(folder / ("storescp" + number), files);
+    std::printf("%10.1f %10.0f %10.0f %10.0f %10.0f\n", load, flushes, journal, each, dcmtk);
+    std::fflush(stdout);
+    whole = whole && journal > 0 && each > 0;
+  }
+  return whole ? 0 : 1;
 }

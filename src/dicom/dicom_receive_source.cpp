@@ -32,6 +32,8 @@ ListenerOptions listener_options(const DicomReceiveSource::Params& params) {
   o.series_idle_s = static_cast<int>(params.idle_s);
   o.max_pdu = static_cast<long>(params.max_pdu);
   o.max_instance_bytes = static_cast<std::uint64_t>(params.max_instance_mib) << 20U;
+  o.journal.segments =
+      params.journal_mib == 0 ? 0 : static_cast<int>(std::max<std::int64_t>(2, params.journal_mib / 32));
   o.tls = tls_of(params);
   return o;
 }

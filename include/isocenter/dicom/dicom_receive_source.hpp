@@ -39,6 +39,7 @@ struct DicomReceiveSource {
     std::int64_t series = 0;
     std::int64_t max_pdu = 131072;
     std::int64_t max_instance_mib = 2048;
+    std::int64_t journal_mib = 256;
     static constexpr auto describe() {
       return std::tuple_cat(
           tls_parameters<Params>(),
@@ -58,7 +59,9 @@ struct DicomReceiveSource {
               param(&Params::max_pdu, "max_pdu", Unit::none, 4096, 131072,
                     "Bytes that we take at once (maximum PDU length)."),
               param(&Params::max_instance_mib, "max_instance_mib", Unit::none, 1, 65536,
-                    "Larger instances are refused.")});
+                    "Larger instances are refused."),
+              param(&Params::journal_mib, "journal_mib", Unit::none, 0, 65536,
+                    "Instances that are durable but not yet flushed file by file; 0: each is flushed by itself.")});
     }
   };
   struct Ports {

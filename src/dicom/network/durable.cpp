@@ -58,15 +58,30 @@ void fail_io(const std::string& path, const char* doing, int error) {
   throw Failure(ErrorCode::io_error, "'" + path + "' cannot " + doing + ": " + std::strerror(error), fix_for(error));
 }
 
-void write_durable(const std::string& path, std::span<const std::uint8_t> head, std::span<const std::uint8_t> body) {
+void write_file(const std::string& path, std::span<const std::uint8_t> head, std::span<const std::uint8_t> body) {
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.get() < 0) fail_io(path, "be created", errno);
   int error = write_all(file.get(), head);
   if (error == 0) error = write_all(file.get(), body);
-  if (error == 0 && ::fsync(file.get()) != 0) error = errno;
   if (error == 0) return;
   ::unlink(path.c_str());
   fail_io(path, "be written", error);
+}
+
+void flush_file(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) fail_io(path, "be opened", errno);
+  if (::fsync(file.get()) != 0) fail_io(path, "be flushed", errno);
+}
+
+void write_durable(const std::string& path, std::span<const std::uint8_t> head, std::span<const std::uint8_t> body) {
+  write_file(path, head, body);
+  try {
+    flush_file(path);
+  } catch (...) {
+    ::unlink(path.c_str());
+    throw;
+  }
 }
 
 void flush_folder(const std::string& path) {
@@ -95,14 +110,21 @@ int lock_folder(const std::string& folder) {
   fail_io(path, "be locked", error);
 }
 
-FolderFlush::FolderFlush(const std::string& path)
-    : path_(path), folder_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-  if (folder_ < 0) fail_io(path, "be opened", errno);
+void flush_file_system(const std::string& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (folder.get() < 0) fail_io(path, "be opened", errno);
+  if (::syncfs(folder.get()) != 0) fail_io(path, "be flushed", errno);
 }
 
-FolderFlush::~FolderFlush() { ::close(folder_); }
+std::shared_ptr<GroupFlush> folder_flush(const std::string& path) {
+  const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) fail_io(path, "be opened", errno);
+  return std::make_shared<GroupFlush>(path, folder, GroupFlush::What::everything);
+}
 
-void FolderFlush::wait() {
+GroupFlush::~GroupFlush() { ::close(file_); }
+
+void GroupFlush::wait() {
   std::unique_lock lock(mutex_);
   const std::uint64_t mine = ++asked_;
   while (done_ < mine) {
@@ -113,7 +135,8 @@ void FolderFlush::wait() {
     busy_ = true;
     const std::uint64_t until = asked_;
     lock.unlock();
-    const int error = ::fsync(folder_) == 0 ? 0 : errno;
+    const int result = what_ == What::data ? ::fdatasync(file_) : ::fsync(file_);
+    const int error = result == 0 ? 0 : errno;
     lock.lock();
     busy_ = false;
     done_ = until;

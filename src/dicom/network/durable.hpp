@@ -3,6 +3,7 @@
 // system's reason.
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -12,8 +13,10 @@ namespace isocenter::detail::dicom {
 /// Throws Failure(io_error): "'<path>' cannot <doing>: <reason of errno>".
 [[noreturn]] void fail_io(const std::string& path, const char* doing, int error);
 
-/// A new file with these bytes, one after the other, flushed to the disk. Removed again when that fails. The name is
-/// durable once its folder is flushed.
+/// A new file with these bytes, one after the other; not flushed. Removed again when that fails.
+void write_file(const std::string& path, std::span<const std::uint8_t> head, std::span<const std::uint8_t> body);
+void flush_file(const std::string& path);
+/// Both. The name is durable once its folder is flushed.
 void write_durable(const std::string& path, std::span<const std::uint8_t> head, std::span<const std::uint8_t> body);
 void flush_folder(const std::string& path);
 /// Makes a folder if need be, its parent being there, and flushes the parent.
@@ -23,24 +26,33 @@ void rename_file(const std::string& from, const std::string& to);
 /// An exclusive lock that the process holds until it closes the descriptor; -1 when another process has it.
 int lock_folder(const std::string& folder);
 
-/// Flushes one folder for many threads: those that wait while a flush runs share the next one.
-class FolderFlush {
+/// Flushes all that was written to the file system on which `path` is.
+void flush_file_system(const std::string& path);
+
+/// A file or folder that many threads want flushed: those that wait while a flush runs share the next one.
+class GroupFlush {
  public:
-  explicit FolderFlush(const std::string& path);
-  FolderFlush(const FolderFlush&) = delete;
-  FolderFlush& operator=(const FolderFlush&) = delete;
-  ~FolderFlush();
+  enum class What { everything, data };  ///< data: not the time of the last change (fdatasync)
+  /// Takes `file` and closes it in the end.
+  GroupFlush(const std::string& path, int file, What what) : path_(path), file_(file), what_(what) {}
+  GroupFlush(const GroupFlush&) = delete;
+  GroupFlush& operator=(const GroupFlush&) = delete;
+  ~GroupFlush();
   /// Returns when a flush that began after this call was made has ended.
   void wait();
+  int file() const { return file_; }
 
  private:
   std::string path_;
-  int folder_ = -1;
+  int file_;
+  What what_;
   std::mutex mutex_;
   std::condition_variable flushed_;
   std::uint64_t asked_ = 0, done_ = 0, failed_ = 0;
   int error_ = 0;
   bool busy_ = false;
 };
+/// Of a folder: the names in it.
+std::shared_ptr<GroupFlush> folder_flush(const std::string& path);
 
 }  // namespace isocenter::detail::dicom

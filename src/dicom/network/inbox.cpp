@@ -1,5 +1,6 @@
 #include "inbox.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,9 +40,55 @@ bool holds(const std::string& path, std::span<const std::uint8_t> data_set) {
   return true;
 }
 
+/// Whether the file holds exactly these bytes.
+bool is(const std::string& path, std::span<const std::uint8_t> bytes) {
+  std::error_code error;
+  if (fs::file_size(path, error) != bytes.size() || error) return false;
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> there{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return std::equal(there.begin(), there.end(), bytes.begin(), bytes.end(),
+                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+}
+
+/// "1.2/1.3/1.2.3.dcm"
+std::string relative(const InstanceName& name) {
+  return name.study_uid + "/" + name.series_uid + "/" + name.sop_instance_uid + ".dcm";
+}
+
+/// Renames and, when they are not there yet, makes the two folders that it goes to.
+void rename_into_series(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) == 0) return;
+  if (errno != ENOENT) fail_io(to, "be given its name", errno);
+  const fs::path series = fs::path(to).parent_path();
+  for (const fs::path& folder : {series.parent_path(), series})
+    if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) fail_io(folder.string(), "be made", errno);
+  rename_file(from, to);
+}
+
 }  // namespace
 
-Inbox::Inbox(const std::string& folder) : folder_(folder) {
+/// The right to write a path. A second thread that brings the same instance waits, and then finds what the first left.
+class Inbox::Reservation {
+ public:
+  Reservation(Inbox& inbox, const std::string& path) : inbox_(inbox), path_(path) {
+    std::unique_lock lock(inbox.mutex_);
+    inbox.free_.wait(lock, [&] { return !inbox.underway_.contains(path); });
+    inbox.underway_.insert(path);
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  ~Reservation() {
+    const std::lock_guard lock(inbox_.mutex_);
+    inbox_.underway_.erase(path_);
+    inbox_.free_.notify_all();
+  }
+
+ private:
+  Inbox& inbox_;
+  const std::string& path_;
+};
+
+Inbox::Inbox(const std::string& folder, const JournalSize& journal) : folder_(folder) {
   std::error_code error;
   fs::create_directories(folder_ + "/.incoming", error);
   if (error) fail_io(folder_, "be made", error.value());
@@ -49,13 +96,42 @@ Inbox::Inbox(const std::string& folder) : folder_(folder) {
   if (lock_ < 0)
     throw Failure(ErrorCode::invalid_state, "another process receives into '" + folder_ + "'",
                   "end that one, or choose another folder");
-  for (const auto& left : fs::directory_iterator(folder_ + "/.incoming", error)) fs::remove(left.path(), error);
-  flush_folder(folder_);
+  try {
+    restore();
+    for (const auto& left : fs::directory_iterator(folder_ + "/.incoming", error)) fs::remove(left.path(), error);
+    flush_folder(folder_);
+    if (journal.segments > 0) journal_ = std::make_unique<Journal>(folder_ + "/.journal", journal);
+  } catch (...) {
+    ::close(lock_);
+    throw;
+  }
 }
 
-Inbox::~Inbox() { ::close(lock_); }
+Inbox::~Inbox() {
+  journal_.reset();
+  ::close(lock_);
+}
 
-std::shared_ptr<FolderFlush> Inbox::series_flush(const InstanceName& name) {
+void Inbox::restore() {
+  const std::string journal = folder_ + "/.journal", file = temporary();
+  bool any = false;
+  Journal::replay(journal, [&](const std::string& name, std::span<const std::uint8_t> bytes) {
+    any = true;
+    if (is(folder_ + "/" + name, bytes)) return;
+    write_file(file, bytes, {});
+    rename_into_series(file, folder_ + "/" + name);
+    ++restored_;
+  });
+  if (any) flush_file_system(folder_);
+  Journal::clear(journal);
+}
+
+std::string Inbox::temporary() {
+  const std::lock_guard lock(mutex_);
+  return folder_ + "/.incoming/" + std::to_string(next_++) + ".part";
+}
+
+std::shared_ptr<GroupFlush> Inbox::series_flush(const InstanceName& name) {
   const std::string folder = series_folder(name);
   const std::lock_guard lock(mutex_);
   auto& flush = flushes_[folder];
@@ -65,9 +141,19 @@ std::shared_ptr<FolderFlush> Inbox::series_flush(const InstanceName& name) {
     make_durable_folder(folder, study);
     if (flushes_.size() > 256)  // descriptors are few; one that is still in use lives on with its users
       std::erase_if(flushes_, [&](const auto& entry) { return entry.first != folder; });
-    flushes_[folder] = std::make_shared<FolderFlush>(folder);
+    flushes_[folder] = folder_flush(folder);
   }
   return flushes_[folder];
+}
+
+Inbox::Accepted Inbox::keep_first(const std::string& path, const InstanceName& name,
+                                  std::span<const std::uint8_t> data_set) {
+  if (!holds(path, data_set))
+    throw Failure(ErrorCode::invalid_state,
+                  "SOPInstanceUID (0008,0018) = " + name.sop_instance_uid + " is here already with other contents",
+                  "have the sender give changed instances new UIDs; the first stays");
+  series_flush(name)->wait();  // it may be there because a flush failed after it had got its name
+  return {path, true};
 }
 
 Inbox::Accepted Inbox::accept(const InstanceName& name, const std::string& source_ae,
@@ -76,32 +162,26 @@ Inbox::Accepted Inbox::accept(const InstanceName& name, const std::string& sourc
     if (!is_uid(*uid))
       throw Failure(ErrorCode::bad_data, "'" + *uid + "' is no UID",
                     "have the sender write digits and dots, at most 64");
-  const std::shared_ptr<FolderFlush> flush = series_flush(name);
-  const std::string path = series_folder(name) + "/" + name.sop_instance_uid + ".dcm";
-  std::string temporary;
-  {
-    const std::lock_guard lock(mutex_);
-    temporary = folder_ + "/.incoming/" + std::to_string(next_++) + ".part";
+  const std::string path = folder_ + "/" + relative(name), part = temporary();
+  const Reservation mine(*this, path);
+  if (::access(path.c_str(), F_OK) == 0) return keep_first(path, name, data_set);
+  const std::vector<std::uint8_t> head = file_head(name, source_ae);
+  write_file(part, head, data_set);
+  try {
+    if (journal_ != nullptr) {
+      if (const auto ticket = journal_->append(relative(name), head, data_set)) {
+        rename_into_series(part, path);
+        return {path, false};
+      }
+    }
+    flush_file(part);
+    const std::shared_ptr<GroupFlush> flush = series_flush(name);
+    rename_file(part, path);
+    flush->wait();
+  } catch (...) {
+    ::unlink(part.c_str());
+    throw;
   }
-  const auto existing = [&]() -> Accepted {
-    if (!holds(path, data_set))
-      throw Failure(ErrorCode::invalid_state,
-                    "SOPInstanceUID (0008,0018) = " + name.sop_instance_uid + " is here already with other contents",
-                    "have the sender give changed instances new UIDs; the first stays");
-    flush->wait();  // the thread that renamed it may not have got that far
-    return {path, true};
-  };
-  if (::access(path.c_str(), F_OK) == 0) return existing();
-  write_durable(temporary, file_head(name, source_ae), data_set);
-  // link refuses an existing name, which rename would replace: two associations may bring the same instance.
-  if (::link(temporary.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    if (error == EEXIST) return existing();
-    fail_io(path, "be given its name", error);
-  }
-  ::unlink(temporary.c_str());
-  flush->wait();
   return {path, false};
 }
 

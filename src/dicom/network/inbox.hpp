@@ -1,28 +1,32 @@
 #pragma once
 // Instances kept so that a crash of the machine loses none that was acknowledged.
 //
-// An instance is written to <folder>/.incoming, flushed, and renamed to <study>/<series>/<sop instance>.dcm; then the
-// series' folder is flushed, once for all instances that wait for it (group commit). accept() returns after that.
+// An instance is written to <folder>/.incoming; then it is made durable, by an entry of the journal that it shares a
+// flush with others for or, where there is no journal, by a flush of its own; then it is renamed to
+// <study>/<series>/<sop instance>.dcm, and accept() returns. See journal.hpp.
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 
+#include "journal.hpp"
 #include "peer.hpp"
 #include "stored_instance.hpp"
 
 namespace isocenter::detail::dicom {
 
-class FolderFlush;
+class GroupFlush;
 
 class Inbox {
  public:
-  /// Makes the folder when it is not there and removes what an interrupted run left in .incoming, none of which was
-  /// acknowledged. Holds a lock on it: throws Failure(invalid_state) when another process does, io_error when it cannot
-  /// be written to.
-  explicit Inbox(const std::string& folder);
+  /// Makes the folder when it is not there, brings back what the journal of a run that died has and the folder has not
+  /// or not whole, and removes the rest of that run. Holds a lock on the folder: throws Failure(invalid_state) when
+  /// another process does, io_error when it cannot be written to.
+  explicit Inbox(const std::string& folder, const JournalSize& journal = {.segments = 0});
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
   ~Inbox();
@@ -31,8 +35,8 @@ class Inbox {
     std::string path;
     bool already_there = false;  ///< the very same data set was accepted before; nothing was written
   };
-  /// Durable when it returns. Throws Failure: invalid_state when another data set has this SOPInstanceUID (which
-  /// stays), io_error for the disk. Thread-safe.
+  /// Durable when it returns, and there for readers. Throws Failure: invalid_state when another data set has this
+  /// SOPInstanceUID (which stays), io_error for the disk. Thread-safe.
   Accepted accept(const InstanceName& name, const std::string& source_ae, std::span<const std::uint8_t> data_set);
 
   const std::string& folder() const { return folder_; }
@@ -40,14 +44,25 @@ class Inbox {
     return folder_ + "/" + name.study_uid + "/" + name.series_uid;
   }
 
+  /// How many instances the journal had to bring back.
+  int restored() const { return restored_; }
+
  private:
-  std::shared_ptr<FolderFlush> series_flush(const InstanceName& name);
+  class Reservation;
+  void restore();
+  Accepted keep_first(const std::string& path, const InstanceName& name, std::span<const std::uint8_t> data_set);
+  std::shared_ptr<GroupFlush> series_flush(const InstanceName& name);
+  std::string temporary();
 
   std::string folder_;
   int lock_ = -1;
+  int restored_ = 0;
   std::mutex mutex_;
+  std::condition_variable free_;
+  std::set<std::string> underway_;  ///< paths that a thread is about to write
   std::uint64_t next_ = 0;
-  std::map<std::string, std::shared_ptr<FolderFlush>> flushes_;  ///< of the series folders that are durable themselves
+  std::map<std::string, std::shared_ptr<GroupFlush>> flushes_;  ///< of the series folders that are durable themselves
+  std::unique_ptr<Journal> journal_;
 };
 
 }  // namespace isocenter::detail::dicom

@@ -30,7 +30,7 @@ int port_of(int socket) {
 }  // namespace
 
 Listener::Listener(const ListenerOptions& options, const std::string& inbox_folder)
-    : options_(options), inbox_(inbox_folder) {
+    : options_(options), inbox_(inbox_folder, options.journal) {
   use_dcmnet();
   require_ae_title("ae_title", options.ae_title);
   TlsLayer tls = options.tls.enabled() ? make_tls_layer(options.tls, NET_ACCEPTOR) : nullptr;

@@ -1,8 +1,6 @@
 // kill -9 at every stage of receiving and of sending: a process of ours is killed before its n-th call that changes the
 // disk, for every n, and another one goes on.
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,109 +11,140 @@
 #include "dicom/network/inbox.hpp"
 #include "dicom/network/listener.hpp"
 #include "dicom/network/outbox.hpp"
+#include "faulty_disk.hpp"
 #include "network_test.hpp"
-
-namespace {
-
-bool disk_is_full = false;
-int calls_left = -1;  // until the kill; negative: never
-
-void count_down() {
-  if (calls_left == 0) ::kill(::getpid(), SIGKILL);
-  if (calls_left > 0) --calls_left;
-}
-
-}  // namespace
-
-// In place of the C library's, for all of this program.
-extern "C" int fsync(int file) {
-  count_down();
-  if (disk_is_full) {
-    errno = ENOSPC;
-    return -1;
-  }
-  return static_cast<int>(::syscall(SYS_fsync, file));
-}
-extern "C" int rename(const char* from, const char* to) noexcept {
-  count_down();
-  return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
-}
-extern "C" int link(const char* from, const char* to) noexcept {
-  count_down();
-  return static_cast<int>(::syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
-}
-extern "C" int unlink(const char* path) noexcept {
-  count_down();
-  return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
-}
 
 namespace isocenter::test {
 namespace {
 
 using namespace detail::dicom;
 
-/// Runs work in a process that is killed before its n-th change of the disk; whether it came to its end.
-bool survives(int n, const std::function<void()>& work) {
-  const int pid = ::fork();
-  if (pid == 0) {
-    calls_left = n;
-    work();
-    ::_exit(0);
+InstanceName instance(int i) {
+  return {"1.2.840.10008.5.1.4.1.1.2", "1.2.3." + std::to_string(i + 1), "1.2.840.10008.1.2.1", "1.2", "1.3"};
+}
+
+std::vector<std::uint8_t> bytes_of(int i) { return std::vector<std::uint8_t>(5000, static_cast<std::uint8_t>(7 + i)); }
+
+/// Two instances fill a segment: six pass through both more than once.
+constexpr JournalSize small{.segment_bytes = std::uint64_t{5} * 4096, .segments = 2};
+
+/// Takes instances, and writes down after each that it is acknowledged.
+void receive(const TemporaryFolder& folder, int count, const JournalSize& journal) {
+  Inbox inbox(folder / "inbox", journal);
+  std::ofstream acknowledged(folder / "acknowledged");
+  for (int i = 0; i < count; ++i) {
+    inbox.accept(instance(i), "A", bytes_of(i));
+    acknowledged << i << std::endl;
   }
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  EXPECT_TRUE((WIFEXITED(status) && WEXITSTATUS(status) == 0) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-  return WIFEXITED(status);
+}
+
+int acknowledged(const TemporaryFolder& folder) {
+  const std::string said = text_of(folder / "acknowledged");
+  return static_cast<int>(std::count(said.begin(), said.end(), '\n'));
+}
+
+/// What was acknowledged is there, whole; and so is the rest when it comes again.
+void expect_all(const TemporaryFolder& folder, int count, const std::string& when) {
+  set_faults({.pretend_to_flush = true});
+  Inbox again(folder / "inbox");
+  for (int i = 0; i < count; ++i) {
+    const bool there = again.accept(instance(i), "A", bytes_of(i)).already_there;  // throws when it differs
+    EXPECT_TRUE(there || i >= acknowledged(folder)) << "instance " << i << ", " << when;
+  }
+  EXPECT_EQ(dicom_files(folder / "inbox").size(), static_cast<std::size_t>(count)) << when;
+  set_faults({});
+}
+
+int killed_at_every_stage(int count, const JournalSize& journal,
+                          const std::function<void(const std::string& log)>& then) {
+  bool whole = false;
+  int stages = 0;
+  for (; !whole && stages < 300; ++stages) {
+    const TemporaryFolder folder;
+    const std::string log = folder / "log";
+    whole = survives(
+        stages, [&] { receive(folder, count, journal); }, log);
+    then(log);
+    expect_all(folder, count, "stage " + std::to_string(stages));
+  }
+  EXPECT_TRUE(whole);
+  return stages;
 }
 
 TEST(Crash, AnInboxKilledAtAnyStageHasAllThatItAcknowledgedAndNothingHalf) {
-  const std::vector<std::uint8_t> bytes(5000, 7);
+  EXPECT_GT(killed_at_every_stage(3, {.segments = 0}, [](const std::string&) {}), 10);
+}
+
+TEST(Crash, AnInboxWithAJournalKilledAtAnyStageHasAllThatItAcknowledged) {
+  EXPECT_GT(killed_at_every_stage(6, small, [](const std::string&) {}), 30);
+}
+
+TEST(Crash, TheJournalBringsBackWhatALossOfPowerTookFromTheFiles) {
+  for (const Lost lost : {Lost::contents, Lost::half})
+    EXPECT_GT(killed_at_every_stage(6, small, [&](const std::string& log) { lose_power(log, lost); }), 30);
+}
+
+TEST(Crash, AReplayKilledAtAnyStageIsDoneAgain) {
   bool whole = false;
   int stages = 0;
-  for (; !whole && stages < 200; ++stages) {
+  for (; !whole && stages < 100; ++stages) {
     const TemporaryFolder folder;
-    const auto name = [](int i) {
-      return InstanceName{"1.2.840.10008.5.1.4.1.1.2", "1.2.3." + std::to_string(i + 1), "1.2.840.10008.1.2.1", "1.2",
-                          "1.3"};
-    };
-    whole = survives(stages, [&] {
-      Inbox inbox(folder / "inbox");
-      std::ofstream acknowledged(folder / "acknowledged");
-      for (int i = 0; i < 3; ++i) {
-        inbox.accept(name(i), "A", bytes);
-        acknowledged << i << std::endl;
-      }
-    });
-    const std::string said = text_of(folder / "acknowledged");
-    const auto lines = static_cast<std::size_t>(std::count(said.begin(), said.end(), '\n'));
-    const auto kept = dicom_files(folder / "inbox");
-    EXPECT_GE(kept.size(), lines) << "stage " << stages;
-    Inbox again(folder / "inbox");
-    for (std::size_t i = 0; i < 3; ++i) {
-      const bool there = again.accept(name(static_cast<int>(i)), "A", bytes).already_there;
-      EXPECT_TRUE(there || i >= lines) << "stage " << stages;
-    }
-    EXPECT_EQ(dicom_files(folder / "inbox").size(), 3U);
+    survives(
+        -1,
+        [&] {
+          receive(folder, 0, small);
+          auto* inbox = new Inbox(folder / "inbox", {});  // dies without being destroyed
+          std::ofstream acknowledged(folder / "acknowledged");
+          for (int i = 0; i < 3; ++i) {
+            inbox->accept(instance(i), "A", bytes_of(i));
+            acknowledged << i << std::endl;
+          }
+        },
+        folder / "log");
+    ASSERT_EQ(acknowledged(folder), 3);
+    lose_power(folder / "log", Lost::contents);
+    whole = survives(
+        stages, [&] { Inbox restored(folder / "inbox"); }, folder / "log");
+    lose_power(folder / "log", Lost::half);
+    expect_all(folder, 3, "stage " + std::to_string(stages));
+    EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.journal"));
   }
   EXPECT_TRUE(whole);
-  EXPECT_GT(stages, 10);
+  EXPECT_GT(stages, 6);
 }
 
 TEST(FullDisk, AnInstanceIsRefusedForNowLeavesNothingAndIsTakenWhenThereIsRoom) {
+  for (const int segments : {0, 2}) {
+    const TemporaryFolder folder;
+    Inbox inbox(folder / "inbox", {.segment_bytes = small.segment_bytes, .segments = segments});
+    set_faults({.error = ENOSPC});
+    EXPECT_THAT(error_of([&] { inbox.accept(instance(0), "A", bytes_of(0)); }),
+                ::testing::HasSubstr("No space left on device. Fix: free"));
+    set_faults({});
+    EXPECT_TRUE(dicom_files(folder / "inbox").empty());
+    EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.incoming"));
+    EXPECT_FALSE(inbox.accept(instance(0), "A", bytes_of(0)).already_there);
+  }
+}
+
+TEST(FullDisk, ThePeerIsToldToTryLaterAndTheReasonIsSaid) {
   const TemporaryFolder folder;
-  Inbox inbox(folder / "inbox");
-  const InstanceName name{"1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "1.2", "1.3"};
-  const std::vector<std::uint8_t> bytes(5000, 7);
-  InstanceName other = name;
-  other.sop_instance_uid = "1.2.4";
-  inbox.accept(other, "A", bytes);  // its folders are there
-  disk_is_full = true;
-  EXPECT_THAT(error_of([&] { inbox.accept(name, "A", bytes); }),
-              ::testing::HasSubstr("No space left on device. Fix: free"));
-  disk_is_full = false;
-  EXPECT_EQ(dicom_files(folder / "inbox").size(), 1U);
-  EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.incoming"));
-  EXPECT_FALSE(inbox.accept(name, "A", bytes).already_there);
+  const auto files = write_ct_series(folder / "ct", 1);
+  ListenerOptions options;
+  options.ae_title = "STORE";
+  options.port = 0;
+  Listener listener(options, folder / "inbox");
+  const std::vector<Outgoing> out{{files[0], name_of_file(files[0])}};
+  Association association(loopback(listener.port()), proposals_for(out));
+  set_faults({.error = ENOSPC});
+  const StoreAnswer answer = store(association, out[0]);
+  set_faults({});
+  EXPECT_EQ(answer.outcome, StoreAnswer::Outcome::try_later);
+  EXPECT_THAT(answer.text, ::testing::HasSubstr("0xa700, out of resources"));
+  const auto event = listener.next(std::chrono::seconds(5));
+  ASSERT_TRUE(event);
+  EXPECT_THAT(event->text, ::testing::HasSubstr("No space left on device"));
+  EXPECT_EQ(store(association, out[0]).outcome, StoreAnswer::Outcome::stored);
 }
 
 /// A listener in a process of its own: forking goes on from a process with one thread.

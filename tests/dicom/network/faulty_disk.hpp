@@ -1,0 +1,31 @@
+#pragma once
+// The C library's calls that change the disk, in its place for all of a test program: they can fail, wait, or kill the
+// process, and they write down what a machine that loses its power would not have.
+#include <functional>
+#include <string>
+
+namespace isocenter::test {
+
+/// What the next calls do; they do as they always do when all is as here.
+struct DiskFaults {
+  int calls_until_kill = -1;      ///< negative: never
+  int error = 0;                  ///< of flushes and of writes past the cache, as ENOSPC
+  bool no_direct_writes = false;  ///< such writes are EINVAL, as on file systems that have none
+  bool file_system_flush_waits = false;
+  bool pretend_to_flush = false;  ///< quicker, and no loss where the machine does not really lose its power
+  int flush_ms = 0;               ///< a flush takes so much longer
+};
+void set_faults(const DiskFaults& faults);
+/// Flushes of a file's data since the program started.
+int data_flushes();
+
+/// Runs work in a process that is killed before its n-th change of the disk; whether it came to its end. With a log,
+/// what it changed is written there.
+bool survives(int n, const std::function<void()>& work, const std::string& log = "");
+
+enum class Lost { contents, half };  ///< of a file whose contents were not flushed: all of it, or its second half
+/// Does to the disk what a loss of power may do that happened when the process ended that wrote the log: files that
+/// were not flushed with their file system, and writes past the cache that no flush followed.
+void lose_power(const std::string& log, Lost lost);
+
+}  // namespace isocenter::test
