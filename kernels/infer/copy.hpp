@@ -1,16 +1,19 @@
 #pragma once
-// Moves float32 elements (or any 4-byte ones): transposing, slicing, padding, tiling, gathering, concatenating.
-#include "core/lanes.hpp"
+// Moves elements (float32, any other of 4 bytes as such, bfloat16, or from one to the other): transposing, slicing,
+// padding, tiling, gathering, concatenating.
+#include "infer/storage.hpp"
 
 namespace isocenter::detail {
 
 /// Up to nine axes, fastest first: x, y and `axes_z` that z runs through. For each, the input's position is table[i]
 /// (or i where there is no table) times the input's stride; a table entry of -1 gives `fill`. The output's x stride
 /// is 1.
-struct CopyKernel {
-  static constexpr const char* name = "infer/copy";
-  const float* in;
-  float* out;
+template <class In, class Out>
+struct CopyKernelOf {
+  static constexpr const char* name =
+      by_storage<In, Out>("infer/copy", "infer/copy_narrowing", "infer/copy_widening", "infer/copy_bfloat16");
+  const In* in;
+  Out* out;
   float fill;
   int in_x;  ///< stride; |table| * in_x stays below 2^31
   const std::int32_t* table_x;
@@ -26,8 +29,8 @@ struct CopyKernel {
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
     using Float = typename Lanes::Float;
     using Int = typename Lanes::Int;
-    const float* p = in;
-    float* q = out + x + y * out_y;
+    const In* p = in;
+    Out* q = out + x + y * out_y;
     bool inside = true;
     int rest = z;
     for (int k = 0; k < axes_z; ++k) {
@@ -43,7 +46,7 @@ struct CopyKernel {
     if (!inside) return store(q, Float{} + fill);
     p += from_y * in_y;
     if (table_x == nullptr) {
-      const float* row = p + static_cast<std::int64_t>(x) * in_x;
+      const In* row = p + static_cast<std::int64_t>(x) * in_x;
       return store(q, in_x == 1 ? load(lanes, row) : gather(row, Lanes::iota(0) * in_x));
     }
     Int from;
@@ -51,5 +54,6 @@ struct CopyKernel {
     store(q, select(from < 0, Float{} + fill, gather(p, max(from, Int{}) * in_x)));
   }
 };
+using CopyKernel = CopyKernelOf<float, float>;
 
 }  // namespace isocenter::detail

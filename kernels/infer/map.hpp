@@ -1,6 +1,7 @@
 #pragma once
-// out = then(function(inputs...)) over strided, broadcast float32 arrays of up to five axes.
+// out = then(function(inputs...)) over strided, broadcast arrays of up to five axes.
 #include "infer/functions.hpp"
+#include "infer/storage.hpp"
 
 namespace isocenter::detail {
 
@@ -11,8 +12,9 @@ struct MapKernel {
   infer::Function function, then;
   float alpha, beta, then_alpha, then_beta;
   int inputs;
-  const float* in[3];
-  float* out;
+  int narrow;  ///< bit i: input i is bfloat16; bit 3: the output is
+  const void* in[3];
+  void* out;
   int in_x[3];
   std::int64_t in_y[3], out_y;
   int extent_z[3];
@@ -24,13 +26,9 @@ struct MapKernel {
     const int z0 = z % extent_z[0], z1 = z / extent_z[0] % extent_z[1], z2 = z / extent_z[0] / extent_z[1];
     Float v[3] = {};
     for (int i = 0; i < inputs; ++i) {
-      const float* p = in[i] + y * in_y[i] + z0 * in_z[i][0] + z1 * in_z[i][1] + z2 * in_z[i][2];
-      if (in_x[i] == 1)
-        v[i] = load(lanes, p + x);
-      else if (in_x[i] == 0)
-        v[i] = Float{} + p[0];
-      else
-        v[i] = gather(p + static_cast<std::int64_t>(x) * in_x[i], (Lanes::iota(0)) * in_x[i]);
+      const std::int64_t at = y * in_y[i] + z0 * in_z[i][0] + z1 * in_z[i][1] + z2 * in_z[i][2];
+      v[i] = (narrow >> i & 1) != 0 ? read(lanes, static_cast<const bfloat16*>(in[i]) + at, x, in_x[i])
+                                    : read(lanes, static_cast<const float*>(in[i]) + at, x, in_x[i]);
     }
     Float r;
     if (function == infer::Function::affine)
@@ -40,7 +38,19 @@ struct MapKernel {
     else
       r = apply_unary(function, alpha, beta, v[0]);
     if (then != infer::Function::identity) r = apply_unary(then, then_alpha, then_beta, r);
-    store(out + x + y * out_y + z0 * out_z[0] + z1 * out_z[1] + z2 * out_z[2], r);
+    const std::int64_t at = x + y * out_y + z0 * out_z[0] + z1 * out_z[1] + z2 * out_z[2];
+    if ((narrow >> 3 & 1) != 0)
+      store(static_cast<bfloat16*>(out) + at, r);
+    else
+      store(static_cast<float*>(out) + at, r);
+  }
+
+ private:
+  template <class Lanes, class T>
+  static ISOCENTER_HD typename Lanes::Float read(Lanes lanes, const T* row, int x, int step) {
+    if (step == 1) return load(lanes, row + x);
+    if (step == 0) return typename Lanes::Float{} + load(Scalar{}, row);
+    return gather(row + static_cast<std::int64_t>(x) * step, Lanes::iota(0) * step);
   }
 };
 

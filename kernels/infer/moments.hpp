@@ -1,11 +1,11 @@
 #pragma once
-// Mean and variance by channel of channels-last float32 data, in two steps whose order depends on the shape alone, so
+// Mean and variance by channel of channels-last data, in two steps whose order depends on the shape alone, so
 // that the bits do not depend on the number of threads. Blocks are merged as in T. F. Chan, G. H. Golub and R. J.
 // LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", COMPSTAT 1982, eq. 2.1.
 #include <cmath>
 
-#include "core/lanes.hpp"
 #include "infer/functions.hpp"
+#include "infer/storage.hpp"
 
 namespace isocenter::detail {
 
@@ -13,9 +13,11 @@ namespace isocenter::detail {
 inline constexpr int moments_block = 512;
 
 /// x: channel, y: block, z: item of the batch. Writes the block's mean and its sum of squared deviations.
-struct PartialMomentsKernel {
-  static constexpr const char* name = "infer/partial_moments";
-  const float* in;
+template <class T>
+struct PartialMomentsKernelOf {
+  static constexpr const char* name =
+      by_storage<T, T>("infer/partial_moments", "", "", "infer/partial_moments_bfloat16");
+  const T* in;
   float *mean, *squares;  ///< [item][block][channel]
   std::int64_t pixels;    ///< of one item
   int channels, blocks;
@@ -26,7 +28,7 @@ struct PartialMomentsKernel {
     const std::int64_t begin = static_cast<std::int64_t>(y) * moments_block;
     const std::int64_t left = pixels - begin;
     const int count = left < moments_block ? static_cast<int>(left) : moments_block;
-    const float* p = in + (z * pixels + begin) * channels + x;
+    const T* p = in + (z * pixels + begin) * channels + x;
     Float sum{};
     for (int i = 0; i < count; ++i) sum += load(lanes, p + static_cast<std::int64_t>(i) * channels);
     const Float m = sum / static_cast<float>(count);
@@ -40,6 +42,7 @@ struct PartialMomentsKernel {
     store(squares + at, sq);
   }
 };
+using PartialMomentsKernel = PartialMomentsKernelOf<float>;
 
 /// x: channel, z: item. Merges the blocks of the channel's group of channels and writes the factors a, b of
 /// a * v + b = scale * (v - mean) / sqrt(variance + epsilon) + shift; with scale null, b alone: the mean.

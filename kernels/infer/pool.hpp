@@ -1,14 +1,15 @@
 #pragma once
-// Maximum and average pooling of channels-last float32 data with one to three spatial axes.
-#include "core/lanes.hpp"
+// Maximum and average pooling of channels-last data with one to three spatial axes.
+#include "infer/storage.hpp"
 
 namespace isocenter::detail {
 
 /// x: channel, y: output column, z: (item, output slice, output row), row fastest. Axes are (d, h, w).
-struct PoolKernel {
-  static constexpr const char* name = "infer/pool";
-  const float* in;
-  float* out;
+template <class T>
+struct PoolKernelOf {
+  static constexpr const char* name = by_storage<T, T>("infer/pool", "", "", "infer/pool_bfloat16");
+  const T* in;
+  T* out;
   int channels;
   int in_extent[3], out_extent[3], kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
   int average;     ///< 0: maximum
@@ -21,8 +22,7 @@ struct PoolKernel {
               item = z / out_extent[1] / out_extent[0];
     const int start[3] = {slice * stride[0] - pad_begin[0], row * stride[1] - pad_begin[1],
                           y * stride[2] - pad_begin[2]};
-    const float* base =
-        in + static_cast<std::int64_t>(item) * in_extent[0] * in_extent[1] * in_extent[2] * channels + x;
+    const T* base = in + static_cast<std::int64_t>(item) * in_extent[0] * in_extent[1] * in_extent[2] * channels + x;
     Float acc = average != 0 ? Float{} : Float{} - INFINITY;
     int inside = 0, counted = 0;
     for (int a = 0; a < kernel[0]; ++a) {
@@ -45,5 +45,6 @@ struct PoolKernel {
     store(out + ((static_cast<std::int64_t>(z) * out_extent[2]) + y) * channels + x, acc);
   }
 };
+using PoolKernel = PoolKernelOf<float>;
 
 }  // namespace isocenter::detail

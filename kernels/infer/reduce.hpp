@@ -1,14 +1,16 @@
 #pragma once
-// Sums, means and extremes over some axes of strided float32 data, in an order that the shape alone fixes.
+// Sums, means and extremes over some axes of strided data, in an order that the shape alone fixes.
 #include "infer/functions.hpp"
+#include "infer/storage.hpp"
 
 namespace isocenter::detail {
 
 /// x, y, z: the output, dense, x fastest, z over three axes. Up to four axes are reduced; sums are Kahan's.
-struct ReduceKernel {
-  static constexpr const char* name = "infer/reduce";
+template <class T>
+struct ReduceKernelOf {
+  static constexpr const char* name = by_storage<T, T>("infer/reduce", "", "", "infer/reduce_bfloat16");
   enum Kind : int { sum, mean, max_of, min_of, product, sum_squares, sum_abs };
-  const float* in;
+  const T* in;
   float* out;
   int kind;
   int extent[4];  ///< of the reduced axes, 1 where there is none
@@ -22,7 +24,7 @@ struct ReduceKernel {
   ISOCENTER_HD void operator()(Lanes, int x, int y, int z) const {
     using Float = typename Lanes::Float;
     const int z0 = z % extent_z[0], z1 = z / extent_z[0] % extent_z[1], z2 = z / extent_z[0] / extent_z[1];
-    const float* p = in + static_cast<std::int64_t>(x) * in_x + y * in_y + z0 * in_z[0] + z1 * in_z[1] + z2 * in_z[2];
+    const T* p = in + static_cast<std::int64_t>(x) * in_x + y * in_y + z0 * in_z[0] + z1 * in_z[1] + z2 * in_z[2];
     const auto lane = Lanes::iota(0) * in_x;
     Float acc = Float{} + (kind == max_of ? -INFINITY : (kind == min_of ? INFINITY : (kind == product ? 1.0F : 0.0F)));
     Float lost{};
@@ -51,5 +53,6 @@ struct ReduceKernel {
     store(out + x + y * out_y + z0 * out_z[0] + z1 * out_z[1] + z2 * out_z[2], acc);
   }
 };
+using ReduceKernel = ReduceKernelOf<float>;
 
 }  // namespace isocenter::detail

@@ -1,15 +1,16 @@
 #pragma once
-// Separable interpolation of channels-last float32 data with one to three spatial axes, the taps from tables.
-#include "core/lanes.hpp"
+// Separable interpolation of channels-last data with one to three spatial axes, the taps from tables.
+#include "infer/storage.hpp"
 
 namespace isocenter::detail {
 
 /// x: channel, y: output column, z: (item, output slice, output row), row fastest. Along axis k output position i is
 /// the sum over t < taps[k] of weights[k][i * taps + t] times the input at indices[k][i * taps + t].
-struct ResampleKernel {
-  static constexpr const char* name = "infer/resample";
-  const float* in;
-  float* out;
+template <class T>
+struct ResampleKernelOf {
+  static constexpr const char* name = by_storage<T, T>("infer/resample", "", "", "infer/resample_bfloat16");
+  const T* in;
+  T* out;
   int channels;
   int in_extent[3], out_extent[3], taps[3];
   const std::int32_t* indices[3];
@@ -20,8 +21,7 @@ struct ResampleKernel {
     using Float = typename Lanes::Float;
     const int row = z % out_extent[1], slice = z / out_extent[1] % out_extent[0],
               item = z / out_extent[1] / out_extent[0];
-    const float* base =
-        in + static_cast<std::int64_t>(item) * in_extent[0] * in_extent[1] * in_extent[2] * channels + x;
+    const T* base = in + static_cast<std::int64_t>(item) * in_extent[0] * in_extent[1] * in_extent[2] * channels + x;
     Float acc{};
     for (int a = 0; a < taps[0]; ++a) {
       const float wd = weights[0][slice * taps[0] + a];
@@ -38,5 +38,6 @@ struct ResampleKernel {
     store(out + ((static_cast<std::int64_t>(z) * out_extent[2]) + y) * channels + x, acc);
   }
 };
+using ResampleKernel = ResampleKernelOf<float>;
 
 }  // namespace isocenter::detail

@@ -61,9 +61,22 @@ class ConstantOutputStep final : public Step {
   std::byte* target_ = nullptr;
 };
 
+void require_precision(Precision precision, const std::string& source) {
+  if (precision == Precision::tf32)
+    throw Failure(ErrorCode::unsupported, source + ": precision = tf32 is CUDA's, and this network runs on \"cpu\"",
+                  "set precision to float32 or bfloat16, or device to \"cuda:0\"");
+  if (precision == Precision::bfloat16 && !onednn_has_bfloat16())
+    throw Failure(ErrorCode::unsupported,
+                  source +
+                      ": precision = bfloat16 needs a processor with AVX512_BF16 or AMX, which this one has not "
+                      "(or DNNL_MAX_CPU_ISA hides it)",
+                  "set precision to float32");
+}
+
 Schedule schedule_for(Graph graph, const CpuOptions& options) {
+  require_precision(options.precision, graph.source);
   if (options.optimise && !options.reference) optimise(graph);
-  return make_schedule(std::move(graph));
+  return make_schedule(std::move(graph), options.precision == Precision::bfloat16 && !options.reference);
 }
 
 class CpuExecutor final : public Executor {
@@ -75,7 +88,7 @@ class CpuExecutor final : public Executor {
     use_threads(threads_);  // oneDNN chooses its blocking for the threads that it finds now
     make_steps(options);
     plan_memory(schedule_);
-    describe();
+    describe(options);
   }
 
   const std::vector<Port>& inputs() const override { return inputs_; }
@@ -120,23 +133,18 @@ class CpuExecutor final : public Executor {
   void add_reference(StepBuilder& b, int index, Node node) {
     if (!std::holds_alternative<Alias>(node.operation))
       summary_.reference_nodes.push_back("'" + node.name + "' (" + node.op_type + ")");
-    for (auto& id : node.inputs) {
-      if (schedule_.placement(id).layout == Layout::plain) continue;
-      const ValueId twin = add_scratch_value(b, index, id, Layout::plain);
-      add_copy_step(b, id, twin);
-      id = twin;
-    }
+    for (auto& id : node.inputs) id = in_plain_form(b, index, id, Layout::plain);
     const ValueId out = node.output;
     const bool shares = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       return schedule_.placement(id).buffer >= 0 && schedule_.placement(id).buffer == schedule_.placement(out).buffer;
     });
-    if (schedule_.placement(out).layout != Layout::plain || shares)
+    if (shares || !is_plain_form(schedule_, out, Layout::plain))
       node.output = add_scratch_value(b, index, out, Layout::plain);
     b.steps.push_back(std::make_unique<ReferenceStep>(b, node));
     if (node.output != out) add_copy_step(b, node.output, out);
   }
 
-  void describe() {
+  void describe(const CpuOptions& options) {
     for (const auto* list : {&schedule_.graph.inputs, &schedule_.graph.outputs})
       for (const ValueId id : *list) {
         const Value& v = schedule_.graph.value(id);
@@ -149,6 +157,7 @@ class CpuExecutor final : public Executor {
     summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
     summary_.reorders = schedule_.reorders;
     summary_.engine = onednn_version();
+    summary_.precision = options.precision == Precision::bfloat16 ? "bfloat16, summed in float32" : "float32";
   }
 
   std::byte* aligned_constants() {

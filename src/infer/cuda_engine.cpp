@@ -25,10 +25,12 @@ CudaEnginePlan load_engine() {
 
 }  // namespace
 
-std::unique_ptr<Executor> plan_on_cuda(Graph graph, const isocenter::detail::Launcher& launcher, PlanContext& plan) {
+std::unique_ptr<Executor> plan_on_cuda(Graph graph, Precision precision, const isocenter::detail::Launcher& launcher,
+                                       PlanContext& plan) {
   static const CudaEnginePlan engine = load_engine();
   CudaEngineRequest request;
   request.graph = std::move(graph);
+  request.precision = precision;
   request.launcher = launcher;
   request.device_index = plan.device().index;
   request.user = &plan;

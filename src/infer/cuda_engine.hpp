@@ -11,6 +11,7 @@ namespace isocenter::infer {
 /// What the engine is asked for. Both sides are built together: this is no stable interface.
 struct CudaEngineRequest {
   Graph graph;
+  Precision precision = Precision::float32;
   isocenter::detail::Launcher launcher;  ///< finds the kernels of ours on the device
   int device_index = 0;
   void* user = nullptr;
@@ -22,8 +23,9 @@ struct CudaEngineRequest {
 using CudaEnginePlan = int (*)(CudaEngineRequest* request, Executor** executor, char* message, std::size_t capacity);
 inline constexpr const char* cuda_engine_symbol = "isocenter_infer_cuda_plan";
 
-/// Plans a graph for the node's CUDA device. Errors: unsupported, when the engine is not installed or cuDNN has no
-/// plan.
-std::unique_ptr<Executor> plan_on_cuda(Graph graph, const isocenter::detail::Launcher& launcher, PlanContext& plan);
+/// Plans a graph for the node's CUDA device. Errors: unsupported, when the engine is not installed, cuDNN has no plan
+/// or does not compute in that precision.
+std::unique_ptr<Executor> plan_on_cuda(Graph graph, Precision precision, const isocenter::detail::Launcher& launcher,
+                                       PlanContext& plan);
 
 }  // namespace isocenter::infer

@@ -1,5 +1,6 @@
 #pragma once
 // A network planned for one device: its memory is known before it runs, and running allocates nothing.
+#include <isocenter/infer/network_precision.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,8 +24,10 @@ struct PlanSummary {
   std::int64_t sum_of_values_bytes = 0;  ///< what the arena would be without overlapped lifetimes
   int nodes = 0, reorders = 0;
   std::vector<std::string> reference_nodes;  ///< nodes in plain loops: correct, and slow
-  std::string engine;
+  std::string engine, precision;
 };
+
+using Precision = NetworkPrecision;
 
 class Executor {
  public:
@@ -40,13 +43,14 @@ class Executor {
 };
 
 struct CpuOptions {
+  Precision precision = Precision::float32;
   int threads = 0;         ///< 0: all that the process may use
   bool optimise = true;    ///< false: no fusion, for tests
   bool reference = false;  ///< true: plain loops only, for tests
   bool library = true;     ///< false: kernels of ours only, as on a device without a plan for a node, for tests
 };
 
-/// Plans a graph for the CPU.
+/// Plans a graph for the CPU. Errors: unsupported, where this processor does not compute in the precision asked for.
 std::unique_ptr<Executor> plan_cpu(Graph graph, const CpuOptions& options);
 
 }  // namespace isocenter::infer

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "infer/step.hpp"
+#include "infer/storage.hpp"
 
 namespace isocenter::infer {
 
@@ -25,6 +26,15 @@ class KernelStep final : public Step {
 template <class K, class Bind>
 void add_step(StepBuilder& b, const K& kernel, std::array<std::int64_t, 3> n, Bind bind) {
   b.steps.push_back(std::make_unique<KernelStep<K, Bind>>(kernel, n, std::move(bind)));
+}
+
+/// Calls make with a value of the type that stands for the storage.
+template <class Make>
+void with_storage(ElementType storage, Make make) {
+  if (storage == ElementType::bf16)
+    make(isocenter::detail::bfloat16{});
+  else
+    make(float{});
 }
 
 }  // namespace isocenter::infer

@@ -5,7 +5,8 @@ namespace isocenter::infer {
 void NetworkInferenceOperator::plan(PlanContext& plan) {
   const PayloadRef in = plan.input("input");
   shape_ = isocenter::detail::grid_shape(in, "input", "voxels", DType::float32);
-  network_.plan(plan, shape_, {params.model, params.window, static_cast<double>(params.overlap), params.intensity});
+  network_.plan(plan, shape_,
+                {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision});
   plan.scratch(static_cast<std::uint64_t>(network_.scratch_bytes()));
   PayloadRef out = plan.output("output");
   if (network_.channels() == 1) return out.like(in);

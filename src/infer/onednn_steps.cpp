@@ -17,9 +17,13 @@ dnnl::engine& cpu_engine() {
 
 memory::dims to_dims(const Shape& s) { return memory::dims(s.begin(), s.end()); }
 
-memory::desc channels_last(const Shape& shape) {
+memory::data_type type_of(ElementType storage) {
+  return storage == ElementType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+memory::desc channels_last(const Shape& shape, ElementType storage) {
   const Tag tag = shape.size() == 3 ? Tag::nwc : (shape.size() == 4 ? Tag::nhwc : Tag::ndhwc);
-  return {to_dims(shape), memory::data_type::f32, tag};
+  return {to_dims(shape), type_of(storage), tag};
 }
 
 struct Argument {
@@ -184,13 +188,14 @@ void add_convolution(StepBuilder& b, int node_index, const Node& node, const Con
 void add_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv) {
   const Graph& g = b.schedule.graph;
   Shapes s;
-  s.x = channels_last(g.value(node.inputs[0]).shape);
-  s.y = channels_last(g.value(node.output).shape);
+  const ElementType narrow = b.schedule.placement(node.inputs[0]).storage;
+  s.x = channels_last(g.value(node.inputs[0]).shape, narrow);
+  s.y = channels_last(g.value(node.output).shape, b.schedule.placement(node.output).storage);
   const memory::desc given = onnx_weights(conv, g.value(node.inputs[1]).shape);
 #if DNNL_VERSION_MAJOR >= 3
-  s.weights = memory::desc(given.get_dims(), memory::data_type::f32, Tag::any);
+  s.weights = memory::desc(given.get_dims(), type_of(narrow), Tag::any);
 #else
-  s.weights = memory::desc(given.dims(), memory::data_type::f32, Tag::any);
+  s.weights = memory::desc(given.dims(), type_of(narrow), Tag::any);
 #endif
   if (conv.bias) s.bias = memory::desc({g.value(node.output).shape[1]}, memory::data_type::f32, Tag::a);
   s.strides = to_dims(conv.window.strides);
@@ -204,7 +209,7 @@ void add_convolution(StepBuilder& b, int node_index, const Node& node, const Con
 }
 
 /// A matrix operand of the output's rank: leading axes of extent 1 added, the last two swapped where asked.
-memory::desc matrix(const Shape& shape, std::size_t rank, bool transpose) {
+memory::desc matrix(const Shape& shape, std::size_t rank, bool transpose, ElementType storage) {
   Shape dims(rank - shape.size(), 1);
   dims.insert(dims.end(), shape.begin(), shape.end());
   Shape strides = dense_strides(dims);
@@ -212,30 +217,57 @@ memory::desc matrix(const Shape& shape, std::size_t rank, bool transpose) {
     std::swap(dims[rank - 1], dims[rank - 2]);
     std::swap(strides[rank - 1], strides[rank - 2]);
   }
-  return {to_dims(dims), memory::data_type::f32, to_dims(strides)};
+  return {to_dims(dims), type_of(storage), to_dims(strides)};
 }
 
-void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixProduct& product) {
-  const Graph& g = b.schedule.graph;
-  const Shape& out = g.value(node.output).shape;
-  const auto a = matrix(g.value(node.inputs[0]).shape, out.size(), product.transpose_a);
-  const auto weights = matrix(g.value(node.inputs[1]).shape, out.size(), product.transpose_b);
-  const memory::desc y(to_dims(out), memory::data_type::f32, to_dims(dense_strides(out)));
-  memory::desc bias;
-  if (product.bias) {
-    Shape dims(out.size(), 1);
-    dims.back() = out.back();
-    bias = memory::desc(to_dims(dims), memory::data_type::f32, to_dims(dense_strides(dims)));
-  }
+dnnl::matmul::primitive_desc describe_product(const memory::desc& a, const memory::desc& weights,
+                                              const memory::desc& bias, const memory::desc& y) {
   const auto attr = attributes({}, false);
 #if DNNL_VERSION_MAJOR >= 3
-  const dnnl::matmul::primitive_desc pd(cpu_engine(), a, weights, bias, y, attr);
+  return {cpu_engine(), a, weights, bias, y, attr};
 #else
-  const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(a, weights, bias, y), attr, cpu_engine());
+  return {dnnl::matmul::desc(a, weights, bias, y), attr, cpu_engine()};
 #endif
-  std::vector<Argument> arguments{{DNNL_ARG_SRC, a, b.slot(node.inputs[0])},
-                                  {DNNL_ARG_WEIGHTS, weights, b.slot(node.inputs[1])},
-                                  {DNNL_ARG_DST, y, b.slot(node.output)}};
+}
+
+/// The factors, each as it lies and, where it is a constant, in the type of the product and the order that oneDNN
+/// likes best.
+void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixProduct& product) {
+  const Graph& g = b.schedule.graph;
+  const std::size_t rank = g.value(node.output).shape.size();
+  const auto storage = [&](ValueId id) { return b.schedule.placement(id).storage; };
+  std::array<bool, 2> fixed{};
+  ElementType narrow = ElementType::f32;
+  for (std::size_t i = 0; i < 2; ++i) {
+    fixed[i] = g.value(node.inputs[i]).constant.has_value();
+    if (!fixed[i]) narrow = storage(node.inputs[i]);
+  }
+  const std::array<bool, 2> transpose{product.transpose_a, product.transpose_b};
+  std::array<memory::desc, 2> given, wanted;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Shape& shape = g.value(node.inputs[i]).shape;
+    given[i] = matrix(shape, rank, transpose[i], fixed[i] ? ElementType::f32 : narrow);
+    wanted[i] = matrix(shape, rank, transpose[i], narrow);
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  if (fixed[1]) wanted[1] = memory::desc(given[1].get_dims(), type_of(narrow), Tag::any);
+#else
+  if (fixed[1]) wanted[1] = memory::desc(given[1].dims(), type_of(narrow), Tag::any);
+#endif
+  memory::desc bias;
+  if (product.bias) {
+    Shape dims(rank, 1);
+    dims.back() = g.value(node.output).shape.back();
+    bias = memory::desc(to_dims(dims), memory::data_type::f32, to_dims(dense_strides(dims)));
+  }
+  const memory::desc y = matrix(g.value(node.output).shape, rank, false, storage(node.output));
+  const auto pd = describe_product(wanted[0], wanted[1], bias, y);
+  wanted[1] = pd.weights_desc();
+  std::vector<Argument> arguments{{DNNL_ARG_DST, y, b.slot(node.output)}};
+  for (std::size_t i = 0; i < 2; ++i)
+    arguments.push_back(
+        {i == 0 ? DNNL_ARG_SRC : DNNL_ARG_WEIGHTS, wanted[i],
+         fixed[i] ? prepare(b, *g.value(node.inputs[i]).constant, given[i], wanted[i]) : b.slot(node.inputs[i])});
   if (product.bias) arguments.push_back({DNNL_ARG_BIAS, bias, b.slot(node.inputs[2])});
   add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
   b.steps.push_back(std::make_unique<OneDnnStep>(dnnl::matmul(pd), std::move(arguments)));
@@ -264,6 +296,12 @@ bool add_onednn_steps(StepBuilder& b, int node_index) {
                     "report this with the model");
   }
   return false;
+}
+
+bool onednn_has_bfloat16() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & needed) == needed;
 }
 
 std::string onednn_version() {

@@ -6,9 +6,12 @@
 
 namespace isocenter::infer {
 
-/// Adds the steps of a convolution or matrix product in float32. False when oneDNN has no implementation for it; the
-/// reference then runs it.
+/// Adds the steps of a convolution or matrix product, in bfloat16 where its data are kept so. False when oneDNN has no
+/// implementation for it; a kernel of ours or the reference then runs it.
 bool add_onednn_steps(StepBuilder& builder, int node_index);
+
+/// The processor multiplies bfloat16 (AVX512_BF16, AMX): without that it would be slower than float32.
+bool onednn_has_bfloat16();
 
 /// "oneDNN 2.6.3 (OpenMP)".
 std::string onednn_version();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 namespace isocenter::infer {
 namespace {
@@ -23,33 +24,99 @@ bool is_any(const Node& node) {
   return (std::holds_alternative<Operations>(node.operation) || ...);
 }
 
+/// Which values are kept as bfloat16.
+class StoragePass {
+ public:
+  explicit StoragePass(const Graph& graph) : graph_(graph), narrow_(graph.values.size()) {}
+
+  std::vector<bool> run() {
+    std::vector<bool> possible(narrow_.size());
+    for (const Node& node : graph_.nodes) possible[at(node.output)] = is_alias(node) || gives_narrow(node);
+    for (const Node& node : graph_.nodes)
+      for (std::size_t i = 0; i < node.inputs.size(); ++i)
+        if (!is_alias(node) && !takes_narrow(node, i)) possible[at(node.inputs[i])] = false;
+    for (const auto* ends : {&graph_.inputs, &graph_.outputs})
+      for (const ValueId id : *ends) possible[at(id)] = false;
+    // From the end: a value gains from it when a convolution or product reads it, or a node that keeps its own so.
+    for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
+      const Node& node = graph_.nodes[i];
+      const bool gains = multiplies(node) || narrow_[at(node.output)];
+      for (const ValueId id : node.inputs)
+        if (gains && possible[at(id)] && graph_.value(id).type == ElementType::f32 && !graph_.value(id).constant)
+          narrow_[at(id)] = true;
+    }
+    while (agree()) continue;
+    return narrow_;
+  }
+
+ private:
+  static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
+  static bool is_alias(const Node& node) { return is_any<Alias>(node); }
+  bool multiplies(const Node& node) const {
+    return is_any<Convolution, MatrixProduct>(node) && has_kernel(graph_, node);
+  }
+  bool gives_narrow(const Node& node) const {
+    return is_any<Convolution, MatrixProduct, Pool, Normalisation, Map, Copy, Concat, Resample>(node) &&
+           has_kernel(graph_, node);
+  }
+  bool takes_narrow(const Node& node, std::size_t i) const {
+    if (!has_kernel(graph_, node)) return false;
+    if (is_any<Normalisation>(node)) return i == 0;
+    if (is_any<MatrixProduct>(node)) return i < 2;
+    if (const auto* conv = std::get_if<Convolution>(&node.operation))
+      return i == 0 || (conv->residual && i + 1 == node.inputs.size());
+    return is_any<Pool, Map, Copy, Concat, Resample, Reduction>(node);
+  }
+  /// Nodes whose two sides have one form; true when something had to be widened.
+  bool agree() {
+    bool changed = false;
+    for (const Node& node : graph_.nodes)
+      if (is_any<Alias, Pool, Resample>(node) && narrow_[at(node.inputs[0])] != narrow_[at(node.output)]) {
+        narrow_[at(node.inputs[0])] = narrow_[at(node.output)] = false;
+        changed = true;
+      }
+    return changed;
+  }
+
+  const Graph& graph_;
+  std::vector<bool> narrow_;
+};
+
 class LayoutPass {
  public:
-  explicit LayoutPass(Graph graph) : from_(std::move(graph)) {
+  LayoutPass(Graph graph, bool narrow) : from_(std::move(graph)), narrow_(narrow) {
     schedule_.graph = from_;
     schedule_.graph.nodes.clear();
     layouts_.assign(from_.values.size(), Layout::plain);
+    for (const Value& v : from_.values) storage_.push_back(v.type);
+    if (!narrow) return;
+    const std::vector<bool> chosen = StoragePass(from_).run();
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+      if (chosen[i]) storage_[i] = ElementType::bf16;
   }
 
   Schedule run() {
     for (const auto& node : from_.nodes) place(node);
-    for (auto& id : schedule_.graph.outputs) id = in_layout(id, Layout::plain, nullptr);
+    for (auto& id : schedule_.graph.outputs) id = in_form(id, Layout::plain, schedule_.graph.value(id).type, nullptr);
     for (std::size_t i = 0; i < schedule_.graph.values.size(); ++i)
-      schedule_.placements.push_back({layouts_[i], strides_of(schedule_.graph.values[i].shape, layouts_[i]), -1});
+      schedule_.placements.push_back(
+          {layouts_[i], strides_of(schedule_.graph.values[i].shape, layouts_[i]), -1, 0, storage_[i]});
     return std::move(schedule_);
   }
 
  private:
   Layout layout(ValueId id) const { return layouts_[static_cast<std::size_t>(id)]; }
+  ElementType storage(ValueId id) const { return storage_[static_cast<std::size_t>(id)]; }
 
   /// The value itself when it lies that way, else a reordered copy, made once.
-  ValueId in_layout(ValueId id, Layout wanted, const Node* reader) {
+  ValueId in_form(ValueId id, Layout wanted, ElementType stored, const Node* reader) {
     const Value value = schedule_.graph.value(id);
-    if (layout(id) == wanted || layouts_agree(value.shape)) return id;
-    const auto key = std::pair{id, wanted};
+    if ((layout(id) == wanted || layouts_agree(value.shape)) && storage(id) == stored) return id;
+    const auto key = std::tuple{id, wanted, stored};
     if (const auto it = reordered_.find(key); it != reordered_.end()) return it->second;
     const ValueId copy = schedule_.graph.add_value({value.name, value.type, value.shape, std::nullopt});
     layouts_.push_back(wanted);
+    storage_.push_back(stored);
     Copy same;
     same.axes.resize(value.shape.size());
     std::iota(same.axes.begin(), same.axes.end(), 0);
@@ -81,16 +148,21 @@ class LayoutPass {
       const bool parameter =
           is_any<Convolution, Normalisation>(node) && i > 0 &&
           !(is_any<Convolution>(node) && std::get<Convolution>(node.operation).residual && i + 1 == node.inputs.size());
-      node.inputs[i] = in_layout(node.inputs[i], parameter ? Layout::plain : wanted, &node);
+      const bool factor = i == 0 || (i == 1 && is_any<MatrixProduct>(node));
+      const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct>(node) && has_kernel(from_, node);
+      node.inputs[i] = in_form(node.inputs[i], parameter ? Layout::plain : wanted,
+                               multiplied ? ElementType::bf16 : storage(node.inputs[i]), &node);
     }
     layouts_[static_cast<std::size_t>(node.output)] = wanted;
     schedule_.graph.nodes.push_back(std::move(node));
   }
 
   Graph from_;
+  bool narrow_;
   Schedule schedule_;
   std::vector<Layout> layouts_;
-  std::map<std::pair<ValueId, Layout>, ValueId> reordered_;
+  std::vector<ElementType> storage_;
+  std::map<std::tuple<ValueId, Layout, ElementType>, ValueId> reordered_;
 };
 
 class BufferPass {
@@ -119,7 +191,7 @@ class BufferPass {
  private:
   void give_buffer(ValueId id, int step) {
     const Value& v = s_.graph.value(id);
-    const std::int64_t bytes = std::max<std::int64_t>(1, element_count(v.shape)) * bytes_of(v.type);
+    const std::int64_t bytes = std::max<std::int64_t>(1, element_count(v.shape)) * bytes_of(s_.placement(id).storage);
     s_.placements[static_cast<std::size_t>(id)].buffer = static_cast<int>(s_.buffers.size());
     s_.buffers.push_back({bytes, step, std::max(step, last_use_[static_cast<std::size_t>(id)]), -1});
   }
@@ -137,7 +209,7 @@ class BufferPass {
       const int buffer = s_.placement(id).buffer;
       return buffer >= 0 && s_.buffers[static_cast<std::size_t>(buffer)].last_step == step &&
              s_.graph.value(id).shape == s_.graph.value(node.output).shape &&
-             s_.graph.value(id).type == s_.graph.value(node.output).type &&
+             s_.placement(id).storage == s_.placement(node.output).storage &&
              s_.placement(id).strides == s_.placement(node.output).strides;
     };
     if (std::holds_alternative<Alias>(node.operation))
@@ -183,6 +255,12 @@ Shape strides_of(const Shape& shape, Layout layout) {
   return strides;
 }
 
+bool is_plain_form(const Schedule& schedule, ValueId id, Layout layout) {
+  const Placement& p = schedule.placement(id);
+  const Value& v = schedule.graph.value(id);
+  return p.storage == v.type && p.strides == strides_of(v.shape, layout);
+}
+
 /// Positions that cannot lie outside, on float32.
 static bool has_loop_kernel(const Graph& graph, const Node& node, const Loops& loops) {
   const auto all_float = [&](std::size_t inputs) {
@@ -220,8 +298,8 @@ bool has_kernel(const Graph& graph, const Node& node) {
   return std::holds_alternative<Alias>(node.operation);
 }
 
-Schedule make_schedule(Graph graph) {
-  Schedule schedule = LayoutPass(std::move(graph)).run();
+Schedule make_schedule(Graph graph, bool narrow) {
+  Schedule schedule = LayoutPass(std::move(graph), narrow).run();
   BufferPass(schedule).run();
   return schedule;
 }

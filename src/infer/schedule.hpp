@@ -10,8 +10,10 @@ enum class Layout : std::uint8_t { plain, channels_last };
 
 struct Placement {
   Layout layout = Layout::plain;
-  Shape strides;    ///< in elements, by the value's axes
-  int buffer = -1;  ///< -1: a constant, or a value that nobody makes any more
+  Shape strides;                           ///< in elements, by the value's axes
+  int buffer = -1;                         ///< -1: a constant, or a value that nobody makes any more
+  std::int64_t offset = 0;                 ///< elements from the buffer's start: not 0 for a part of a concatenation
+  ElementType storage = ElementType::f32;  ///< the value's type, or bfloat16 for a float32 one that is kept so
 };
 
 struct Buffer {
@@ -35,9 +37,13 @@ struct Schedule {
 bool has_kernel(const Graph& graph, const Node& node);
 
 Shape strides_of(const Shape& shape, Layout layout);
+/// The value lies in this layout, as its own type and on its own: what a kernel reads that knows nothing else.
+bool is_plain_form(const Schedule& schedule, ValueId id, Layout layout);
 
-/// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place.
-Schedule make_schedule(Graph graph);
+/// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place. `narrow`: inputs of
+/// convolutions and matrix products, and what leads there through kernels, are kept as bfloat16; the graph's inputs and
+/// outputs never are.
+Schedule make_schedule(Graph graph, bool narrow = false);
 
 /// Scratch for one step, released after it. Gives the buffer's index.
 int add_scratch(Schedule& schedule, int step, std::int64_t bytes);

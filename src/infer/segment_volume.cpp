@@ -51,7 +51,8 @@ void SegmentVolumeOperator::plan(PlanContext& plan) {
   if (params.largest_component && (!plan.on_cpu() || shape_.frame_voxels() > INT32_MAX))
     throw Failure(ErrorCode::unsupported, "largest_component = true is there for the CPU and for up to 2^31 voxels",
                   "set 'device: cpu' for this node, or leave it out");
-  network_.plan(plan, shape_, {params.model, params.window, static_cast<double>(params.overlap), params.intensity});
+  network_.plan(plan, shape_,
+                {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision});
   if (network_.channels() > 255)
     throw Failure(ErrorCode::unsupported,
                   params.model + ": the network has " + std::to_string(network_.channels()) +

@@ -72,24 +72,28 @@ struct StepBuilder {
   Slot slot(ValueId id) {
     // A constant that is an output has a buffer too, which is written at the end: steps read the constant itself.
     if (const Value& value = schedule.graph.value(id); value.constant) return constants.add_value(id, *value.constant);
-    return {schedule.placement(id).buffer, 0};
+    const Placement& p = schedule.placement(id);
+    return {p.buffer, p.offset * bytes_of(p.storage)};
   }
 };
 
 /// Adds the steps of a node that kernels of ours run, on the CPU or on a device; convolutions and matrix products by
-/// their definition, for where a library has none. False: only the reference runs it.
+/// their definition in float32, for where a library has none. False: only the reference runs it.
 bool add_kernel_steps(StepBuilder& builder, int node_index);
 
 /// Adds one elementwise step between values that are there.
 void add_map_step(StepBuilder& builder, const Map& map, std::vector<ValueId> inputs, ValueId output);
 
-/// A value like another, in scratch memory for one step.
+/// A value like another, of its own type, in scratch memory for one step.
 ValueId add_scratch_value(StepBuilder& builder, int step, ValueId like, Layout layout);
+
+/// The value itself where it lies like that, as its own type and on its own; else a copy of it for one step.
+ValueId in_plain_form(StepBuilder& builder, int step, ValueId id, Layout layout);
 
 /// A constant that was not in the graph.
 ValueId add_constant_value(StepBuilder& builder, Array array);
 
-/// Adds a step that copies one value to another of the same shape, whatever their layouts.
+/// Adds a step that copies one value to another of the same shape, whatever their layouts and storage.
 void add_copy_step(StepBuilder& builder, ValueId from, ValueId to);
 
 }  // namespace isocenter::infer

@@ -71,7 +71,7 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   on_cpu_ = plan.on_cpu();
   plan_orientation(plan, shape);
   plan_grid(options);
-  plan_executor(plan);
+  plan_executor(plan, options.precision);
   plan_tables(plan, options.overlap);
   plan_scratch();
   state_facts(plan, hash);
@@ -166,7 +166,7 @@ void VolumeNetwork::choose_window(const VolumeNetworkOptions& options) {
                   "set its third number to 1");
 }
 
-void VolumeNetwork::plan_executor(PlanContext& plan) {
+void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision) {
   LowerOptions lowering;
   Shape shape{1, 1};
   if (!flat_) shape.push_back(window_[2]);
@@ -176,10 +176,10 @@ void VolumeNetwork::plan_executor(PlanContext& plan) {
   const kernels::Launcher launcher = kernels::launcher_of(plan);
   if (on_cpu_) {
     launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-    executor_ = plan_cpu(std::move(graph), {.threads = plan.launcher().concurrency});
+    executor_ = plan_cpu(std::move(graph), {.precision = precision, .threads = plan.launcher().concurrency});
     plan.declare_host_memory(static_cast<std::uint64_t>(executor_->summary().constant_bytes));
   } else {
-    executor_ = plan_on_cuda(std::move(graph), launcher, plan);
+    executor_ = plan_on_cuda(std::move(graph), precision, launcher, plan);
   }
   const Port& out = executor_->outputs()[0];
   Shape expected = shape;
@@ -251,6 +251,7 @@ void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) cons
   plan.fact("model", model_.source);
   plan.fact("model_sha256", hash);
   plan.fact("engine", s.engine);
+  plan.fact("precision", s.precision);
   plan.fact("window", text(window_));
   plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
   plan.fact("network_grid", text(network_));

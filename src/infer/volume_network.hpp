@@ -20,6 +20,7 @@ struct VolumeNetworkOptions {
   std::vector<double> window;  ///< x, y, z; empty: the model's
   double overlap = 0.25;
   std::string intensity;  ///< empty: the model's
+  NetworkPrecision precision = NetworkPrecision::float32;
 };
 
 class VolumeNetwork {
@@ -46,7 +47,7 @@ class VolumeNetwork {
   void plan_orientation(PlanContext& plan, const isocenter::detail::GridShape& shape);
   void plan_grid(const VolumeNetworkOptions& options);
   void choose_window(const VolumeNetworkOptions& options);
-  void plan_executor(PlanContext& plan);
+  void plan_executor(PlanContext& plan, NetworkPrecision precision);
   void plan_tables(PlanContext& plan, double overlap);
   void plan_scratch();
   void state_facts(PlanContext& plan, const std::string& hash) const;

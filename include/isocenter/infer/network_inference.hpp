@@ -1,4 +1,5 @@
 #pragma once
+#include <isocenter/infer/network_precision.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::inline v1 {
@@ -26,6 +27,7 @@ struct NetworkInference {
     std::vector<double> window;
     float overlap = 0.25F;
     std::string intensity;
+    NetworkPrecision precision = NetworkPrecision::float32;
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::model, "model", "The ONNX file.", required | path),
@@ -34,6 +36,8 @@ struct NetworkInference {
           param(&Params::overlap, "overlap", Unit::none, 0, 0.9, "Part of a window that its neighbour covers too."),
           param(&Params::intensity, "intensity",
                 "none, z_score, or clip LOW HIGH scale FROM TO; empty: what the model states, else none."),
+          choice(&Params::precision, "precision", network_precisions,
+                 "What the network computes in; the CPU has float32 and bfloat16."),
       };
     }
   };

@@ -1,4 +1,5 @@
 #pragma once
+#include <isocenter/infer/network_precision.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::inline v1 {
@@ -37,6 +38,7 @@ struct SegmentVolume {
     std::string intensity;
     float threshold = 0.5F;
     bool largest_component = false;
+    NetworkPrecision precision = NetworkPrecision::float32;
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::model, "model", "The ONNX file.", required | path),
@@ -49,6 +51,8 @@ struct SegmentVolume {
                 "For a network with one class: its score's limit."),
           param(&Params::largest_component, "largest_component",
                 "Keep only the largest connected part of each label (6 neighbours); on the CPU only."),
+          choice(&Params::precision, "precision", network_precisions,
+                 "What the network computes in; the CPU has float32 and bfloat16."),
       };
     }
   };

@@ -52,7 +52,13 @@ class CudnnStep final : public Step {
 
 class CudaExecutor final : public Executor {
  public:
-  explicit CudaExecutor(CudaEngineRequest& request) : device_index_(request.device_index), launcher_(request.launcher) {
+  explicit CudaExecutor(CudaEngineRequest& request)
+      : device_index_(request.device_index), tf32_(request.precision == Precision::tf32), launcher_(request.launcher) {
+    if (request.precision == Precision::bfloat16)
+      throw Failure(
+          ErrorCode::unsupported,
+          request.graph.source + ": precision = bfloat16 is the CPU's, and on CUDA networks run in float32 or tf32",
+          "set precision to float32 or tf32, or device to \"cpu\"");
     cudaSetDevice(device_index_);
     cudnn_ = CudnnDevice::present();
     optimise(request.graph);
@@ -115,6 +121,7 @@ class CudaExecutor final : public Executor {
   /// As much of the node as cuDNN plans in one graph; what is left over follows as elementwise kernels.
   bool add_cudnn_steps(StepBuilder& b, int index, const Node& node, const Convolution& conv) {
     CudnnProblem problem = cudnn_problem(schedule_.graph, node);
+    problem.tf32 = tf32_;
     std::string why_not;
     auto planned = plan_as_fused_as_possible(cudnn_, problem, why_not);
     if (planned == nullptr) return false;
@@ -161,10 +168,12 @@ class CudaExecutor final : public Executor {
     for (const auto& b : schedule_.buffers) summary_.sum_of_values_bytes += b.bytes;
     summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
     summary_.reorders = schedule_.reorders;
-    summary_.engine = cudnn_version() + ", float32";
+    summary_.engine = cudnn_version();
+    summary_.precision = tf32_ ? "float32, factors of convolutions as TF32" : "float32";
   }
 
   int device_index_;
+  bool tf32_;
   isocenter::detail::Launcher launcher_;
   std::shared_ptr<CudnnDevice> cudnn_;
   Schedule schedule_;

@@ -126,11 +126,13 @@ bool describe(fe::graph::Graph& graph, const CudnnProblem& problem, std::string&
   return true;
 }
 
-/// What would make results less exact than float32, or differ from run to run.
-std::vector<fe::NumericalNote_t> excluded() {
+/// What would make results less exact than asked for, or differ from run to run. Tensor cores multiply float32 as TF32.
+std::vector<fe::NumericalNote_t> excluded(bool tf32) {
   using N = fe::NumericalNote_t;
-  return {N::NONDETERMINISTIC, N::REDUCED_PRECISION_REDUCTION, N::TENSOR_CORE,       N::DOWN_CONVERT_INPUTS, N::FFT,
-          N::WINOGRAD,         N::WINOGRAD_TILE_4x4,           N::WINOGRAD_TILE_6x6, N::WINOGRAD_TILE_13x13};
+  std::vector<N> notes{N::NONDETERMINISTIC,  N::REDUCED_PRECISION_REDUCTION, N::FFT, N::WINOGRAD, N::WINOGRAD_TILE_4x4,
+                       N::WINOGRAD_TILE_6x6, N::WINOGRAD_TILE_13x13};
+  if (!tf32) notes.insert(notes.end(), {N::TENSOR_CORE, N::DOWN_CONVERT_INPUTS});
+  return notes;
 }
 
 class Planned final : public CudnnConvolution {
@@ -207,7 +209,7 @@ std::unique_ptr<CudnnConvolution> plan_cudnn(const std::shared_ptr<CudnnDevice>&
   if (failed(d.handle != nullptr ? graph->build_operation_graph(d.handle) : graph->build_operation_graph()))
     return nullptr;
   if (failed(graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}))) return nullptr;
-  graph->deselect_numeric_notes(excluded());
+  graph->deselect_numeric_notes(excluded(problem.tf32));
   if (failed(graph->check_support())) return nullptr;
   if (failed(graph->build_plans())) return nullptr;
   return std::make_unique<Planned>(device, std::move(graph), problem.convolution.bias, problem.convolution.residual);

@@ -26,6 +26,7 @@ class CudnnDevice {
 struct CudnnProblem {
   Shape x, w, y;  ///< in ONNX's axis order; two or three spatial axes
   Convolution convolution;
+  bool tf32 = false;  ///< products may round their factors to TF32
 };
 
 class CudnnConvolution {
@@ -38,8 +39,8 @@ class CudnnConvolution {
                    void* workspace) = 0;
 };
 
-/// Plans a problem as one graph, its products in float32 (no TF32, no Winograd) and with the same bits at every run;
-/// null, with the reason, when cuDNN has no plan for it.
+/// Plans a problem as one graph, its products in float32 (no Winograd; TF32 where the problem says so) and with the
+/// same bits at every run; null, with the reason, when cuDNN has no plan for it.
 std::unique_ptr<CudnnConvolution> plan_cudnn(const std::shared_ptr<CudnnDevice>& device, const CudnnProblem& problem,
                                              std::string& why_not);
 

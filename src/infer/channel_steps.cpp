@@ -1,0 +1,268 @@
+#include "infer/channel_steps.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "infer/channel_affine.hpp"
+#include "infer/direct_convolution.hpp"
+#include "infer/kernel_step.hpp"
+#include "infer/matrix_product.hpp"
+#include "infer/moments.hpp"
+#include "infer/pool.hpp"
+#include "infer/resample.hpp"
+
+namespace isocenter::infer {
+namespace {
+
+namespace kernels = isocenter::detail;
+
+/// Spatial extents as (d, h, w), missing ones 1 in front.
+template <class T>
+void spread(const T& values, std::size_t skip, int (&to)[3], int otherwise) {
+  const std::size_t count = values.size() - skip;
+  for (std::size_t k = 0; k < 3; ++k)
+    to[k] = k + count < 3 ? otherwise : static_cast<int>(values[skip + k + count - 3]);
+}
+
+void add_pool(StepBuilder& b, const Node& node, const Pool& pool) {
+  const Shape &in = b.schedule.graph.value(node.inputs[0]).shape, &out = b.schedule.graph.value(node.output).shape;
+  with_storage(b.schedule.placement(node.output).storage, [&](auto type) {
+    using T = decltype(type);
+    kernels::PoolKernelOf<T> k{};
+    k.channels = static_cast<int>(out[1]);
+    spread(in, 2, k.in_extent, 1);
+    spread(out, 2, k.out_extent, 1);
+    spread(pool.window.kernel, 0, k.kernel, 1);
+    spread(pool.window.strides, 0, k.stride, 1);
+    spread(pool.window.dilations, 0, k.dilation, 1);
+    spread(pool.window.pads_begin, 0, k.pad_begin, 0);
+    spread(pool.window.pads_end, 0, k.pad_end, 0);
+    k.average = pool.kind == Pool::Kind::average ? 1 : 0;
+    k.count_pads = pool.count_pads ? 1 : 0;
+    add_step(b, k, {out[1], k.out_extent[2], out[0] * k.out_extent[0] * k.out_extent[1]},
+             [in = b.slot(node.inputs[0]), out = b.slot(node.output)](auto& kernel, const Addresses& a) {
+               kernel.in = a.at<T>(in);
+               kernel.out = a.at<T>(out);
+             });
+  });
+}
+
+void add_resample(StepBuilder& b, const Node& node, const Resample& resample) {
+  const Shape &in = b.schedule.graph.value(node.inputs[0]).shape, &out = b.schedule.graph.value(node.output).shape;
+  with_storage(b.schedule.placement(node.output).storage, [&](auto type) {
+    using T = decltype(type);
+    kernels::ResampleKernelOf<T> k{};
+    k.channels = static_cast<int>(out[1]);
+    spread(in, 2, k.in_extent, 1);
+    spread(out, 2, k.out_extent, 1);
+    std::array<Slot, 3> indices{}, weights{};
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::size_t spatial = out.size() - 2;
+      AxisTaps taps;
+      if (i + spatial >= 3) taps = resample.axes[2 + i + spatial - 3];
+      if (taps.taps == 0) {  // an axis that stays: one tap of weight 1
+        taps.taps = 1;
+        for (int p = 0; p < k.out_extent[i]; ++p) taps.indices.push_back(p);
+        taps.weights.assign(taps.indices.size(), 1.0F);
+      }
+      k.taps[i] = taps.taps;
+      indices[i] = b.constants.add(taps.indices);
+      weights[i] = b.constants.add(taps.weights);
+    }
+    add_step(b, k, {out[1], k.out_extent[2], out[0] * k.out_extent[0] * k.out_extent[1]},
+             [=, in = b.slot(node.inputs[0]), out = b.slot(node.output)](auto& kernel, const Addresses& a) {
+               kernel.in = a.at<T>(in);
+               kernel.out = a.at<T>(out);
+               for (std::size_t i = 0; i < 3; ++i) {
+                 kernel.indices[i] = a.at<std::int32_t>(indices[i]);
+                 kernel.weights[i] = a.at(weights[i]);
+               }
+             });
+  });
+}
+
+/// then(scale * in + shift) by channel, channels-last; factors_z: from one item's factors to the next one's.
+void add_channel_affine(StepBuilder& b, ValueId from, ValueId to, Slot scale, Slot shift, std::int64_t factors_z,
+                        const Activation& then) {
+  constexpr std::int64_t block_elements = 4096;  // what a thread has in its first-level cache
+  const Shape& shape = b.schedule.graph.value(to).shape;
+  std::int64_t pixels = 1;
+  for (std::size_t k = 2; k < shape.size(); ++k) pixels *= shape[k];
+  const Placement &in = b.schedule.placement(from), &out = b.schedule.placement(to);
+  with_storage(in.storage, [&](auto in_type) {
+    with_storage(out.storage, [&](auto out_type) {
+      using In = decltype(in_type);
+      using Out = decltype(out_type);
+      kernels::ChannelAffineKernelOf<In, Out> k{};
+      k.in_y = in.strides.back();
+      k.out_y = out.strides.back();
+      k.in_z = in.strides[0];
+      k.out_z = out.strides[0];
+      k.factors_z = factors_z;
+      k.pixels = pixels;
+      k.block = static_cast<int>(std::max<std::int64_t>(1, block_elements / shape[1]));
+      k.then = then.function;
+      k.alpha = then.alpha;
+      k.beta = then.beta;
+      add_step(b, k, {shape[1], (pixels + k.block - 1) / k.block, shape[0]},
+               [=, x = b.slot(from), y = b.slot(to)](auto& kernel, const Addresses& a) {
+                 kernel.in = a.at<In>(x);
+                 kernel.out = a.at<Out>(y);
+                 kernel.scale = a.at(scale);
+                 kernel.shift = a.at(shift);
+               });
+    });
+  });
+}
+
+/// Moments by block, merged to a factor and a shift for each channel, then applied as an affine map.
+void add_normalisation(StepBuilder& b, int node_index, const Node& node, const Normalisation& norm) {
+  const Shape& shape = b.schedule.graph.value(node.output).shape;
+  const std::int64_t batch = shape[0], channels = shape[1];
+  std::int64_t pixels = 1;
+  for (std::size_t k = 2; k < shape.size(); ++k) pixels *= shape[k];
+  const std::int64_t blocks = (pixels + kernels::moments_block - 1) / kernels::moments_block;
+  const std::int64_t partial = batch * blocks * channels, factors = batch * channels;
+  const auto bytes = [](std::int64_t count) { return count * static_cast<std::int64_t>(sizeof(float)); };
+  const Slot mean{add_scratch(b.schedule, node_index, bytes(2 * partial + 2 * factors)), 0};
+  const Slot squares{mean.buffer, bytes(partial)}, scale{mean.buffer, bytes(2 * partial)},
+      shift{mean.buffer, bytes(2 * partial + factors)};
+  const Slot in = b.slot(node.inputs[0]), gamma = b.slot(node.inputs[1]), beta = b.slot(node.inputs[2]);
+
+  with_storage(b.schedule.placement(node.inputs[0]).storage, [&](auto type) {
+    using T = decltype(type);
+    kernels::PartialMomentsKernelOf<T> first{};
+    first.pixels = pixels;
+    first.channels = static_cast<int>(channels);
+    first.blocks = static_cast<int>(blocks);
+    add_step(b, first, {channels, blocks, batch}, [=](auto& k, const Addresses& a) {
+      k.in = a.at<T>(in);
+      k.mean = a.at(mean);
+      k.squares = a.at(squares);
+    });
+  });
+  kernels::MergeMomentsKernel second{};
+  second.pixels = pixels;
+  second.channels = static_cast<int>(channels);
+  second.blocks = static_cast<int>(blocks);
+  second.channels_per_group = static_cast<int>(channels / norm.groups);
+  second.epsilon = norm.epsilon;
+  add_step(b, second, {channels, 1, batch}, [=](kernels::MergeMomentsKernel& k, const Addresses& a) {
+    k.mean = a.at(mean);
+    k.squares = a.at(squares);
+    k.scale = a.at(gamma);
+    k.shift = a.at(beta);
+    k.a = a.at(scale);
+    k.b = a.at(shift);
+  });
+  add_channel_affine(b, node.inputs[0], node.output, scale, shift, channels, norm.then);
+}
+
+/// The weights as the direct kernel reads them: [tap][input channel of the group][output channel].
+std::vector<float> direct_weights(const Convolution& conv, const Array& w, std::int64_t ins, std::int64_t outs) {
+  const std::int64_t in_g = ins / conv.groups, out_g = outs / conv.groups;
+  std::int64_t taps = 1;
+  for (std::size_t k = 2; k < w.shape().size(); ++k) taps *= w.shape()[k];
+  std::vector<float> packed(static_cast<std::size_t>(w.count()));
+  for (std::int64_t o = 0; o < outs; ++o)
+    for (std::int64_t i = 0; i < in_g; ++i)
+      for (std::int64_t t = 0; t < taps; ++t) {
+        const std::int64_t row = conv.transposed ? (o / out_g * in_g + i) * out_g + o % out_g : o * in_g + i;
+        packed[static_cast<std::size_t>((t * in_g + i) * outs + o)] = w.as<float>()[row * taps + t];
+      }
+  return packed;
+}
+
+void add_direct_convolution(StepBuilder& b, const Node& node, const Convolution& conv) {
+  const Graph& g = b.schedule.graph;
+  const Shape &in = g.value(node.inputs[0]).shape, &out = g.value(node.output).shape;
+  kernels::DirectConvolutionKernel k{};
+  k.channels_in = static_cast<int>(in[1]);
+  k.channels_out = static_cast<int>(out[1]);
+  k.groups = static_cast<int>(conv.groups);
+  spread(in, 2, k.in_extent, 1);
+  spread(out, 2, k.out_extent, 1);
+  spread(conv.window.kernel, 0, k.kernel, 1);
+  spread(conv.window.strides, 0, k.stride, 1);
+  spread(conv.window.dilations, 0, k.dilation, 1);
+  spread(conv.window.pads_begin, 0, k.pad_begin, 0);
+  k.transposed = conv.transposed ? 1 : 0;
+  k.then = conv.then.function;
+  k.alpha = conv.then.alpha;
+  k.beta = conv.then.beta;
+  const Slot weights = b.constants.add(direct_weights(conv, *g.value(node.inputs[1]).constant, in[1], out[1]));
+  const Slot bias = conv.bias ? b.slot(node.inputs[2]) : Slot{},
+             residual = conv.residual ? b.slot(node.inputs.back()) : Slot{};
+  add_step(b, k, {out[1], k.out_extent[2], out[0] * k.out_extent[0] * k.out_extent[1]},
+           [=, has_bias = conv.bias, has_residual = conv.residual, x = b.slot(node.inputs[0]), y = b.slot(node.output)](
+               kernels::DirectConvolutionKernel& kernel, const Addresses& a) {
+             kernel.in = a.at(x);
+             kernel.weights = a.at(weights);
+             kernel.bias = has_bias ? a.at(bias) : nullptr;
+             kernel.residual = has_residual ? a.at(residual) : nullptr;
+             kernel.out = a.at(y);
+           });
+}
+
+void add_matrix_product(StepBuilder& b, const Node& node, const MatrixProduct& product) {
+  const Graph& g = b.schedule.graph;
+  const Shape& out = g.value(node.output).shape;
+  const std::size_t rank = out.size();
+  kernels::MatrixProductKernel k{};
+  k.rows = static_cast<int>(out[rank - 2]);
+  k.columns = static_cast<int>(out[rank - 1]);
+  const auto operand = [&](std::size_t i, bool transpose, std::int64_t(&z)[3], std::int64_t& row,
+                           std::int64_t& column) {
+    const Shape& s = g.value(node.inputs[i]).shape;
+    const Shape strides = dense_strides(s);
+    row = strides[s.size() - (transpose ? 1 : 2)];
+    column = strides[s.size() - (transpose ? 2 : 1)];
+    for (std::size_t axis = 0; axis + 2 < rank; ++axis) {  // the last batch axis is the fastest
+      const std::size_t slot = rank - 3 - axis, own = axis + s.size() - rank;
+      z[slot] = axis + s.size() >= rank && s[own] > 1 ? strides[own] : 0;
+      k.extent_z[slot] = static_cast<int>(out[axis]);
+    }
+    return s[s.size() - (transpose ? 2 : 1)];
+  };
+  std::fill(std::begin(k.extent_z), std::end(k.extent_z), 1);
+  std::int64_t column = 0;
+  k.depth = static_cast<int>(operand(0, product.transpose_a, k.a_z, k.a_row, k.a_depth));
+  operand(1, product.transpose_b, k.b_z, k.b_depth, column);
+  k.b_column = static_cast<int>(column);
+  const Slot bias = product.bias ? b.slot(node.inputs[2]) : Slot{};
+  add_step(b, k, {k.columns, k.rows, static_cast<std::int64_t>(k.extent_z[0]) * k.extent_z[1] * k.extent_z[2]},
+           [=, has_bias = product.bias, a_slot = b.slot(node.inputs[0]), b_slot = b.slot(node.inputs[1]),
+            y = b.slot(node.output)](kernels::MatrixProductKernel& kernel, const Addresses& addresses) {
+             kernel.a = addresses.at(a_slot);
+             kernel.b = addresses.at(b_slot);
+             kernel.bias = has_bias ? addresses.at(bias) : nullptr;
+             kernel.out = addresses.at(y);
+           });
+}
+
+/// Runs a kernel that knows float32 alone on a node whose values are kept as bfloat16.
+template <class Add>
+void add_in_float32(StepBuilder& b, int node_index, Node node, Add add) {
+  const auto narrow = [&](ValueId id) { return b.schedule.placement(id).storage == ElementType::bf16; };
+  for (auto& id : node.inputs)
+    if (narrow(id)) id = in_plain_form(b, node_index, id, b.schedule.placement(id).layout);
+  const ValueId out = node.output;
+  if (narrow(out)) node.output = add_scratch_value(b, node_index, out, b.schedule.placement(out).layout);
+  add(node);
+  if (node.output != out) add_copy_step(b, node.output, out);
+}
+
+}  // namespace
+
+void add_channel_steps(StepBuilder& b, int node_index, const Node& node) {
+  if (const auto* pool = std::get_if<Pool>(&node.operation)) return add_pool(b, node, *pool);
+  if (const auto* resample = std::get_if<Resample>(&node.operation)) return add_resample(b, node, *resample);
+  if (const auto* norm = std::get_if<Normalisation>(&node.operation))
+    return add_normalisation(b, node_index, node, *norm);
+  if (const auto* conv = std::get_if<Convolution>(&node.operation))
+    return add_in_float32(b, node_index, node, [&](const Node& n) { add_direct_convolution(b, n, *conv); });
+  if (const auto* product = std::get_if<MatrixProduct>(&node.operation))
+    add_in_float32(b, node_index, node, [&](const Node& n) { add_matrix_product(b, n, *product); });
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,194 @@
+// bfloat16 on the CPU: how far results move, that threads move none, and that what cannot be is refused.
+#include <gmock/gmock.h>
+
+#include <isocenter/infer/segment_volume.hpp>
+#include <isocenter/isocenter.hpp>
+#include <isocenter/phantom/phantom_volume.hpp>
+
+#include "device_test.hpp"
+#include "fixture.hpp"
+#include "infer/onednn_steps.hpp"
+#include "infer/schedule.hpp"
+#include "infer/storage.hpp"
+#include "tiny_model.hpp"
+
+namespace isocenter::infer::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const CpuOptions narrow{.precision = Precision::bfloat16};
+
+class Bfloat16 : public ::testing::TestWithParam<Fixture> {
+ protected:
+  void SetUp() override {
+    if (!onednn_has_bfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
+  }
+  std::vector<float> x = read_floats(std::string(GetParam().name) + ".input.f32");
+  std::vector<float> expected = read_floats(std::string(GetParam().name) + ".output.f32");
+};
+INSTANTIATE_TEST_SUITE_P(Fixtures, Bfloat16, ::testing::ValuesIn(fixtures),
+                         [](const auto& i) { return std::string(i.param.name); });
+
+/// A factor is rounded by at most 2^-9 of itself; the errors of independent factors grow with the root of the layers.
+TEST_P(Bfloat16, StaysWithinTwoPercentOfOnnxRuntimesFloat32) {
+  Runner runner(plan_cpu(load(GetParam()), narrow));
+  const double error = relative_error(runner.run(x), expected);
+  EXPECT_LT(error, 0.02);
+  EXPECT_GT(error, 1e-5) << "that is float32";
+  EXPECT_EQ(runner.executor().summary().precision, "bfloat16, summed in float32");
+}
+
+TEST_P(Bfloat16, RunsOnKernelsOfOursAloneToo) {
+  Runner runner(plan_cpu(load(GetParam()), {.precision = Precision::bfloat16, .library = false}));
+  EXPECT_LT(relative_error(runner.run(x), expected), 0.02);
+}
+
+TEST_P(Bfloat16, GivesTheSameBitsForEveryThreadCount) {
+  const auto once = Runner(plan_cpu(load(GetParam()), {.precision = Precision::bfloat16, .threads = 1})).run(x);
+  for (const int threads : {2, 3, 4})
+    EXPECT_EQ(Runner(plan_cpu(load(GetParam()), {.precision = Precision::bfloat16, .threads = threads})).run(x), once)
+        << threads << " threads";
+}
+
+TEST_P(Bfloat16, NeedsLessMemoryForWeightsAndArena) {
+  const auto wide = plan_cpu(load(GetParam()), {}), half = plan_cpu(load(GetParam()), narrow);
+  EXPECT_LT(half->summary().arena_bytes, wide->summary().arena_bytes * 3 / 4);  // inputs and outputs stay float32
+  EXPECT_LT(half->summary().constant_bytes, wide->summary().constant_bytes * 2 / 3);
+}
+
+/// IEEE 754's rounding to nearest, ties to even, on bfloat16's 8 bits of precision.
+TEST(Storage, Bfloat16RoundsToNearestEvenAndKeepsWhatIsNotANumber) {
+  using isocenter::detail::bfloat16;
+  using isocenter::detail::Pack8;
+  using isocenter::detail::Scalar;
+  const float in[8] = {1.0F, 1.00390625F, 1.01171875F, -1.005F, 3.4e38F, -INFINITY, NAN, 1e-40F};
+  const float out[8] = {1.0F, 1.0F, 1.015625F, -1.0078125F, INFINITY, -INFINITY, NAN, 0x1p-133F};
+  bfloat16 packed[8], single[8];
+  isocenter::detail::float8 lanes;
+  std::memcpy(&lanes, in, sizeof lanes);
+  store(packed, lanes);
+  const isocenter::detail::float8 wide = load(Pack8{}, packed);
+  for (int i = 0; i < 8; ++i) {
+    store(&single[i], in[i]);
+    EXPECT_EQ(single[i].bits, packed[i].bits) << i;
+    if (std::isnan(out[i])) {
+      EXPECT_TRUE(std::isnan(wide[i]) && std::isnan(load(Scalar{}, &single[i])));
+    } else {
+      EXPECT_EQ(wide[i], out[i]) << i;
+    }
+  }
+}
+
+TEST(Storage, InputsOutputsAndWhatOnlyMapsReadStayFloat32) {
+  const Schedule s =
+      make_schedule(load(fixtures[2]), true);  // a DnCNN: convolutions, then the input minus their result
+  for (const auto* ends : {&s.graph.inputs, &s.graph.outputs})
+    for (const ValueId id : *ends) EXPECT_EQ(s.placement(id).storage, ElementType::f32);
+  int narrow_values = 0, convolutions = 0;
+  for (const Node& node : s.graph.nodes) {
+    if (std::holds_alternative<Convolution>(node.operation)) {
+      ++convolutions;
+      EXPECT_EQ(s.placement(node.inputs[0]).storage, ElementType::bf16) << node.name;
+    }
+    const auto* map = std::get_if<Map>(&node.operation);
+    if (map == nullptr || map->function != Function::sub) continue;
+    for (const ValueId id : node.inputs) EXPECT_EQ(s.placement(id).storage, ElementType::f32);
+  }
+  for (const Node& node : s.graph.nodes) narrow_values += s.placement(node.output).storage == ElementType::bf16 ? 1 : 0;
+  EXPECT_EQ(convolutions, 5);
+  EXPECT_GE(narrow_values, 5);
+}
+
+/// One product of 300 columns in 2,000 terms: a library that shares the terms among threads gives other bits.
+TEST(Precision, MatrixProductsGiveTheSameBitsForEveryThreadCountInBothPrecisions) {
+  using namespace tiny;
+  constexpr std::size_t k = 2000, n = 300;
+  std::vector<float> weights(k * n), x(3 * k);
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>((i * 7919) % 1009) / 1009 - 0.5F;
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>((i * 104729) % 997) / 997 - 0.5F;
+  const std::string bytes = model(node("MatMul", {"x", "w"}, "y") + initialiser("w", {k, n}, floats(weights)) +
+                                  port(11, "x", {3, k}) + port(12, "y", {3, n}));
+  const OnnxModel parsed = parse_onnx({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}, "product", "");
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    if (precision == Precision::bfloat16 && !onednn_has_bfloat16()) continue;
+    const auto run = [&](int threads) {
+      return Runner(plan_cpu(lower(parsed, {}), {.precision = precision, .threads = threads})).run(x);
+    };
+    const auto once = run(1);
+    double error = 0, norm = 0;
+    for (std::size_t row = 0; row < 3; ++row)
+      for (std::size_t column = 0; column < n; ++column) {
+        double sum = 0;
+        for (std::size_t i = 0; i < k; ++i)
+          sum += static_cast<double>(x[row * k + i]) * static_cast<double>(weights[i * n + column]);
+        error += std::pow(static_cast<double>(once[row * n + column]) - sum, 2);
+        norm += sum * sum;
+      }
+    EXPECT_LT(std::sqrt(error / norm), precision == Precision::float32 ? 2e-6 : 0.01);
+    for (const int threads : {2, 3, 4}) EXPECT_EQ(run(threads), once) << threads << " threads";
+  }
+}
+
+TEST(Precision, Tf32IsRefusedOnTheCpu) {
+  try {
+    plan_cpu(load(fixtures[2]), {.precision = Precision::tf32});
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("precision = tf32"), HasSubstr("float32 or bfloat16")));
+  }
+}
+
+/// 2 |a and b| / (|a| + |b|) of one label.
+double dice(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b, int label) {
+  double both = 0, sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    both += a[i] == label && b[i] == label ? 1 : 0;
+    sum += (a[i] == label ? 1 : 0) + (b[i] == label ? 1 : 0);
+  }
+  return 2 * both / sum;
+}
+
+/// The project's own network on a chest that it was not trained on (its seed; models/thorax_segmentation).
+TEST(Precision, TheThoraxNetworksDiceIsTheSameInBfloat16WithinAFiveHundredth) {
+  if (!onednn_has_bfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
+  PhantomVolume::Params chest;
+  chest.phantom = PhantomKind::moving_thorax;
+  chest.seed = 100001;
+  chest.nx = 112;
+  chest.ny = chest.nz = 96;
+  chest.spacing_mm = {3};
+  chest.centre_mm = {0, 10, -40};
+  std::vector<std::uint8_t> truth, found[2];
+  for (const NetworkPrecision precision : {NetworkPrecision::float32, NetworkPrecision::bfloat16}) {
+    Pipeline pipeline(isocenter::testing::context());
+    const auto phantom = pipeline.add<PhantomVolume>("phantom", chest);
+    SegmentVolume::Params params;
+    params.model = std::string(ISOCENTER_SOURCE_DIR) + "/models/thorax_segmentation/thorax_segmentation.onnx";
+    params.precision = precision;
+    const auto network = pipeline.add<SegmentVolume>("network", params);
+    pipeline.connect(phantom.output, network.input);
+    pipeline.add_output("truth", phantom.labels);
+    pipeline.add_output("found", network.output);
+    Session session = pipeline.prepare();
+    session.start();
+    const auto t = session.pull("truth"), f = session.pull("found");
+    ASSERT_TRUE(t && f);
+    const auto labels = [](const Payload& p) {
+      const auto s = p.tensor("labels").span<std::uint8_t>();
+      return std::vector<std::uint8_t>(s.begin(), s.end());
+    };
+    truth = labels(*t);
+    found[precision == NetworkPrecision::bfloat16 ? 1 : 0] = labels(*f);
+  }
+  EXPECT_NE(found[0], found[1]) << "both ran in the same precision";
+  for (int label = 0; label < 5; ++label) {
+    const double wide = dice(truth, found[0], label), half = dice(truth, found[1], label);
+    EXPECT_NEAR(wide, half, 0.002) << "label " << label;
+    EXPECT_GT(wide, label < 3 ? 0.9 : 0.6) << "label " << label;
+  }
+}
+
+}  // namespace
+}  // namespace isocenter::infer::test
