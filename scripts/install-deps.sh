@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh                 everything
 #   scripts/install-deps.sh embedded        core, phantom, recon, denoise, render and volume, and their tests
-#   scripts/install-deps.sh GROUP...        any of: build embedded dicom io infer mpi apps test checks
+#   scripts/install-deps.sh GROUP...        any of: build embedded dicom io itk infer mpi apps test checks
 #   scripts/install-deps.sh --list [GROUP]  names the packages and installs nothing
 #
 # CUDA is used where it is installed; this script never installs it.
@@ -14,17 +14,18 @@ source "$(dirname "$0")/common.sh"
 declare -A packages=(
   [build]="cmake ninja-build g++ ccache git ca-certificates"
   [embedded]="cmake ninja-build g++ ccache libtbb-dev libeigen3-dev libgtest-dev libgmock-dev"
-  [dicom]="libdcmtk-dev libopenjp2-7-dev libcharls-dev"
+  [dicom]="libdcmtk-dev libopenjp2-7-dev libcharls-dev libcurl4-openssl-dev nlohmann-json3-dev"
   [io]="libpng-dev zlib1g-dev libvpx-dev"
+  [itk]="libinsighttoolkit5-dev zlib1g-dev"
   [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler libonnx-dev"
   [mpi]="libopenmpi-dev openmpi-bin"
   [apps]="libcli11-dev libyaml-cpp-dev nlohmann-json3-dev"
   # What tests hold us to: other people's readers and checkers, a second compiler, a second ABI reader.
-  [test]="libinsighttoolkit5-dev libbenchmark-dev libdlpack-dev libwebm-dev dcmtk openssl dicom3tools ffmpeg clang libclang-rt-dev abigail-tools binutils python3 python3-venv python3-pip"
+  [test]="libinsighttoolkit5-dev libbenchmark-dev libdlpack-dev libwebm-dev dcmtk openssl orthanc orthanc-dicomweb dicom3tools ffmpeg clang libclang-rt-dev abigail-tools binutils python3 python3-venv python3-pip"
   # What scripts/check.sh wants beyond that.
   [checks]="clang-format clang-tidy codespell shellcheck"
 )
-everything=(build embedded dicom io infer mpi apps test)
+everything=(build embedded dicom io itk infer mpi apps test)
 
 list_only=false
 groups=()

@@ -15,8 +15,19 @@
 #include "dicom_slide_source.hpp"
 #include "dicom_structure_set_sink.hpp"
 #include "dicom_validate.hpp"
+#ifdef ISOCENTER_DICOMWEB
+#include "dicomweb_operators.hpp"
+#endif
 #include "network_operators.hpp"
 #include "segment_measurements.hpp"
+
+#ifdef ISOCENTER_DICOMWEB
+#define WEB_OPERATORS                                                                                \
+  , isocenter::detail::dicom::DicomwebFindOperator, isocenter::detail::dicom::DicomwebFetchOperator, \
+      isocenter::detail::dicom::DicomwebSendOperator, isocenter::detail::dicom::DicomwebSourceOperator
+#else
+#define WEB_OPERATORS
+#endif
 
 ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::detail::dicom::DicomSeriesSourceOperator,
                  isocenter::detail::dicom::DicomFramesSourceOperator, isocenter::detail::dicom::DicomRtssSourceOperator,
@@ -32,4 +43,5 @@ ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::deta
                  isocenter::detail::dicom::DicomPresentationStateSinkOperator,
                  isocenter::detail::dicom::DicomReportSinkOperator,
                  isocenter::detail::dicom::DicomStructureSetSinkOperator,
-                 isocenter::detail::dicom::DicomValidateOperator, isocenter::detail::dicom::SegmentMeasurementsOperator)
+                 isocenter::detail::dicom::DicomValidateOperator,
+                 isocenter::detail::dicom::SegmentMeasurementsOperator WEB_OPERATORS)

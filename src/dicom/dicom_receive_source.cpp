@@ -1,10 +1,7 @@
 #include <sstream>
 
-#include "inspect.hpp"
 #include "network_operators.hpp"
-#include "source_metadata.hpp"
 #include "toolkit.hpp"
-#include "voxel_grid.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -83,11 +80,6 @@ void DicomReceiveOperator::run(const RunContext& run) {
   run.metric("series", static_cast<double>(++series_));
 }
 
-LoadPlan DicomReceiveSourceOperator::plan_series(const std::string& folder, const Workers& workers) {
-  report_ = std::make_unique<Report>(inspect(folder, workers));
-  return plan_load(*report_, {});
-}
-
 void DicomReceiveSourceOperator::plan(PlanContext& plan) {
   for (const char* name : {"series", "instances"}) plan.metric(name, name, 1);
   plan.items(params.series > 0 ? params.series : -1);
@@ -102,13 +94,7 @@ void DicomReceiveSourceOperator::plan(PlanContext& plan) {
   if (first_.empty())
     throw Failure(ErrorCode::timeout, "no series came in " + std::to_string(params.wait_s) + " s (wait_s)",
                   "check that the sender has our AE title, address and port, or wait longer");
-  const LoadPlan load = plan_series(first_, Workers(plan.launcher()));
-  nx_ = load.grid.nx;
-  ny_ = load.grid.ny;
-  nz_ = load.grid.nz;
-  PayloadRef output = plan.output("output");
-  output.like(Volume::describe(nx_, ny_, nz_, geometry_of(load.grid), load.unit.c_str()));
-  write_metadata(source_metadata(load), output);
+  volumes_.describe(first_, Workers(plan.launcher()), plan.output("output"));
 }
 
 void DicomReceiveSourceOperator::run(const RunContext& run) {
@@ -121,22 +107,7 @@ void DicomReceiveSourceOperator::run(const RunContext& run) {
   run.metric("instances", static_cast<double>(reception_.accepted()));
   run.check_cancelled();
   run.metric("series", static_cast<double>(++series_));
-  const Workers workers(run.launcher());
-  const LoadPlan plan = plan_series(folder, workers);
-  if (plan.grid.nx != nx_ || plan.grid.ny != ny_ || plan.grid.nz != nz_)
-    throw Failure(ErrorCode::bad_data,
-                  "'" + folder + "': a series of " + std::to_string(plan.grid.nx) + " x " +
-                      std::to_string(plan.grid.ny) + " x " + std::to_string(plan.grid.nz) +
-                      " voxels, while the pipeline was prepared for " + std::to_string(nx_) + " x " +
-                      std::to_string(ny_) + " x " + std::to_string(nz_),
-                  "run a pipeline of its own over it: it stays in the inbox");
-  PayloadRef output = run.output("output");
-  output.set_geometry(geometry_of(plan.grid));
-  write_metadata(source_metadata(plan), output);
-  load(plan, workers, output.tensor("voxels").span<float>(), [&](std::int64_t done, std::int64_t total) {
-    run.progress(static_cast<double>(done) / static_cast<double>(total));
-    return !run.cancelled();
-  });
+  volumes_.load(folder, run);
 }
 
 }  // namespace isocenter::detail::dicom

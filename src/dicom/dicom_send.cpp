@@ -1,12 +1,10 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "network/outbox.hpp"
 #include "network_operators.hpp"
 #include "toolkit.hpp"
 
 namespace isocenter::detail::dicom {
-namespace {
 
 std::vector<std::string> files_below(const std::string& path) {
   namespace fs = std::filesystem;
@@ -21,7 +19,24 @@ std::vector<std::string> files_below(const std::string& path) {
   return files;
 }
 
-}  // namespace
+void report_delivery(const RunContext& run, const Outbox::Delivery& done, const std::string& outbox) {
+  run.metric("delivered", static_cast<double>(done.delivered));
+  run.metric("found_there", static_cast<double>(done.found_there));
+  run.metric("refused", static_cast<double>(done.refused));
+  run.metric("left", static_cast<double>(done.left));
+  for (const std::string& complaint : done.complaints) {
+    const auto [what, fix] = what_and_fix(complaint);
+    run.warn(what, fix);
+  }
+  run.check_cancelled();
+  const std::string why = done.complaints.empty() ? "" : ": " + what_and_fix(done.complaints.front()).first;
+  if (done.left > 0)
+    throw Failure(ErrorCode::io_error, std::to_string(done.left) + " instances were not sent" + why,
+                  "send again without a path: the outbox '" + outbox + "' has them");
+  if (done.refused > 0)
+    throw Failure(ErrorCode::bad_data, std::to_string(done.refused) + " instances were refused by the peer" + why,
+                  "see the reasons in '" + outbox + "/failed'");
+}
 
 void DicomSendOperator::plan(PlanContext& plan) {
   use_dcmtk();
@@ -47,22 +62,7 @@ void DicomSendOperator::run(const RunContext& run) {
       [&](const Outbox::Delivery& d) {
         run.progress(static_cast<double>(d.delivered + d.found_there + d.refused) / total);
       });
-  run.metric("delivered", static_cast<double>(done.delivered));
-  run.metric("found_there", static_cast<double>(done.found_there));
-  run.metric("refused", static_cast<double>(done.refused));
-  run.metric("left", static_cast<double>(done.left));
-  for (const std::string& complaint : done.complaints) {
-    const auto [what, fix] = what_and_fix(complaint);
-    run.warn(what, fix);
-  }
-  run.check_cancelled();
-  const std::string why = done.complaints.empty() ? "" : ": " + what_and_fix(done.complaints.front()).first;
-  if (done.left > 0)
-    throw Failure(ErrorCode::io_error, std::to_string(done.left) + " instances were not sent" + why,
-                  "send again without a path: the outbox '" + params.outbox + "' has them");
-  if (done.refused > 0)
-    throw Failure(ErrorCode::bad_data, std::to_string(done.refused) + " instances were refused by the peer" + why,
-                  "see the reasons in '" + params.outbox + "/failed'");
+  report_delivery(run, done, params.outbox);
 }
 
 }  // namespace isocenter::detail::dicom

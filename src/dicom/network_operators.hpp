@@ -7,10 +7,11 @@
 #include <isocenter/dicom/dicom_send.hpp>
 #include <memory>
 
-#include "load.hpp"
 #include "network/listener.hpp"
+#include "network/outbox.hpp"
 #include "network/peer.hpp"
 #include "network/query.hpp"
+#include "series_volumes.hpp"
 
 namespace isocenter::detail::dicom {
 
@@ -41,6 +42,11 @@ std::vector<QueryKey> query_keys(const std::string& text);
 std::string level_name(DicomQueryLevel level);
 /// A query with the level's unique keys asked for, and what people want to see of it.
 std::vector<QueryKey> with_usual_keys(DicomQueryModel model, DicomQueryLevel level, std::vector<QueryKey> keys);
+
+/// A file itself, or all below a folder but DICOMDIRs; none for "". Throws Failure(not_found).
+std::vector<std::string> files_below(const std::string& path);
+/// What became of an outbox, as metrics, warnings and, when instances are left or were refused, a Failure.
+void report_delivery(const RunContext& run, const Outbox::Delivery& done, const std::string& outbox);
 
 class DicomEchoOperator : public OperatorBase<DicomEcho> {
  public:
@@ -101,13 +107,10 @@ class DicomReceiveSourceOperator : public OperatorBase<DicomReceiveSource> {
   void finish(bool) override { reception_.close(); }
 
  private:
-  LoadPlan plan_series(const std::string& folder, const Workers& workers);
-
   Reception reception_;
-  std::unique_ptr<Report> report_;
+  SeriesVolumes volumes_;
   std::string first_;  ///< the series that preparing waited for
   std::int64_t series_ = 0;
-  int nx_ = 0, ny_ = 0, nz_ = 0;
 };
 
 }  // namespace isocenter::detail::dicom

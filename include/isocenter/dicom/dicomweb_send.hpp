@@ -1,0 +1,52 @@
+#pragma once
+#include <isocenter/dicom/web_parameters.hpp>
+#include <isocenter/operator.hpp>
+
+namespace isocenter::inline v1 {
+
+/// Sends DICOM files to a DICOMweb service (STOW-RS, PS3.18 section 10.5) by way of an outbox on disk, as dicom_send
+/// does: what was put there is sent after a crash or when the server is back, and once, as far as QIDO-RS tells what is
+/// there. See docs/dicom/web.md.
+///
+/// Metrics: delivered, found_there, refused, left. Errors: bad_data for a path that holds no DICOM file; io_error when
+/// instances are left, with the first reason.
+struct DicomwebSend {
+  static constexpr const char* name = "dicomweb_send";
+  static constexpr const char* module = "dicom";
+  static constexpr const char* summary =
+      "Sends DICOM files to a DICOMweb service (STOW-RS), durably: after a crash too, and once.";
+  static constexpr const char* help =
+      "Files that the server refuses for good lie in the outbox's folder failed, each with the reason beside it.";
+  static constexpr bool host_only = true;
+  struct Params {
+    std::string url, token_file, token_variable;
+    std::string tls_certificate, tls_key, tls_authorities;
+    std::int64_t timeout_s = 60;
+    std::string path, outbox;
+    std::int64_t batch = 50;
+    std::int64_t attempts = 8;
+    double first_pause_s = 1;
+    double longest_pause_s = 300;
+    static constexpr auto describe() {
+      return std::tuple_cat(
+          web_parameters<Params>(),
+          std::tuple{
+              param(&Params::path, "path", "A file, or a folder with all below it; empty: only what is in the outbox.",
+                    isocenter::path),
+              param(&Params::outbox, "outbox", "Folder that keeps what was not sent yet, one for each peer.",
+                    isocenter::required | isocenter::path),
+              param(&Params::batch, "batch", Unit::none, 1, 10000, "How many instances in one request, up to 128 MiB."),
+              param(&Params::attempts, "attempts", Unit::none, 0, 1e6,
+                    "In a row without success before it ends; 0: for ever."),
+              param(&Params::first_pause_s, "first_pause_s", Unit::s, 0.01, 3600,
+                    "After a failed attempt; doubled after each further one."),
+              param(&Params::longest_pause_s, "longest_pause_s", Unit::s, 0.01, 86400,
+                    "The pause never gets longer.")});
+    }
+  };
+  struct Ports {
+    static constexpr auto describe() { return std::tuple{}; }
+  };
+};
+
+}  // namespace isocenter::inline v1

@@ -1,0 +1,29 @@
+#pragma once
+// The address of a DICOMweb service, and what may follow it.
+#include <string>
+
+namespace isocenter::detail::dicom {
+
+/// Whether a text is meant as a web address: it begins with http:// or https://.
+bool is_web_address(const std::string& text);
+
+/// The address without a slash at its end. Throws Failure(invalid_argument) unless it is http or https with a host, and
+/// without user, password, query and fragment.
+std::string base_address(const std::string& url);
+
+/// "https://pacs:443": scheme, host and port in lower case, the port always there. "" when it is no such address.
+std::string origin_of(const std::string& url);
+
+/// Whether nothing but this machine hears what is sent there.
+bool is_loopback(const std::string& url);
+
+/// `reference`, which may be relative, as seen from `from` (RFC 3986 section 5); "" when it makes no address.
+std::string resolve_address(const std::string& from, const std::string& reference);
+
+/// The address without its query and fragment, which may name patients, and in printable characters.
+std::string shown_address(const std::string& url);
+
+/// Everything but letters, digits and -._~ as %XX (RFC 3986 section 2).
+std::string percent_encoded(const std::string& text);
+
+}  // namespace isocenter::detail::dicom
