@@ -33,8 +33,8 @@ build=build/gpu
 mkdir -p build
 python_tools
 cmake --preset cuda -B "$build" "${python_settings[@]}" "-DCMAKE_CUDA_COMPILER=$nvcc" "-DISOCENTER_CUDA_ARCHITECTURES=$arch" \
-  -DISOCENTER_WITH_DICOM=OFF -DISOCENTER_WITH_IO=OFF -DISOCENTER_WITH_APPS=OFF -DISOCENTER_TEST_ROOT=. \
-  -DISOCENTER_TEST_MODULE_DIR=lib/isocenter >build/gpu-configure.log 2>&1 ||
+  -DISOCENTER_WITH_DICOM=OFF -DISOCENTER_WITH_IO=OFF -DISOCENTER_WITH_ITK=OFF -DISOCENTER_WITH_APPS=OFF \
+  -DISOCENTER_TEST_ROOT=. -DISOCENTER_TEST_MODULE_DIR=lib/isocenter >build/gpu-configure.log 2>&1 ||
   { cat build/gpu-configure.log >&2 && fail "configuring failed; what CMake said stands above"; }
 grep -E '^-- Isocenter' build/gpu-configure.log | sed 's/^-- /    /' || true
 # What the bundle needs, and nothing else: peers, fuzzers and the CPU's benchmarks stay here.

@@ -114,8 +114,7 @@ void convert_to_label(const ImageInfo& info, const std::byte* from, std::span<st
 
 void convert_voxels(const ImageInfo& info, const std::byte* from, std::span<float> to, std::int64_t first,
                     NonFinite non_finite) {
-  with_type(info.type,
-            [&](auto stored) { convert_to_float<decltype(stored)>(info, from, to, first, non_finite); });
+  with_type(info.type, [&](auto stored) { convert_to_float<decltype(stored)>(info, from, to, first, non_finite); });
 }
 
 VoxelReader::VoxelReader(ImageInfo info) : info_(std::move(info)), piece_(piece_bytes) {}

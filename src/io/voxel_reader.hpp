@@ -14,8 +14,8 @@ enum class NonFinite { refuse, zero };  ///< what becomes of NaN and infinity
 /// Called between pieces with the part that is done, in [0, 1]; may throw to stop.
 using ReadProgress = std::function<void(double)>;
 
-/// Values of stored voxels of info.type in the machine's byte order: slope * stored + intercept. `first` is the index of
-/// the first one in the image, for messages. `to` may be the same memory as `from` where the type is float32.
+/// Values of stored voxels of info.type in the machine's byte order: slope * stored + intercept. `first` is the index
+/// of the first one in the image, for messages. `to` may be the same memory as `from` where the type is float32.
 /// Errors: as VoxelReader::read.
 void convert_voxels(const ImageInfo& info, const std::byte* from, std::span<float> to, std::int64_t first,
                     NonFinite non_finite);

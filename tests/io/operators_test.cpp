@@ -5,39 +5,13 @@
 #include <isocenter/io/png_sink.hpp>
 #include <isocenter/io/video_sink.hpp>
 
-#include "device_test.hpp"
 #include "io/png_file.hpp"
-#include "io_test.hpp"
+#include "operator_runs.hpp"
 
 namespace isocenter {
 namespace {
 using namespace io_test;
 using testing::context;
-
-/// Runs a source alone and gives its item.
-template <class Source>
-Payload read(const typename Source::Params& params) {
-  Pipeline pipeline(context());
-  pipeline.add_output("result", pipeline.add<Source>("read", params).output);
-  Session session = pipeline.prepare();
-  session.start();
-  const std::optional<Payload> item = session.pull("result");
-  if (!item) session.wait();
-  return context().copy_to(*item, "cpu");
-}
-
-/// Pushes payloads into a sink and waits; throws the first error.
-template <class Sink, class T>
-void write(const typename Sink::Params& params, const std::vector<T>& items) {
-  Pipeline pipeline(context());
-  const auto in = pipeline.add_input("in", items.front());
-  pipeline.connect(in, pipeline.add<Sink>("write", params).input);
-  Session session = pipeline.prepare();
-  session.start();
-  for (const T& item : items) session.push("in", item);
-  session.end_input("in");
-  session.wait();
-}
 
 Volume volume(std::int64_t nx, std::int64_t ny, std::int64_t nz) {
   std::vector<float> values(static_cast<std::size_t>(nx * ny * nz));
