@@ -1,6 +1,7 @@
 #pragma once
 // Resolution and noise of an image: the modulation transfer function from a disc's edge, the noise power spectrum.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -21,26 +22,13 @@ struct PixelGrid {
 
 inline double sinc(double x) { return x == 0.0 ? 1.0 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x); }
 
-/// The modulation transfer function at `frequencies` (1/mm) from the edge of a disc of another value: pixels within
-/// `reach_mm` of the edge, sorted into bins of a tenth of a pixel by their distance from the disc's centre (so that the
-/// edge is oversampled), differences of the bins' means under a Hann window, and the magnitude of their Fourier
-/// transform, 1 at frequency 0 (Judy, Med. Phys. 3 (1976) 233; circular edge: Richard et al., Med. Phys. 39 (2012)
-/// 4115). What bins and differences take away is divided out.
-inline std::vector<double> edge_mtf(std::span<const float> values, const PixelGrid& grid, double x_mm, double y_mm,
-                                    double radius_mm, double reach_mm, std::span<const double> frequencies) {
-  const double bin_mm = 0.1 * grid.spacing_mm;
-  const auto bins = static_cast<std::size_t>(2.0 * reach_mm / bin_mm);
-  std::vector<double> sum(bins), count(bins);
-  for (std::int64_t j = 0; j < grid.n; ++j)
-    for (std::int64_t i = 0; i < grid.n; ++i) {
-      const double r = std::hypot(grid.position_mm(i) - x_mm, grid.position_mm(j) - y_mm);
-      const double bin = (r - radius_mm + reach_mm) / bin_mm;
-      if (bin < 0.0 || bin >= static_cast<double>(bins)) continue;
-      sum[static_cast<std::size_t>(bin)] += values[static_cast<std::size_t>(j * grid.n + i)];
-      count[static_cast<std::size_t>(bin)] += 1;
-    }
+/// The magnitude of the Fourier transform of an edge's derivative, 1 at frequency 0: of the means sum / count in bins
+/// of bin_mm from -reach_mm to reach_mm, differences under a Hann window. What bins and differences take away is
+/// divided out.
+inline std::vector<double> mtf_of_edge(std::span<const double> sum, std::span<const double> count, double bin_mm,
+                                       double reach_mm, std::span<const double> frequencies) {
   std::vector<std::pair<double, double>> edge;  // distance, mean; empty bins are passed over
-  for (std::size_t b = 0; b < bins; ++b)
+  for (std::size_t b = 0; b < sum.size(); ++b)
     if (count[b] > 0) edge.emplace_back((static_cast<double>(b) + 0.5) * bin_mm - reach_mm, sum[b] / count[b]);
   std::vector<double> mtf;
   const auto magnitude = [&](double f) {
@@ -57,6 +45,52 @@ inline std::vector<double> edge_mtf(std::span<const float> values, const PixelGr
   const double at_zero = magnitude(0.0);
   for (const double f : frequencies) mtf.push_back(magnitude(f) / at_zero / (sinc(f * bin_mm) * sinc(f * bin_mm)));
   return mtf;
+}
+
+/// The modulation transfer function at `frequencies` (1/mm) from the edge of a disc of another value: pixels within
+/// `reach_mm` of the edge, sorted into bins of a tenth of a pixel by their distance from the disc's centre (so that the
+/// edge is oversampled), and mtf_of_edge (Judy, Med. Phys. 3 (1976) 233; circular edge: Richard et al., Med. Phys. 39
+/// (2012) 4115).
+inline std::vector<double> edge_mtf(std::span<const float> values, const PixelGrid& grid, double x_mm, double y_mm,
+                                    double radius_mm, double reach_mm, std::span<const double> frequencies) {
+  const double bin_mm = 0.1 * grid.spacing_mm;
+  const auto bins = static_cast<std::size_t>(2.0 * reach_mm / bin_mm);
+  std::vector<double> sum(bins), count(bins);
+  for (std::int64_t j = 0; j < grid.n; ++j)
+    for (std::int64_t i = 0; i < grid.n; ++i) {
+      const double r = std::hypot(grid.position_mm(i) - x_mm, grid.position_mm(j) - y_mm);
+      const double bin = (r - radius_mm + reach_mm) / bin_mm;
+      if (bin < 0.0 || bin >= static_cast<double>(bins)) continue;
+      sum[static_cast<std::size_t>(bin)] += values[static_cast<std::size_t>(j * grid.n + i)];
+      count[static_cast<std::size_t>(bin)] += 1;
+    }
+  return mtf_of_edge(sum, count, bin_mm, reach_mm, frequencies);
+}
+
+/// The same from a ball's edge in a volume of cubic voxels, centred on the isocentre: of the voxels within 15 degrees
+/// of its equator (across the axis) or within 25 degrees of its poles (`along` the axis).
+inline std::vector<double> ball_mtf(std::span<const float> values, const std::array<std::int64_t, 3>& n,
+                                    double spacing_mm, const std::array<double, 3>& centre_mm, double radius_mm,
+                                    double reach_mm, bool along, std::span<const double> frequencies) {
+  const double bin_mm = 0.1 * spacing_mm;
+  const auto bins = static_cast<std::size_t>(2.0 * reach_mm / bin_mm);
+  std::vector<double> sum(bins), count(bins);
+  const PixelGrid x{n[0], spacing_mm}, y{n[1], spacing_mm}, z{n[2], spacing_mm};
+  std::size_t at = 0;
+  for (std::int64_t k = 0; k < n[2]; ++k)
+    for (std::int64_t j = 0; j < n[1]; ++j)
+      for (std::int64_t i = 0; i < n[0]; ++i, ++at) {
+        const double height = z.position_mm(k) - centre_mm[2];
+        const double r = std::hypot(x.position_mm(i) - centre_mm[0], y.position_mm(j) - centre_mm[1], height);
+        const double sine = std::fabs(height) / r;
+        if (along ? sine < std::cos(25 * std::numbers::pi / 180) : sine > std::sin(15 * std::numbers::pi / 180))
+          continue;
+        const double bin = (r - radius_mm + reach_mm) / bin_mm;
+        if (bin < 0.0 || bin >= static_cast<double>(bins)) continue;
+        sum[static_cast<std::size_t>(bin)] += values[at];
+        count[static_cast<std::size_t>(bin)] += 1;
+      }
+  return mtf_of_edge(sum, count, bin_mm, reach_mm, frequencies);
 }
 
 /// Where the transfer function first falls to this value, 1/mm; by steps of a hundredth of the pixels' Nyquist

@@ -10,16 +10,6 @@ namespace {
 
 ISOCENTER_DEVICE_SUITE(Quality);
 
-/// The modified Shepp-Logan head of 92 mm, and with a change: a ball of 100 HU that the prior of PICCS does not have.
-detail::Solids head(bool with_change) {
-  detail::Solids solids;
-  shepp_logan(detail::Contrast::modified, 92, &solids);
-  if (with_change)
-    solids.list.push_back(detail::make_solid(detail::Solid::ellipsoid, {18, -38, 0}, {9, 9, 9}, detail::no_turn, 0.1,
-                                             detail::label_lesion));
-  return solids;
-}
-
 struct Row {
   const char* geometry;
   Figures reached[7];  ///< RMSE in HU, PSNR in dB and SSIM of each method

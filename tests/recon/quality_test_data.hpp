@@ -12,6 +12,7 @@
 #include <numbers>
 
 #include "device_test.hpp"
+#include "image_measures.hpp"
 #include "phantom/raw_data.hpp"
 #include "test_launcher.hpp"
 
@@ -80,21 +81,68 @@ inline std::vector<ScanSetup> setups(int views = 60) {
           box("cone, tilted", cone, true)};
 }
 
-/// The exact projections of solids (relative to water) as a payload, with photon noise if wanted.
-inline Projections scan_of_setup(const ScanSetup& s, const detail::Solids& solids, double photons = 0,
-                                 unsigned seed = 1) {
-  const std::vector<View> views = s.views();
-  const CircularOrbit& o = s.orbit;
-  Projections p = Projections::describe(o.views, o.rows, o.columns);
+/// The modified Shepp-Logan head of 92 mm, and with a change: a ball of 100 HU that the prior of PICCS does not have.
+inline detail::Solids head(bool with_change) {
+  detail::Solids solids;
+  detail::shepp_logan(detail::Contrast::modified, 92, &solids);
+  if (with_change)
+    solids.list.push_back(detail::make_solid(detail::Solid::ellipsoid, {18, -38, 0}, {9, 9, 9}, detail::no_turn, 0.1,
+                                             detail::label_lesion));
+  return solids;
+}
+
+struct Insert {
+  double x_mm, y_mm, hu;
+};
+inline constexpr Insert inserts[] = {{45, 0, -1000}, {0, 45, -100}, {-45, 0, 60}, {0, -45, 300}};
+inline constexpr double insert_mm = 12;
+
+/// 80 mm of water with the inserts, or with the first few of them.
+inline detail::Solids contrast_phantom(std::size_t count = std::size(inserts)) {
+  detail::Solids solids;
+  const auto add = [&](double x, double y, double r, double hu) {
+    solids.list.push_back(detail::make_solid(detail::Solid::cylinder, {x, y, 0}, {r, r, 400}, detail::no_turn,
+                                             1.0 + hu / 1000.0, detail::label_soft_tissue));
+  };
+  add(0, 0, 80, 0);
+  for (std::size_t i = 0; i < count; ++i) add(inserts[i].x_mm, inserts[i].y_mm, insert_mm, inserts[i].hu);
+  solids.composition = detail::Composition::painted;
+  return solids;
+}
+
+/// The mean over the pixels within r of a point, in the middle slice.
+inline double mean_around(const Volume& v, double x, double y, double r) {
+  const PixelGrid grid{v.nx(), v.geometry().spacing_mm[0]};
+  const auto slice = v.values().subspan(static_cast<std::size_t>(v.nz() / 2 * v.nx() * v.ny()));
+  double sum = 0.0, count = 0.0;
+  for (std::int64_t j = 0; j < grid.n; ++j)
+    for (std::int64_t i = 0; i < grid.n; ++i)
+      if (std::hypot(grid.position_mm(i) - x, grid.position_mm(j) - y) < r) {
+        sum += slice[static_cast<std::size_t>(j * grid.n + i)];
+        count += 1;
+      }
+  return sum / count;
+}
+
+/// The exact projections of solids (relative to water) as a payload, with photon noise if wanted; `o` gives the
+/// detector.
+inline Projections scan_of_views(const std::vector<View>& views, const CircularOrbit& o, const detail::Solids& solids,
+                                 double photons = 0, unsigned seed = 1) {
+  Projections p = Projections::describe(static_cast<std::int64_t>(views.size()), o.rows, o.columns);
   set_views(p, views, o.beam, o.detector);
   p.set_numbers("mu_water_per_mm", std::vector<double>{water_per_mm});
   context().allocate(p);
   const auto values = p.views().span<float>();
-  for (int n = 0; n < o.views; ++n)
-    detail::project(launcher_with(2), solids, views[static_cast<std::size_t>(n)], o.beam, o.rows, o.columns,
-                    water_per_mm, values.data() + n * o.rows * o.columns, o.detector);
+  for (std::size_t n = 0; n < views.size(); ++n)
+    detail::project(launcher_with(2), solids, views[n], o.beam, o.rows, o.columns, water_per_mm,
+                    values.data() + n * static_cast<std::size_t>(o.rows * o.columns), o.detector);
   if (photons > 0) detail::add_photon_noise(launcher_with(2), values, photons, seed, 0);
   return p;
+}
+
+inline Projections scan_of_setup(const ScanSetup& s, const detail::Solids& solids, double photons = 0,
+                                 unsigned seed = 1) {
+  return scan_of_views(s.views(), s.orbit, solids, photons, seed);
 }
 
 /// The object itself, in HU: means over the voxels.
