@@ -1,4 +1,6 @@
-// isocenter echo, send, receive, find, fetch: the dicom module's network operators, each as a pipeline of one node.
+// isocenter echo, send, commit, receive, find, fetch, mpps: the dicom module's network operators, each as a pipeline of
+// one node. A peer is an application entity, TITLE@host:port, or for send, find and fetch a DICOMweb service,
+// https://host/path.
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -21,8 +23,11 @@ nlohmann::json node_of(const Session& session) { return nlohmann::json::parse(se
 /// Prepares a pipeline of this one node: all that echo and find do.
 Session prepare(const Globals& globals, const char* type, const Settings& settings) {
   const Context context = make_context(globals, 0, print_warning);
-  if (isocenter_operator_find(context.get(), type) == nullptr)
+  if (isocenter_operator_find(context.get(), type) == nullptr) {
+    if (isocenter_operator_find(context.get(), "dicom_echo") != nullptr)
+      throw Exit(exit_usage, "this installation's dicom module has no DICOMweb. Fix: build it with libcurl.");
     throw Exit(exit_usage, "this installation has no dicom module. Fix: see 'isocenter modules' for the reason.");
+  }
   Pipeline pipeline(context);
   pipeline.add("peer", type);
   for (const auto& [name, value] : settings)
@@ -59,6 +64,8 @@ std::string metric(const nlohmann::json& node, const char* name) {
 
 struct PeerOptions {
   std::string address, called_ae, calling_ae, timeout_s, max_pdu, certificate, key, authorities;
+  std::string token_file, token_variable;
+  bool is_web() const { return address.starts_with("https://") || address.starts_with("http://"); }
 };
 
 void add_tls(CLI::App* sub, PeerOptions& o) {
@@ -77,6 +84,24 @@ void add_peer(CLI::App* sub, PeerOptions& o) {
   add_tls(sub, o);
 }
 
+/// As add_peer, or a DICOMweb service.
+void add_peer_or_web(CLI::App* sub, PeerOptions& o) {
+  add_peer(sub, o);
+  sub->get_option("PEER")->description("TITLE@host:port, or a DICOMweb service: https://host:port/path");
+  sub->add_option("--token-file", o.token_file, "DICOMweb: file with a bearer token")->type_name("FILE");
+  sub->add_option("--token-variable", o.token_variable, "DICOMweb: environment variable with a bearer token")
+      ->type_name("NAME");
+}
+
+/// Refuses options that say nothing to this kind of peer.
+void refuse(const CLI::App& sub, const PeerOptions& o, const std::vector<const char*>& options) {
+  for (const char* option : options)
+    if (sub.get_option(option)->count() > 0)
+      throw Exit(exit_usage, std::string(option) + " means nothing to '" + o.address + "', " +
+                                 (o.is_web() ? "a DICOMweb service" : "a DICOM application entity") +
+                                 ". Fix: leave it out.");
+}
+
 Settings tls_settings(const PeerOptions& o) {
   return {{"tls_certificate", o.certificate}, {"tls_key", o.key}, {"tls_authorities", o.authorities}};
 }
@@ -92,6 +117,15 @@ Settings peer_settings(const PeerOptions& o) {
                                    {"calling_ae", o.calling_ae},
                                    {"timeout_s", o.timeout_s},
                                    {"max_pdu", o.max_pdu}});
+  return settings;
+}
+
+Settings web_settings(const PeerOptions& o) {
+  Settings settings = tls_settings(o);
+  settings.insert(settings.end(), {{"url", o.address},
+                                   {"token_file", o.token_file},
+                                   {"token_variable", o.token_variable},
+                                   {"timeout_s", o.timeout_s}});
   return settings;
 }
 
@@ -121,29 +155,34 @@ void add_echo(CLI::App& app, const Globals& globals, Action& action) {
 
 void add_send(CLI::App& app, const Globals& globals, Action& action) {
   struct Options : PeerOptions {
-    std::string path, outbox, associations, attempts;
+    std::string path, outbox, associations, batch, attempts;
   };
   auto o = std::make_shared<Options>();
-  auto* sub = app.add_subcommand("send", "Sends DICOM files to a peer (C-STORE), durably");
-  add_peer(sub, *o);
+  auto* sub = app.add_subcommand("send", "Sends DICOM files to a peer (C-STORE or STOW-RS), durably");
+  add_peer_or_web(sub, *o);
   sub->add_option("PATH", o->path, "A file, or a folder with all below it; none: only what the outbox has")
       ->type_name("");
   sub->add_option("--outbox", o->outbox, "Folder that keeps what was not sent yet; one for each peer")
       ->required()
       ->type_name("DIR");
   sub->add_option("--associations", o->associations, "How many at once (1)")->type_name("N");
+  sub->add_option("--batch", o->batch, "DICOMweb: how many instances in one request (50)")->type_name("N");
   sub->add_option("--attempts", o->attempts, "In a row without success before it ends (8); 0: for ever")
       ->type_name("N");
   sub->footer(
-      "Example:\n  isocenter send PACS@10.0.0.5:104 out/ --outbox /var/spool/pacs\n\n"
+      "Examples:\n  isocenter send PACS@10.0.0.5:104 out/ --outbox /var/spool/pacs\n"
+      "  isocenter send https://pacs.example/dicom-web out/ --outbox /var/spool/web --token-file token\n\n"
       "Ends with 0 when the peer has acknowledged everything, else with 3; what is left stays in the outbox.");
-  act(sub, o, action, [&globals](const Options& p) {
-    Settings settings = peer_settings(p);
-    settings.insert(
-        settings.end(),
-        {{"path", p.path}, {"outbox", p.outbox}, {"associations", p.associations}, {"attempts", p.attempts}});
+  act(sub, o, action, [&globals, sub](const Options& p) {
+    if (p.is_web())
+      refuse(*sub, p, {"--aet", "--max-pdu", "--associations"});
+    else
+      refuse(*sub, p, {"--token-file", "--token-variable", "--batch"});
+    Settings settings = p.is_web() ? web_settings(p) : peer_settings(p);
+    settings.insert(settings.end(), {{"path", p.path}, {"outbox", p.outbox}, {"attempts", p.attempts}});
+    settings.emplace_back(p.is_web() ? "batch" : "associations", p.is_web() ? p.batch : p.associations);
     ExitCode ended = exit_ok;
-    const auto node = run(globals, "dicom_send", settings, ended);
+    const auto node = run(globals, p.is_web() ? "dicomweb_send" : "dicom_send", settings, ended);
     std::cout << metric(node, "delivered") << " delivered, " << metric(node, "found_there") << " found there, "
               << metric(node, "refused") << " refused, " << metric(node, "left") << " left\n";
     return ended;
@@ -196,8 +235,8 @@ void add_find(CLI::App& app, const Globals& globals, Action& action) {
     bool worklist = false;
   };
   auto o = std::make_shared<Options>();
-  auto* sub = app.add_subcommand("find", "Asks a PACS what it has (C-FIND), or for its worklist; JSON out");
-  add_peer(sub, *o);
+  auto* sub = app.add_subcommand("find", "Asks a PACS what it has (C-FIND or QIDO-RS), or for its worklist; JSON out");
+  add_peer_or_web(sub, *o);
   sub->add_option("-k,--key", o->keys, "KEYWORD=VALUE that has to match, or KEYWORD to ask for; repeatable")
       ->type_name("KEY")
       ->allow_extra_args(false);
@@ -206,14 +245,18 @@ void add_find(CLI::App& app, const Globals& globals, Action& action) {
   sub->add_option("--limit", o->limit, "More answers are an error (10000)")->type_name("N");
   sub->footer(
       "Examples:\n  isocenter find PACS@10.0.0.5:104 -k PatientID=123\n"
+      "  isocenter find https://pacs.example/dicom-web -k PatientID=123 --token-file token\n"
       "  isocenter find RIS@10.0.0.6:104 --worklist -k 'ScheduledProcedureStepSequence[0].Modality=CT'\n\n"
       "Answers are in the DICOM JSON model (PS3.18 annex F).");
-  act(sub, o, action, [&globals](const Options& p) {
-    Settings settings = peer_settings(p);
-    settings.insert(
-        settings.end(),
-        {{"model", p.worklist ? "worklist" : ""}, {"level", p.level}, {"keys", lines(p.keys)}, {"limit", p.limit}});
-    const Session session = prepare(globals, "dicom_find", settings);
+  act(sub, o, action, [&globals, sub](const Options& p) {
+    if (p.is_web())
+      refuse(*sub, p, {"--aet", "--max-pdu", "--worklist"});
+    else
+      refuse(*sub, p, {"--token-file", "--token-variable"});
+    Settings settings = p.is_web() ? web_settings(p) : peer_settings(p);
+    settings.insert(settings.end(), {{"level", p.level}, {"keys", lines(p.keys)}, {"limit", p.limit}});
+    if (p.worklist) settings.emplace_back("model", "worklist");
+    const Session session = prepare(globals, p.is_web() ? "dicomweb_find" : "dicom_find", settings);
     std::cout << node_of(session).at("facts").at("dicom.answers").get<std::string>();
     return exit_ok;
   });
@@ -221,13 +264,13 @@ void add_find(CLI::App& app, const Globals& globals, Action& action) {
 
 void add_fetch(CLI::App& app, const Globals& globals, Action& action) {
   struct Options : PeerOptions {
-    std::string inbox, level, destination, listen_port;
+    std::string inbox, level, destination, listen_port, content, frames, picture, transfer_syntax;
     std::vector<std::string> keys;
-    bool move = false;
+    bool move = false, bulk_data = false;
   };
   auto o = std::make_shared<Options>();
-  auto* sub = app.add_subcommand("fetch", "Fetches studies, series or images from a PACS (C-GET or C-MOVE)");
-  add_peer(sub, *o);
+  auto* sub = app.add_subcommand("fetch", "Fetches studies, series or images from a PACS (C-GET, C-MOVE or WADO-RS)");
+  add_peer_or_web(sub, *o);
   sub->add_option("INBOX", o->inbox, "Folder for INBOX/study/series/instance.dcm")->required()->type_name("");
   sub->add_option("-k,--key", o->keys, "StudyInstanceUID=..., and so on down to the level; repeatable")
       ->required()
@@ -237,20 +280,97 @@ void add_fetch(CLI::App& app, const Globals& globals, Action& action) {
   sub->add_flag("--move", o->move, "C-MOVE instead of C-GET");
   sub->add_option("--to", o->destination, "C-MOVE: the AE title that it goes to (--aet)")->type_name("TITLE");
   sub->add_option("--listen", o->listen_port, "C-MOVE: we are that AE title, at this port")->type_name("N");
-  sub->footer("Example:\n  isocenter fetch PACS@10.0.0.5:104 inbox/ -k StudyInstanceUID=1.2.3 --move --listen 11112");
-  act(sub, o, action, [&globals](const Options& p) {
-    Settings settings = peer_settings(p);
-    settings.insert(settings.end(), {{"inbox", p.inbox},
-                                     {"method", p.move ? "move" : ""},
-                                     {"level", p.level},
-                                     {"keys", lines(p.keys)},
-                                     {"destination", p.destination},
-                                     {"listen_port", p.listen_port}});
+  sub->add_option("--content", o->content, "DICOMweb: instances, metadata, frames or rendered (instances)")
+      ->type_name("WHAT");
+  sub->add_option("--frames", o->frames, "DICOMweb: numbers of frames, from 1, separated by commas")->type_name("N");
+  sub->add_option("--picture", o->picture, "DICOMweb: rendered as jpeg or png (jpeg)")->type_name("FORMAT");
+  sub->add_option("--transfer-syntax", o->transfer_syntax, "DICOMweb: its UID, of instances and frames (as stored)")
+      ->type_name("UID");
+  sub->add_flag("--bulk-data", o->bulk_data, "DICOMweb: metadata with what it only refers to");
+  sub->footer(
+      "Examples:\n  isocenter fetch PACS@10.0.0.5:104 inbox/ -k StudyInstanceUID=1.2.3 --move --listen 11112\n"
+      "  isocenter fetch https://pacs.example/dicom-web inbox/ -k StudyInstanceUID=1.2.3 --token-file token");
+  act(sub, o, action, [&globals, sub](const Options& p) {
+    if (p.is_web())
+      refuse(*sub, p, {"--aet", "--max-pdu", "--level", "--move", "--to", "--listen"});
+    else
+      refuse(*sub, p,
+             {"--token-file", "--token-variable", "--content", "--frames", "--picture", "--transfer-syntax",
+              "--bulk-data"});
+    Settings settings = p.is_web() ? web_settings(p) : peer_settings(p);
+    settings.insert(settings.end(), {{"inbox", p.inbox}, {"keys", lines(p.keys)}});
+    if (p.is_web())
+      settings.insert(settings.end(), {{"content", p.content},
+                                       {"frames", p.frames},
+                                       {"picture", p.picture},
+                                       {"transfer_syntax", p.transfer_syntax},
+                                       {"bulk_data", p.bulk_data ? "true" : ""}});
+    else
+      settings.insert(settings.end(), {{"method", p.move ? "move" : ""},
+                                       {"level", p.level},
+                                       {"destination", p.destination},
+                                       {"listen_port", p.listen_port}});
     ExitCode ended = exit_ok;
-    const auto node = run(globals, "dicom_fetch", settings, ended);
+    const auto node = run(globals, p.is_web() ? "dicomweb_fetch" : "dicom_fetch", settings, ended);
     std::cout << metric(node, "completed") << " fetched, " << metric(node, "failed") << " failed\n";
     return ended;
   });
+}
+
+void add_commit(CLI::App& app, const Globals& globals, Action& action) {
+  struct Options : PeerOptions {
+    std::string path, listen_port, wait_s;
+  };
+  auto o = std::make_shared<Options>();
+  auto* sub = app.add_subcommand("commit", "Asks a PACS to take responsibility for what it was sent");
+  add_peer(sub, *o);
+  sub->add_option("PATH", o->path, "A file that was sent, or a folder with all below it")->required()->type_name("");
+  sub->add_option("--listen", o->listen_port, "Where the peer may bring its report, under our AE title")
+      ->type_name("N");
+  sub->add_option("--wait", o->wait_s, "Seconds to wait for the report (300)")->type_name("S");
+  sub->footer("Example:\n  isocenter commit PACS@10.0.0.5:104 out/ --listen 11112");
+  act(sub, o, action, [&globals](const Options& p) {
+    Settings settings = peer_settings(p);
+    settings.insert(settings.end(), {{"path", p.path}, {"listen_port", p.listen_port}, {"wait_s", p.wait_s}});
+    ExitCode ended = exit_ok;
+    const auto node = run(globals, "dicom_commit", settings, ended);
+    std::cout << metric(node, "committed") << " committed, " << metric(node, "failed") << " not\n";
+    return ended;
+  });
+}
+
+void add_mpps(CLI::App& app, const Globals& globals, Action& action) {
+  struct Options : PeerOptions {
+    std::string uid, path;
+    std::vector<std::string> keys;
+  };
+  auto* group = app.add_subcommand("mpps", "Tells an information system that an examination began or ended");
+  group->require_subcommand(1);
+  const auto add = [&](const char* name, const char* summary, bool end) {
+    auto o = std::make_shared<Options>();
+    auto* sub = group->add_subcommand(name, summary);
+    add_peer(sub, *o);
+    auto* uid = sub->add_option("--uid", o->uid, end ? "The step, as start printed it" : "The step; else a new one");
+    uid->type_name("UID")->required(end);
+    sub->add_option("-k,--key", o->keys, "KEYWORD=VALUE, an attribute of the step; repeatable")
+        ->type_name("KEY")
+        ->allow_extra_args(false);
+    if (end) sub->add_option("--made", o->path, "A file or folder: the instances that were made")->type_name("PATH");
+    sub->footer(end ? "Example:\n  isocenter mpps complete RIS@10.0.0.6:104 --uid 2.25.1 --made out/"
+                    : "Example:\n  isocenter mpps start RIS@10.0.0.6:104 -k Modality=CT -k PatientID=1 \\\n"
+                      "    -k 'ScheduledStepAttributesSequence[0].StudyInstanceUID=1.2.3'");
+    act(sub, o, action, [&globals, action_name = std::string(name)](const Options& p) {
+      Settings settings = peer_settings(p);
+      settings.insert(settings.end(),
+                      {{"action", action_name}, {"uid", p.uid}, {"keys", lines(p.keys)}, {"path", p.path}});
+      const Session session = prepare(globals, "dicom_procedure_step", settings);
+      std::cout << node_of(session).at("facts").at("dicom.procedure_step").get<std::string>() << "\n";
+      return exit_ok;
+    });
+  };
+  add("start", "It began; prints the step's UID", false);
+  add("complete", "It ended as planned", true);
+  add("discontinue", "It was broken off", true);
 }
 
 }  // namespace
@@ -261,6 +381,8 @@ void add_network(CLI::App& app, const Globals& globals, Action& action) {
   add_receive(app, globals, action);
   add_find(app, globals, action);
   add_fetch(app, globals, action);
+  add_commit(app, globals, action);
+  add_mpps(app, globals, action);
 }
 
 }  // namespace isocenter::command

@@ -368,7 +368,9 @@ void read_json_texts(const std::string& text, const std::string& where, const st
   const Encoder encoder(where, none);
   for_each_object(text, where, limits, [&](const Json& object) {
     data_set_of(encoder.data_set(object), where);
-    take(object.dump());
+    Json row = object;
+    if (row.contains("00080005")) row["00080005"] = {{"vr", "CS"}, {"Value", {"ISO_IR 192"}}};
+    take(row.dump());
   });
 }
 

@@ -30,7 +30,8 @@ void read_json_model(const std::string& text, const std::string& where,
                      const std::function<void(std::unique_ptr<DcmDataset>)>& take, const BulkFetch& bulk = {},
                      const JsonLimits& limits = {});
 
-/// The same objects as text, one after the other: checked in the same way, and as they came, a BulkDataURI too.
+/// The same objects as text, one after the other: checked in the same way, and as they came, a BulkDataURI too; a
+/// SpecificCharacterSet (0008,0005) is that of this text, which some servers forget.
 void read_json_texts(const std::string& text, const std::string& where, const std::function<void(std::string)>& take,
                      const JsonLimits& limits = {});
 
