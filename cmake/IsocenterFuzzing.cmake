@@ -25,11 +25,12 @@ function(isocenter_find_fuzzing result)
   set(${result} TRUE PARENT_SCOPE)
 endfunction()
 
-# isocenter_fuzzer(name SOURCES file... INCLUDES folder... LIBRARIES -l... ARGUMENTS libFuzzer's... CORPUS folder...):
-# the target <name>_fuzz and the test fuzz_<name>. Sources are absolute or relative to the project; the includes of the
-# project itself are there already.
+# isocenter_fuzzer(name SOURCES file... INCLUDES folder... LIBRARIES -l... ARGUMENTS libFuzzer's... CORPUS folder...
+# [WITH other]): the target <name>_fuzz and the test fuzz_<name>. Sources are absolute or relative to the project; the
+# includes of the project itself are there already. WITH adds what the fuzzer `other`, which stands before in the same
+# file, compiled beside its own *_fuzz.cpp.
 function(isocenter_fuzzer name)
-  cmake_parse_arguments(FUZZ "" "" "SOURCES;INCLUDES;LIBRARIES;ARGUMENTS;CORPUS" ${ARGN})
+  cmake_parse_arguments(FUZZ "" "WITH" "SOURCES;INCLUDES;LIBRARIES;ARGUMENTS;CORPUS" ${ARGN})
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/${name})
   file(MAKE_DIRECTORY ${folder}/objects ${folder}/corpus)
   list(TRANSFORM FUZZ_INCLUDES PREPEND -isystem)
@@ -46,11 +47,20 @@ function(isocenter_fuzzer name)
       DEPENDS ${source} DEPFILE ${object}.d COMMENT "Fuzzing: ${file}" VERBATIM COMMAND_EXPAND_LISTS)
     list(APPEND objects ${object})
   endforeach()
+  set_property(GLOBAL PROPERTY ISOCENTER_FUZZ_OBJECTS_${name} ${objects})
+  if(FUZZ_WITH)
+    get_property(shared GLOBAL PROPERTY ISOCENTER_FUZZ_OBJECTS_${FUZZ_WITH})
+    list(FILTER shared EXCLUDE REGEX "_fuzz\\.cpp\\.o$")
+    list(APPEND objects ${shared})
+  endif()
   set(fuzzer ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${name}_fuzz)
   add_custom_command(OUTPUT ${fuzzer}
     COMMAND ${ISOCENTER_FUZZ_COMPILER} -fsanitize=fuzzer,address,undefined ${objects} -o ${fuzzer} ${FUZZ_LIBRARIES}
     DEPENDS ${objects} VERBATIM)
   add_custom_target(${name}_fuzz ALL DEPENDS ${fuzzer})
+  if(FUZZ_WITH)
+    add_dependencies(${name}_fuzz ${FUZZ_WITH}_fuzz)
+  endif()
   add_test(NAME fuzz_${name} COMMAND ${fuzzer} -max_total_time=20 -max_len=65536 -print_final_stats=0 -verbosity=0
     -artifact_prefix=${folder}/ ${FUZZ_ARGUMENTS} ${folder}/corpus ${FUZZ_CORPUS})
   set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 300)

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "dataset_values.hpp"
+#include "header_text.hpp"
 #include "single_object.hpp"
 #include "source_metadata.hpp"
 #include "workers.hpp"
@@ -108,6 +109,7 @@ void DicomFramesSourceOperator::plan(PlanContext& plan) {
   output.like(described, "pixels");
   SourceMetadata source;
   source.context = read_context(params.path);
+  source.header = header_text(params.path, first_);
   source.study_uid = image_.study_uid;
   source.series_uid = image_.series_uid;
   source.sop_class_uid = image_.sop_class_uid;

@@ -1,5 +1,6 @@
 #include "dicom_slide_source.hpp"
 
+#include "header_text.hpp"
 #include "picture.hpp"
 #include "source_metadata.hpp"
 
@@ -21,6 +22,7 @@ void DicomSlideSourceOperator::plan(PlanContext& plan) {
   output.like(Frames::describe(1, height, width, 0), "pixels");
   SourceMetadata source;
   source.context = read_context(params.path);
+  source.header = header_text(params.path, 0);
   source.study_uid = slide_.image.study_uid;
   source.series_uid = slide_.image.series_uid;
   source.sop_class_uid = slide_.image.sop_class_uid;

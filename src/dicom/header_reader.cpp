@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
+#include "character_set.hpp"
 #include "dataset_values.hpp"
 #include "frame_reader.hpp"
 #include "input_file.hpp"
@@ -99,9 +101,15 @@ class HeaderReader {
     DcmDataset& dataset = *format.getDataset();
     DcmObject& whole = has_meta ? static_cast<DcmObject&>(format) : dataset;
     whole.transferInit();
-    const OFCondition status =
-        has_meta ? format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData)
-                 : dataset.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData);
+    OFCondition status;
+    try {
+      status = has_meta
+                   ? format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData)
+                   : dataset.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_FloatPixelData);
+    } catch (const std::logic_error& e) {  // DCMTK 3.6.7 cuts texts of directory records beyond their ends
+      failed_parse(kind, EC_CorruptedData, false, e.what(), dataset);
+      return;
+    }
     whole.transferEnd();
     if (status.bad()) {
       failed_parse(kind, status, stream.eos(), log.first(), dataset);
@@ -187,7 +195,7 @@ class HeaderReader {
     DcmDataset one;
     one.putAndInsertString(DCM_SpecificCharacterSet, text_value(dataset, attribute::specific_character_set).c_str());
     one.putAndInsertString(DCM_SeriesDescription, raw.c_str());
-    return one.convertToUTF8().good() ? text_value(one, attribute::series_description) : std::string();
+    return to_utf8(one) ? text_value(one, attribute::series_description) : std::string();
   }
 
   /// An attribute of the pixel format that has to be an integer in [low, high]; -1 and a finding when it is not.

@@ -7,6 +7,7 @@
 
 #include "file_list.hpp"
 #include "header_reader.hpp"
+#include "header_text.hpp"
 #include "toolkit.hpp"
 
 namespace isocenter::detail::dicom {
@@ -118,6 +119,14 @@ Report inspect(const std::string& path, const Workers& workers, const ScanProgre
   assemble(report);
   check_found(report);
   return report;
+}
+
+void read_series_headers(Report& report, const Workers& workers) {
+  workers.for_each(static_cast<std::int64_t>(report.series.size()), [&](std::int64_t i) {
+    Series& series = report.series[static_cast<std::size_t>(i)];
+    const Slice& first = series.stacks.front().slices.front();
+    series.header = header_text(report.images[static_cast<std::size_t>(first.image)].path, first.frame);
+  });
 }
 
 }  // namespace isocenter::detail::dicom

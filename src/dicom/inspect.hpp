@@ -2,6 +2,7 @@
 // Scanning a folder or a file: what is there, and what is wrong with it.
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "series.hpp"
 #include "workers.hpp"
@@ -17,8 +18,17 @@ using ScanProgress = std::function<bool(std::int64_t done, std::int64_t total)>;
 /// when `progress` returned false.
 Report inspect(const std::string& path, const Workers& workers, const ScanProgress& progress = {});
 
+/// Reads the header of each series' first slice.
+void read_series_headers(Report& report, const Workers& workers);
+
+/// Which of a series' header a report shows.
+struct ShownHeader {
+  bool typed = false;                   ///< the attributes that matter, as isocenter/dicom/dicom_header.hpp types them
+  std::vector<std::string> attributes;  ///< others, by keyword or tag
+};
+
 /// The report as JSON (see docs/dicom/README.md for its keys), or as lines for a terminal.
-std::string to_json(const Report& report);
-std::string to_lines(const Report& report);
+std::string to_json(const Report& report, const ShownHeader& shown = {});
+std::string to_lines(const Report& report, const ShownHeader& shown = {});
 
 }  // namespace isocenter::detail::dicom

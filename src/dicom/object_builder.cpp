@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "character_set.hpp"
 #include "context.hpp"
 #include "uid.hpp"
 
@@ -215,11 +216,11 @@ void add_common_modules(DcmDataset& dataset, const SourceMetadata& source, const
                      ascii(d.equipment.manufacturer) && ascii(d.equipment.model_name) &&
                      std::all_of(texts.begin(), texts.end(), ascii);
   if (!plain) {
-    if (context.convertToUTF8().bad())
+    if (!to_utf8(context))
       throw Failure(
           ErrorCode::unsupported,
-          "text that is not ASCII cannot stand beside the source's SpecificCharacterSet (0008,0005), which DCMTK "
-          "cannot turn to UTF-8",
+          "text that is not ASCII cannot stand beside the source's SpecificCharacterSet (0008,0005), which cannot be "
+          "turned to UTF-8",
           "use ASCII text in descriptions and labels");
     context.putAndInsertString(DCM_SpecificCharacterSet, "ISO_IR 192");
   }

@@ -100,6 +100,9 @@ void read_region(const Slide& slide, const SlideRegion& region, const Workers& w
   const GreyDisplay display = slide.image.format.samples_per_pixel == 1
                                   ? read_grey_display(slide.image.path, slide.image, unstated)
                                   : GreyDisplay{};
+  const auto beyond = [](int region_end, int tile, int size) {  // the last tile may end beyond what an int holds
+    return static_cast<int>(std::min<std::int64_t>(region_end, (static_cast<std::int64_t>(tile) + 1) * size));
+  };
   // A row of tiles for each thread: rows of the region belong to one of them.
   workers.for_each(last_y - first_y + 1, [&](std::int64_t row) {
     PictureReader reader;
@@ -112,9 +115,8 @@ void read_region(const Slide& slide, const SlideRegion& region, const Workers& w
                               static_cast<std::size_t>(tx)];
       if (frame < 0) continue;
       reader.read(slide.image, frame, display, tile);
-      const int begin_x = std::max(region.x, tx * tile_w), end_x = std::min(region.x + region.width, (tx + 1) * tile_w);
-      const int begin_y = std::max(region.y, ty * tile_h),
-                end_y = std::min(region.y + region.height, (ty + 1) * tile_h);
+      const int begin_x = std::max(region.x, tx * tile_w), end_x = beyond(region.x + region.width, tx, tile_w);
+      const int begin_y = std::max(region.y, ty * tile_h), end_y = beyond(region.y + region.height, ty, tile_h);
       for (int y = begin_y; y < end_y; ++y) {
         const auto from = 3 * (static_cast<std::ptrdiff_t>(y - ty * tile_h) * tile_w + begin_x - tx * tile_w);
         const auto to = 3 * (static_cast<std::ptrdiff_t>(y - region.y) * region.width + begin_x - region.x);

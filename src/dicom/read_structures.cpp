@@ -22,6 +22,8 @@ constexpr Attribute contour_data{0x3006, 0x0050, "ContourData"};
 constexpr Attribute referenced_roi{0x3006, 0x0084, "ReferencedROINumber"};
 constexpr Attribute referenced_frame{0x3006, 0x0024, "ReferencedFrameOfReferenceUID"};
 
+constexpr double farthest_mm = 1e6;
+
 void read_contours(const std::string& path, DcmItem& item, Structure3D& structure) {
   for (unsigned long i = 0; DcmItem* const contour = sequence_item(item, DCM_ContourSequence, i); ++i) {
     const std::string type = text_value(*contour, geometric_type);
@@ -36,8 +38,14 @@ void read_contours(const std::string& path, DcmItem& item, Structure3D& structur
                         structure.name + "' is not three numbers for each of at least three points",
                     "export the structure set again");
     std::vector<Vec3> points;
-    for (std::size_t k = 0; k < values->size(); k += 3)
+    for (std::size_t k = 0; k < values->size(); k += 3) {
       points.push_back({(*values)[k], (*values)[k + 1], (*values)[k + 2]});
+      if (largest_component(points.back()) > farthest_mm)
+        throw Failure(ErrorCode::bad_data,
+                      "'" + path + "': " + text(contour_data) + " of contour " + std::to_string(i + 1) + " of '" +
+                          structure.name + "' has a point beyond 1 km",
+                      "export the structure set again");
+    }
     structure.contours.push_back(std::move(points));
   }
 }

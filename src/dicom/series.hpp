@@ -52,6 +52,7 @@ struct Series {
   std::string description;
   std::string modality;
   std::vector<Stack> stacks;  ///< volumes first, then localisers, then images without a position
+  std::string header;         ///< of the first slice, as header_text gives it, where it was asked for
 };
 
 /// What a folder or a file holds.

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <isocenter/error.hpp>
+#include <stdexcept>
 
 #include "header_reader.hpp"
 #include "input_file.hpp"
@@ -51,11 +52,16 @@ void open_header(const std::string& path, DcmFileFormat& to) {
     throw Failure(ErrorCode::bad_data, "'" + path + "' cannot be parsed: " + structure.problem,
                   "copy or export the file again from where it came");
   DcmtkLog log;
-  const OFCondition status = to.loadFileUntilTag(OFFilename(path.c_str()), EXS_Unknown, EGL_noChange, DCM_MaxReadLength,
-                                                 ERM_autoDetect, DCM_FloatPixelData);
-  if (status.bad())
-    throw Failure(ErrorCode::bad_data,
-                  "'" + path + "' cannot be parsed: " + (log.first().empty() ? status.text() : log.first()),
+  std::string problem;
+  try {
+    const OFCondition status = to.loadFileUntilTag(OFFilename(path.c_str()), EXS_Unknown, EGL_noChange,
+                                                   DCM_MaxReadLength, ERM_autoDetect, DCM_FloatPixelData);
+    if (status.bad()) problem = log.first().empty() ? status.text() : log.first();
+  } catch (const std::logic_error& e) {  // DCMTK 3.6.7 cuts texts of directory records beyond their ends
+    problem = e.what();
+  }
+  if (!problem.empty())
+    throw Failure(ErrorCode::bad_data, "'" + path + "' cannot be parsed: " + problem,
                   "copy or export the file again from where it came");
 }
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "header_text.hpp"
+
 namespace isocenter::detail::dicom {
 namespace {
 
@@ -61,6 +63,7 @@ SourceMetadata source_metadata(const LoadPlan& plan) {
   const Image& first = image_of(plan.planes.front());
   SourceMetadata m;
   m.context = read_context(first.path);
+  m.header = header_text(first.path, first.frames[static_cast<std::size_t>(plan.planes.front().frame)].number);
   m.study_uid = first.study_uid;
   m.series_uid = first.series_uid;
   m.sop_class_uid = first.sop_class_uid;
@@ -78,6 +81,7 @@ SourceMetadata source_metadata(const LoadPlan& plan) {
 
 void write_metadata(const SourceMetadata& m, Payload& to) {
   to.set_text("dicom.context", to_base64(m.context));
+  if (!m.header.empty()) to.set_text("dicom.header", m.header);
   to.set_text("dicom.StudyInstanceUID", m.study_uid);
   to.set_text("dicom.SeriesInstanceUID", m.series_uid);
   to.set_text("dicom.SOPClassUID", m.sop_class_uid);

@@ -21,6 +21,7 @@ struct SourceMetadata {
   /// Attributes of the patient, study, frame of reference, equipment and acquisition as an explicit little endian data
   /// set, in the source's own character set; "" when there was no DICOM source.
   std::string context;
+  std::string header;  ///< of the first slice, as header_text gives it; "" when there was no DICOM source
   std::string study_uid;
   std::string series_uid;
   std::string sop_class_uid;

@@ -1,9 +1,5 @@
 // Any bytes as a DICOM file: scanned, assembled, loaded, shown and labelled when something in them can be. What is
 // wrong with them has to come back as findings or a Failure, in bounded memory and time.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <isocenter/error.hpp>
@@ -14,27 +10,12 @@
 #include "dicom/picture.hpp"
 #include "dicom/read_segmentation.hpp"
 #include "dicom/single_object.hpp"
+#include "fuzz/memory_file.hpp"
 
 namespace {
 
 using namespace isocenter::detail::dicom;
-
-/// The bytes under a path, without a disk.
-class MemoryFile {
- public:
-  MemoryFile(const std::uint8_t* bytes, std::size_t count) : descriptor_(::memfd_create("fuzz", 0)) {
-    if (::write(descriptor_, bytes, count) != static_cast<ssize_t>(count)) ::abort();
-    path_ = "/proc/self/fd/" + std::to_string(descriptor_);
-  }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  ~MemoryFile() { ::close(descriptor_); }
-  const std::string& path() const { return path_; }
-
- private:
-  int descriptor_;
-  std::string path_;
-};
+using isocenter::testing::MemoryFile;
 
 constexpr std::int64_t largest_picture = 1 << 22;  // pixels; the session's memory budget decides about larger ones
 

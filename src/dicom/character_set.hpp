@@ -1,0 +1,21 @@
+#pragma once
+// Text of a data set as UTF-8, Japanese code extensions included. Includes DCMTK.
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcitem.h>
+
+#include <string>
+#include <string_view>
+
+namespace isocenter::detail::dicom {
+
+/// Turns all text of an item and of what is nested in it to UTF-8 and says so in SpecificCharacterSet (0008,0005).
+/// DCMTK does it for most character sets; JIS X 0201, 0208 and 0212 (ISO_IR 13, ISO 2022 IR 13, 87 and 159), which it
+/// leaves to an iconv that has them, are taken apart here. False when a character set is unknown: the item may be half
+/// converted then.
+bool to_utf8(DcmItem& item);
+
+/// Text in the Japanese sets of PS3.5 annex H; `katakana` when the first value of SpecificCharacterSet is ISO_IR 13 or
+/// ISO 2022 IR 13. A byte that fits nothing becomes '?'.
+std::string japanese_to_utf8(std::string_view text, bool katakana);
+
+}  // namespace isocenter::detail::dicom
