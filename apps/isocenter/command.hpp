@@ -57,7 +57,7 @@ void add_describe(CLI::App& app, const Globals& globals, Action& action);
 void add_phantom(CLI::App& app, const Globals& globals, Action& action);
 void add_devices(CLI::App& app, const Globals& globals, Action& action);
 void add_modules(CLI::App& app, const Globals& globals, Action& action);
-void add_network(CLI::App& app, const Globals& globals, Action& action);  ///< echo, send, receive, find, fetch
+void add_network(CLI::App& app, const Globals& globals, Action& action);  ///< those that call DICOM peers
 
 /// A context with the installed run-time modules and those of --module; threads 0 is one for each core.
 /// `log` gets warnings, and may be null.

@@ -20,6 +20,7 @@
 #endif
 #include "network_operators.hpp"
 #include "segment_measurements.hpp"
+#include "service_operators.hpp"
 
 #ifdef ISOCENTER_DICOMWEB
 #define WEB_OPERATORS                                                                                \
@@ -34,6 +35,7 @@ ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::deta
                  isocenter::detail::dicom::DicomSlideSourceOperator, isocenter::detail::dicom::DicomSegSourceOperator,
                  isocenter::detail::dicom::DicomSeriesSinkOperator, isocenter::detail::dicom::DicomSegSinkOperator,
                  isocenter::detail::dicom::DicomSecondaryCaptureSinkOperator,
+                 isocenter::detail::dicom::DicomCommitOperator, isocenter::detail::dicom::DicomProcedureStepOperator,
                  isocenter::detail::dicom::DicomEchoOperator, isocenter::detail::dicom::DicomFindOperator,
                  isocenter::detail::dicom::DicomFetchOperator, isocenter::detail::dicom::DicomSendOperator,
                  isocenter::detail::dicom::DicomReceiveOperator, isocenter::detail::dicom::DicomReceiveSourceOperator,

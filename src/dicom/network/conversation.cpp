@@ -34,6 +34,12 @@ std::uint16_t status_of(const Error& error) {
   }
 }
 
+/// Whether its data sets can be judged before they are parsed: not when they are deflated.
+bool is_acceptable(const char* transfer_syntax) {
+  const DcmXfer syntax(transfer_syntax);
+  return syntax.getXfer() != EXS_Unknown && syntax.getStreamCompression() == ESC_none;
+}
+
 }  // namespace
 
 bool is_storage_class(const std::string& sop_class) {
@@ -79,8 +85,7 @@ void Conversation::accept_contexts() {
     }
     const char* chosen = nullptr;
     for (int k = 0; k < proposed.transferSyntaxCount && chosen == nullptr; ++k)
-      if (DcmXfer(proposed.proposedTransferSyntaxes[k]).getXfer() != EXS_Unknown)
-        chosen = proposed.proposedTransferSyntaxes[k];
+      if (is_acceptable(proposed.proposedTransferSyntaxes[k])) chosen = proposed.proposedTransferSyntaxes[k];
     if (chosen == nullptr)
       ASC_refusePresentationContext(association_->params, proposed.presentationContextID,
                                     ASC_P_TRANSFERSYNTAXESNOTSUPPORTED);

@@ -12,6 +12,7 @@
 
 #include "../uid.hpp"
 #include "association.hpp"
+#include "nesting.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -67,6 +68,7 @@ InstanceName name_of(std::span<const std::uint8_t> data_set, const std::string& 
   if (syntax.getXfer() == EXS_Unknown)
     throw Failure(ErrorCode::unsupported, "transfer syntax '" + transfer_syntax + "' is unknown",
                   "have the peer send another");
+  require_shallow(data_set, transfer_syntax);
   DcmInputBufferStream stream;
   stream.setBuffer(data_set.data(), static_cast<offile_off_t>(data_set.size()));
   stream.setEos();

@@ -1,0 +1,22 @@
+#pragma once
+// The operators over the network that hand no images over; see isocenter/dicom/dicom_commit.hpp and its neighbour.
+#include <isocenter/dicom/dicom_commit.hpp>
+#include <isocenter/dicom/dicom_procedure_step.hpp>
+
+#include "network_operators.hpp"
+
+namespace isocenter::detail::dicom {
+
+class DicomCommitOperator : public OperatorBase<DicomCommit> {
+ public:
+  void plan(PlanContext& plan) override;
+  void run(const RunContext& run) override;
+};
+
+class DicomProcedureStepOperator : public OperatorBase<DicomProcedureStep> {
+ public:
+  void plan(PlanContext& plan) override;
+  void run(const RunContext& run) override;
+};
+
+}  // namespace isocenter::detail::dicom
