@@ -118,9 +118,7 @@ class HeaderReader {
     const std::string sop_class = text_value(dataset, attribute::sop_class_uid);
     if (kind == Sniffed::bare_dataset && dataset.card() < 3) return not_dicom();
     if (!dataset.tagExists(DCM_BitsAllocated) || (!dataset.tagExists(DCM_Rows) && !dataset.tagExists(DCM_Columns))) {
-      const char* class_name =
-          dcmFindNameOfUID(sop_class.c_str(), sop_class.empty() ? "no SOP class" : sop_class.c_str());
-      add(FindingCode::no_pixels, Severity::note, std::string("the object holds no image (") + class_name + ")",
+      add(FindingCode::no_pixels, Severity::note, "the object holds " + what_instead(dataset, sop_class),
           "nothing; the file was passed over", text(attribute::sop_class_uid), sop_class);
       return;
     }
@@ -144,6 +142,16 @@ class HeaderReader {
       f.series_uid = image.series_uid;
     }
     result_.image = std::move(image);
+  }
+
+  /// "no image (Encapsulated PDF Storage: a document, application/pdf, 'title')".
+  static std::string what_instead(DcmDataset& dataset, const std::string& sop_class) {
+    constexpr Attribute mime_type{0x0042, 0x0012, "MIMETypeOfEncapsulatedDocument"};
+    constexpr Attribute title{0x0042, 0x0010, "DocumentTitle"};
+    std::string what = dcmFindNameOfUID(sop_class.c_str(), sop_class.empty() ? "no SOP class" : sop_class.c_str());
+    if (dataset.tagExists(key(mime_type)))
+      what += ": a document, " + text_value(dataset, mime_type) + ", '" + text_value(dataset, title) + "'";
+    return "no image (" + what + ")";
   }
 
   void failed_parse(Sniffed kind, const OFCondition& status, bool at_end, const std::string& log, DcmDataset& dataset) {
@@ -257,10 +265,12 @@ class HeaderReader {
   bool supported(Image& image) {
     const TransferSyntax syntax = transfer_syntax(image.transfer_syntax);
     if (!syntax.readable) {
+      const bool video = is_video(image.transfer_syntax);
       image.unusable = text(attribute::transfer_syntax_uid) + " = " + image.transfer_syntax + " (" + syntax.name +
-                       ") cannot be read by this build";
+                       ") " + (video ? "is a video, which this build does not decode" : "cannot be read by this build");
       add(FindingCode::unsupported_syntax, Severity::error, image.unusable,
-          "convert the file to an uncompressed, JPEG, JPEG-LS, JPEG 2000 or RLE transfer syntax first",
+          video ? "take the stream out of PixelData (7fe0,0010) with a video tool, and give its pictures"
+                : "convert the file to an uncompressed, JPEG, JPEG-LS, JPEG 2000 or RLE transfer syntax first",
           text(attribute::transfer_syntax_uid), image.transfer_syntax);
       result_.findings.back().series_uid = image.series_uid;
       return false;

@@ -16,6 +16,7 @@
 #include <dcmtk/oflog/spi/logevent.h>
 
 #include <isocenter/error.hpp>
+#include <string_view>
 
 #include "jpeg2000.hpp"
 
@@ -152,6 +153,12 @@ Codec codec_of(const std::string& uid) {
   if (uid == "1.2.840.10008.1.2.4.201" || uid == "1.2.840.10008.1.2.4.202" || uid == "1.2.840.10008.1.2.4.203")
     return Codec::jpeg_2000;
   return uid == "1.2.840.10008.1.2.8.1" ? Codec::deflated_frame : Codec::none;
+}
+
+bool is_video(const std::string& uid) {
+  // 1.2.840.10008.1.2.4.100 to .108, each with a fragmentable form .1
+  constexpr std::string_view jpeg_and_mpeg = "1.2.840.10008.1.2.4.10";
+  return uid.size() > jpeg_and_mpeg.size() && uid.compare(0, jpeg_and_mpeg.size(), jpeg_and_mpeg) == 0;
 }
 
 TransferSyntax transfer_syntax(const std::string& uid) {

@@ -36,6 +36,9 @@ struct TransferSyntax {
 };
 TransferSyntax transfer_syntax(const std::string& uid);
 
+/// MPEG-2, MPEG-4 AVC/H.264, HEVC/H.265 (PS3.5 8.2.5 to 8.2.8): one stream for all frames.
+bool is_video(const std::string& transfer_syntax_uid);
+
 /// What decodes the frames of a transfer syntax.
 enum class Codec { none, rle, jpeg, jpeg_ls, jpeg_2000, deflated_frame };
 Codec codec_of(const std::string& transfer_syntax_uid);
