@@ -89,11 +89,11 @@ std::string shown_address(const std::string& url) {
   return shown(plain, 300);
 }
 
-std::string percent_encoded(const std::string& text) {
+std::string query_encoded(const std::string& text) {
   std::string encoded;
   for (const char c : text) {
     const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                       (c != '\0' && std::strchr("-._~", c) != nullptr);
+                       (c != '\0' && std::strchr("-._~!$'()*,:@/?", c) != nullptr);
     const auto byte = static_cast<unsigned char>(c);
     if (plain)
       encoded += c;

@@ -23,7 +23,8 @@ std::string resolve_address(const std::string& from, const std::string& referenc
 /// The address without its query and fragment, which may name patients, and in printable characters.
 std::string shown_address(const std::string& url);
 
-/// Everything but letters, digits and -._~ as %XX (RFC 3986 section 2).
-std::string percent_encoded(const std::string& text);
+/// As it may stand in a query (RFC 3986 section 3.4): %XX for everything else, and for what separates parameters. No
+/// more than that: Orthanc 1.10 takes %2A for no asterisk.
+std::string query_encoded(const std::string& text);
 
 }  // namespace isocenter::detail::dicom

@@ -47,8 +47,8 @@ std::string resource_path(WebLevel level, std::vector<QueryKey>& keys) {
 std::string match_query(const std::vector<QueryKey>& keys) {
   std::string query = "fuzzymatching=false";
   for (const QueryKey& key : keys) {
-    const std::string attribute = percent_encoded(attribute_id(key.attribute));
-    query += key.value.empty() ? "&includefield=" + attribute : "&" + attribute + "=" + percent_encoded(key.value);
+    const std::string attribute = query_encoded(attribute_id(key.attribute));
+    query += key.value.empty() ? "&includefield=" + attribute : "&" + attribute + "=" + query_encoded(key.value);
   }
   return query;
 }

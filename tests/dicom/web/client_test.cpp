@@ -217,7 +217,7 @@ TEST(WebFind, AsksPageByPageAndFindsTheEnd) {
   ASSERT_EQ(all.size(), 450U);
   EXPECT_EQ(all.back(), row(449));
   EXPECT_EQ(server.requests().at(0).line,
-            "GET /web/studies/1.2/series?fuzzymatching=false&PatientName=A%20B%2A&includefield=0008103E&includefield="
+            "GET /web/studies/1.2/series?fuzzymatching=false&PatientName=A%20B*&includefield=0008103E&includefield="
             "Modality&limit=200&offset=0 HTTP/1.1");
   most_in_page = 70;  // of the server, which does not say so
   EXPECT_EQ(ask(450).size(), 450U);

@@ -101,7 +101,7 @@ TEST(WebAddress, IsCheckedBeforeItIsUsed) {
   EXPECT_EQ(origin_of("https://pacs:443/x"), origin_of("https://pacs/y?z"));
   EXPECT_NE(origin_of("http://pacs:443/x"), origin_of("https://pacs/y"));
   EXPECT_EQ(resolve_address("https://pacs/a/b/metadata", "../c"), "https://pacs/a/c");
-  EXPECT_EQ(percent_encoded("A^B*é"), "A%5EB%2A%C3%A9");
+  EXPECT_EQ(query_encoded("A^B*é"), "A%5EB*%C3%A9");
   EXPECT_EQ(shown_address("https://pacs/studies?PatientID=1"), "https://pacs/studies");
   EXPECT_THAT(error_of([] { base_address("ftp://pacs/x"); }),
               HasSubstr("url = 'ftp://pacs/x' is no web address. Fix: "));

@@ -4,8 +4,8 @@
 #include <iterator>
 
 #include "dicom/network/network_test.hpp"
+#include "dicom/web/scripted_server.hpp"
 #include "dicom/web/web_client.hpp"
-#include "scripted_server.hpp"
 
 namespace isocenter::test {
 
@@ -21,6 +21,18 @@ inline detail::dicom::WebPeer web_peer(const std::string& url) {
 }
 
 inline const auto never = [] { return false; };
+
+/// A certificate for these names ("DNS:localhost") that vouches for itself, made by openssl.
+inline detail::dicom::TlsFiles make_certificate(const TemporaryFolder& folder, const std::string& name,
+                                                const std::string& names) {
+  const std::string key = folder / (name + ".key"), certificate = folder / (name + ".pem");
+  EXPECT_EQ(run_program({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                         "/CN=" + name, "-addext", "subjectAltName=" + names, "-keyout", key, "-out", certificate},
+                        folder / "openssl"),
+            0)
+      << text_of(folder / "openssl");
+  return {certificate, key, certificate};
+}
 
 /// A multipart/related answer of DICOM files, with the boundary "b".
 inline std::string parts_of(const std::vector<std::string>& files, const std::string& end = "--b--") {
