@@ -143,6 +143,20 @@ HeaderFacts check_hdf5(const fs::path& path) {
   return {};
 }
 
+/// Bruker ParaVision: the parameters are in visu_pars beside the voxels (JCAMP-DX 4.24), and end with ##END. ITK 5.2
+/// looks for the next parameter for ever when there is none; it compares the voxels' number with the file itself.
+HeaderFacts check_bruker(const fs::path& path) {
+  const io::InputFile voxels(path);
+  const fs::path parameters = fs::path(path).replace_filename("visu_pars");
+  const std::vector<std::byte> bytes = io::read_file(parameters);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::size_t end = text.rfind("\n##END"), last = text.rfind("\n##$");
+  if (end == std::string_view::npos || last == std::string_view::npos || last > end)
+    fail(ErrorCode::bad_data, parameters, "is truncated: it does not end with ##END after its parameters",
+         "get a complete copy of it");
+  return {};
+}
+
 HeaderFacts check_with_io(const fs::path& path, io::ImageFormat format) {
   HeaderFacts facts;
   facts.image = io::read_image_info(path, format);
@@ -175,9 +189,12 @@ HeaderFacts check_header(const fs::path& path, const Format& format) {
       return check_analyze(path);
     case ItkImageIo::hdf5:
       return check_hdf5(path);
-    default:
-      return {};
+    case ItkImageIo::bruker:
+      return check_bruker(path);
+    case ItkImageIo::automatic:  // no format
+      break;
   }
+  return {};
 }
 
 void check_voxels(const HeaderFacts& facts, const io::ReadProgress& progress) {

@@ -9,8 +9,8 @@ namespace isocenter::detail::itk_io {
 
 /// What a file's header says, read here and not by ITK.
 struct HeaderFacts {
-  std::vector<std::int64_t> size;        ///< along x, y, z, t, as far as the file has them; empty: not known (HDF5)
-  std::optional<ImageInfo> image;        ///< NIfTI, MetaImage, NRRD: all that the header says
+  std::vector<std::int64_t> size;  ///< along x, y, z, t, as far as the file has them; empty: not known (HDF5, Bruker)
+  std::optional<ImageInfo> image;  ///< NIfTI, MetaImage, NRRD: all that the header says
   std::optional<io::DataLocation> data;  ///< where the voxels lie; TIFF and HDF5: in pieces that were checked
   bool has_orientation = true;           ///< false: the format does not say how the image lies in the patient
 };

@@ -90,12 +90,12 @@ void expect_refusal(F&& f, ErrorCode code, const std::vector<std::string>& parts
       code, parts);
 }
 
-/// The same of reading a file; the message names it or its data file.
+/// The same of reading a file; the message names it or a file beside it.
 inline void expect_refused(const fs::path& path, ErrorCode code, std::vector<std::string> parts,
                            ItkImageIo image_io = ItkImageIo::automatic) {
   SCOPED_TRACE(path.filename());
   parts.push_back("'read'");
-  parts.push_back((path.parent_path() / path.stem()).string());
+  parts.push_back(path.parent_path().string() + "/");
   expect_refusal([&] { read<ItkImageSource>({.path = path.string(), .image_io = image_io}); }, code, parts);
 }
 

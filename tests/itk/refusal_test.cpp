@@ -1,4 +1,6 @@
 // Files that ITK 5.2 takes, or ends on, and that are refused here; each in one sentence, with a silent console.
+#include <itkHDF5ImageIO.h>
+
 #include <isocenter/io/image_sink.hpp>
 #include <limits>
 
@@ -137,7 +139,7 @@ TEST(ItkImageSource, RefusesWhatIsMissingOrNoneOfItsFormat) {
                                    {"g.h5", "HDF5"},
                                    {"g.hdr", "348"}})
     expect_refused(written(folder / name, noise), ErrorCode::bad_data, {part, "Fix: "});
-  expect_refused(folder / "scan.dcm", ErrorCode::unsupported, {".nii.gz", ".gipl", "2dseq", "image_io"});
+  expect_refused(folder / "scan.dcm", ErrorCode::unsupported, {"scan.dcm", ".nii.gz", ".gipl", "2dseq", "image_io"});
 }
 
 TEST(ItkImageSource, RefusesHeadersThatLie) {
@@ -184,6 +186,33 @@ TEST(ItkImageSource, RefusesColoursVectorsAndOtherSets) {
   expect_refused(written(folder / "c.vtk", head + "DATASET POLYDATA\n"), ErrorCode::unsupported, {"polydata"});
   write<ItkImageSink>({.path = (folder / "v.mrc").string()}, std::vector{sample_volume(straight())});
   expect_refused(patched(folder / "v.mrc", folder / "d.mrc", 12, 4), ErrorCode::unsupported, {"MRC mode = 4"});
+}
+
+TEST(ItkImageSource, RefusesVectorsAndFiveAxesOfHdf5) {
+  const TemporaryFolder folder;
+  const auto write_hdf5 = [&](const char* name, unsigned axes, unsigned components) {
+    const auto image_io = itk::HDF5ImageIO::New();
+    itk::ImageIORegion region(axes);
+    image_io->SetFileName((folder / name).string());
+    image_io->SetNumberOfDimensions(axes);
+    for (unsigned i = 0; i < axes; ++i) {
+      std::vector<double> direction(axes, 0.0);
+      direction[i] = 1;
+      image_io->SetDimensions(i, 2);
+      image_io->SetDirection(i, direction);
+      region.SetSize(i, 2);
+    }
+    image_io->SetIORegion(region);
+    image_io->SetNumberOfComponents(components);
+    image_io->SetPixelType(components > 1 ? itk::IOPixelEnum::VECTOR : itk::IOPixelEnum::SCALAR);
+    image_io->SetComponentType(itk::IOComponentEnum::FLOAT);
+    image_io->WriteImageInformation();
+    image_io->Write(std::vector<float>(256).data());
+  };
+  write_hdf5("v.h5", 3, 2);
+  expect_refused(folder / "v.h5", ErrorCode::unsupported, {"2 numbers for each voxel", "file of its own"});
+  write_hdf5("a.h5", 5, 1);
+  expect_refused(folder / "a.h5", ErrorCode::unsupported, {"5 axes"});
 }
 
 TEST(ItkImageSource, RefusesValuesThatAreNotFiniteUnlessToldToZeroThem) {

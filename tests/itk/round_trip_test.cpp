@@ -201,6 +201,38 @@ TEST(ItkImageSource, ReadsAnalyze) {
   expect_refused(folder / "a.hdr", ErrorCode::unsupported, {"NIfTI", ".nii"});
 }
 
+/// A ParaVision reconstruction of two slices, as little of it as ITK 5.2 wants.
+TEST(ItkImageSource, ReadsBruker) {
+  const TemporaryFolder folder;
+  const std::string parameters =
+      "##TITLE=a\n##JCAMPDX=4.24\n##DATATYPE=Parameter Values\n##ORIGIN=Bruker\n##OWNER=x\n$$ a\n$$ b\n$$ c\n"
+      "##$VisuVersion=1\n##$VisuCoreFrameCount=2\n##$VisuCoreDim=2\n##$VisuCoreSize=( 2 )\n3 2\n"
+      "##$VisuCoreExtent=( 2 )\n30 20\n##$VisuCoreFrameThickness=( 1 )\n2\n"
+      "##$VisuCoreOrientation=( 2, 9 )\n1 0 0 0 1 0 0 0 1 1 0 0 0 1 0 0 0 1\n"
+      "##$VisuCorePosition=( 2, 3 )\n-15 -10 0 -15 -10 2\n##$VisuCoreDataSlope=( 2 )\n2 2\n"
+      "##$VisuCoreDataOffs=( 2 )\n1 1\n##$VisuCoreWordType=_16BIT_SGN_INT\n##$VisuCoreByteOrder=littleEndian\n"
+      "##$VisuCoreDiskSliceOrder=disk_normal_slice_order\n##$VisuFGOrderDesc=( 1 )\n(2, <FG_SLICE>, <>, 0, 2)\n";
+  const std::string end = "##END=\n";
+  const auto save = [&](const char* name, const std::string& text) {
+    write_bytes(folder / name, {text.begin(), text.end()});
+  };
+  std::vector<char> voxels(24);
+  for (std::size_t i = 0; i < 12; ++i) voxels[2 * i] = static_cast<char>(i);
+  write_bytes(folder / "2dseq", voxels);
+  expect_refused(folder / "2dseq", ErrorCode::not_found, {"visu_pars"});
+  save("visu_pars", parameters + end);
+  const Volume v = read<ItkImageSource>({.path = (folder / "2dseq").string()});
+  EXPECT_THAT(v.values(), ::testing::ElementsAre(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23));
+  EXPECT_EQ(v.nz(), 2);
+  EXPECT_EQ(v.geometry().spacing_mm[0], 10);
+  EXPECT_EQ(v.geometry().spacing_mm[2], 2);
+  voxels.resize(22);
+  write_bytes(folder / "2dseq", voxels);
+  expect_refused(folder / "2dseq", ErrorCode::bad_data, {"ITK cannot read", "Bruker"});
+  save("visu_pars", parameters);  // ITK would look for the next parameter for ever
+  expect_refused(folder / "2dseq", ErrorCode::bad_data, {"visu_pars", "##END"});
+}
+
 TEST(ItkImageSource, APictureIsOneSlice) {
   const TemporaryFolder folder;
   write<ItkImageSink>({.path = (folder / "p.tif").string()},

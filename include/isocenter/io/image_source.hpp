@@ -25,7 +25,7 @@ struct ImageSource {
   static constexpr const char* module = "io";
   static constexpr const char* summary = "A volume from a NIfTI, MetaImage, NRRD or grey PNG file.";
   static constexpr const char* help =
-      "Headers are parsed by ITK; truncated and damaged voxel data are refused. These files do not say what their "
+      "Truncated and damaged files are refused. These files do not say what their "
       "values "
       "mean: give the unit.";
   static constexpr bool host_only = true;

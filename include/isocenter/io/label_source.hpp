@@ -14,7 +14,7 @@ struct LabelSource {
   static constexpr const char* name = "label_source";
   static constexpr const char* module = "io";
   static constexpr const char* summary = "A label volume from a NIfTI, MetaImage or NRRD file.";
-  static constexpr const char* help = "Headers are parsed by ITK; truncated and damaged voxel data are refused.";
+  static constexpr const char* help = "Truncated and damaged files are refused.";
   static constexpr bool host_only = true;
   struct Params {
     std::string path;
