@@ -135,7 +135,15 @@ constexpr Kind kinds[] = {
     {"segmentation, binary", "modalities/seg_liver_1bit_rle.dcm", labels, "dicom_seg_sink"},
     {"segmentation, fractional", "modalities/seg_ct_fractional.dcm", labels, "dicom_seg_sink"},
     {"whole slide", "modalities/wsi_25tiles.dcm", "dicom_slide_source", ""},
+    {"enhanced PET", "values/enhanced_pet.dcm", volume, ""},
+    {"legacy converted enhanced CT", "values/legacy_enhanced_ct.dcm", volume, ""},
+    {"legacy converted enhanced MR", "values/legacy_enhanced_mr.dcm", volume, ""},
+    {"legacy converted enhanced PET", "values/legacy_enhanced_pet.dcm", volume, ""},
+    {"Modality LUT", "values/modality_lut.dcm", volume, ""},
+    {"PALETTE COLOR, segmented", "values/segmented_palette.dcm", frames, ""},
+    {"whole slide, sparse", "slides/sparse_without_one_tile.dcm", "dicom_slide_source", ""},
     {"ultrasound", "modalities/us_palette_rle.dcm", frames, ""},
+    {"ultrasound regions", "values/ultrasound_regions.dcm", frames, ""},
     {"secondary capture, multi-frame", "syntax/SC_rgb_rle_16bit_2frame.dcm", frames, "dicom_secondary_capture_sink"},
     {"RT Structure Set", "modalities/rtstruct.dcm", "dicom_rtss_source", "dicom_structure_set_sink"},
 };
@@ -170,6 +178,14 @@ std::string generated() {
     out << "| " << k.what << " | `" << k.read_by << "` | "
         << (*k.written_by == 0 ? std::string("-") : "`" + std::string(k.written_by) + "`") << " |\n";
   }
+  out << "\n## Video\n\n"
+         "MPEG-2, H.264 and H.265 are refused with the name of their syntax. Debian's libavcodec says of itself \"GPL "
+         "version 2 or\nlater\" (`avcodec_license`, built with x264), which who links Isocenter into a device would "
+         "take "
+         "over. OpenH264\n(BSD-2-Clause) decodes progressive H.264 alone, and the licence of the AVC patents covers "
+         "its "
+         "maker's own binaries, not\nDebian's; it is not linked. An embedder who has a decoder gives its pictures as "
+         "Frames.\n";
   return out.str();
 }
 

@@ -2,9 +2,11 @@
 // wrong with them has to come back as findings or a Failure, in bounded memory and time.
 #include <cstddef>
 #include <cstdint>
+#include <isocenter/dicom/dicom_header.hpp>
 #include <isocenter/error.hpp>
 #include <string>
 
+#include "dicom/header_text.hpp"
 #include "dicom/inspect.hpp"
 #include "dicom/load.hpp"
 #include "dicom/picture.hpp"
@@ -41,6 +43,13 @@ void look_at_labels(const std::string& path) {
   read_labels(object, grid, 0.5, SegmentOverlap::last, labels, [](double) {});
 }
 
+/// The header as text, in UTF-8 whatever character sets it claims, and typed.
+void look_at_header(const std::string& path) {
+  const isocenter::DicomHeader header(header_text(path, 0));
+  header.acquisition();
+  header.radiopharmaceutical();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count) {
@@ -59,6 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   } catch (const isocenter::Error&) {
   }
   try {
+    look_at_header(file.path());
     look_at_pictures(file.path());
     look_at_labels(file.path());
   } catch (const isocenter::Error&) {
