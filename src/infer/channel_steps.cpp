@@ -24,12 +24,19 @@ void spread(const T& values, std::size_t skip, int (&to)[3], int otherwise) {
     to[k] = k + count < 3 ? otherwise : static_cast<int>(values[skip + k + count - 3]);
 }
 
+/// Elements from one pixel of channels-last data to the next.
+std::int64_t pixel_stride(const Schedule& s, ValueId id) {
+  const Placement& p = s.placement(id);
+  return p.layout == Layout::channels_last ? p.strides.back() : s.graph.value(id).shape[1];
+}
+
 void add_pool(StepBuilder& b, const Node& node, const Pool& pool) {
   const Shape &in = b.schedule.graph.value(node.inputs[0]).shape, &out = b.schedule.graph.value(node.output).shape;
   with_storage(b.schedule.placement(node.output).storage, [&](auto type) {
     using T = decltype(type);
     kernels::PoolKernelOf<T> k{};
-    k.channels = static_cast<int>(out[1]);
+    k.in_step = static_cast<int>(pixel_stride(b.schedule, node.inputs[0]));
+    k.out_step = static_cast<int>(pixel_stride(b.schedule, node.output));
     spread(in, 2, k.in_extent, 1);
     spread(out, 2, k.out_extent, 1);
     spread(pool.window.kernel, 0, k.kernel, 1);
@@ -81,7 +88,8 @@ void add_resample(StepBuilder& b, const Node& node, const Resample& resample) {
   });
 }
 
-/// then(scale * in + shift) by channel, channels-last; factors_z: from one item's factors to the next one's.
+}  // namespace
+
 void add_channel_affine(StepBuilder& b, ValueId from, ValueId to, Slot scale, Slot shift, std::int64_t factors_z,
                         const Activation& then) {
   constexpr std::int64_t block_elements = 4096;  // what a thread has in its first-level cache
@@ -94,8 +102,8 @@ void add_channel_affine(StepBuilder& b, ValueId from, ValueId to, Slot scale, Sl
       using In = decltype(in_type);
       using Out = decltype(out_type);
       kernels::ChannelAffineKernelOf<In, Out> k{};
-      k.in_y = in.strides.back();
-      k.out_y = out.strides.back();
+      k.in_y = pixel_stride(b.schedule, from);
+      k.out_y = pixel_stride(b.schedule, to);
       k.in_z = in.strides[0];
       k.out_z = out.strides[0];
       k.factors_z = factors_z;
@@ -114,6 +122,8 @@ void add_channel_affine(StepBuilder& b, ValueId from, ValueId to, Slot scale, Sl
     });
   });
 }
+
+namespace {
 
 /// Moments by block, merged to a factor and a shift for each channel, then applied as an affine map.
 void add_normalisation(StepBuilder& b, int node_index, const Node& node, const Normalisation& norm) {
@@ -240,14 +250,18 @@ void add_matrix_product(StepBuilder& b, const Node& node, const MatrixProduct& p
            });
 }
 
-/// Runs a kernel that knows float32 alone on a node whose values are kept as bfloat16.
+/// Runs a kernel that knows dense float32 alone on a node whose values are kept as bfloat16 or in a wider array.
 template <class Add>
-void add_in_float32(StepBuilder& b, int node_index, Node node, Add add) {
-  const auto narrow = [&](ValueId id) { return b.schedule.placement(id).storage == ElementType::bf16; };
+void add_dense_float32(StepBuilder& b, int node_index, Node node, Add add) {
+  const auto other = [&](ValueId id) {
+    const Placement& p = b.schedule.placement(id);
+    return p.storage == ElementType::bf16 ||
+           (p.layout == Layout::channels_last && p.strides.back() != b.schedule.graph.value(id).shape[1]);
+  };
   for (auto& id : node.inputs)
-    if (narrow(id)) id = in_plain_form(b, node_index, id, b.schedule.placement(id).layout);
+    if (other(id)) id = in_plain_form(b, node_index, id, b.schedule.placement(id).layout);
   const ValueId out = node.output;
-  if (narrow(out)) node.output = add_scratch_value(b, node_index, out, b.schedule.placement(out).layout);
+  if (other(out)) node.output = add_scratch_value(b, node_index, out, b.schedule.placement(out).layout);
   add(node);
   if (node.output != out) add_copy_step(b, node.output, out);
 }
@@ -260,9 +274,9 @@ void add_channel_steps(StepBuilder& b, int node_index, const Node& node) {
   if (const auto* norm = std::get_if<Normalisation>(&node.operation))
     return add_normalisation(b, node_index, node, *norm);
   if (const auto* conv = std::get_if<Convolution>(&node.operation))
-    return add_in_float32(b, node_index, node, [&](const Node& n) { add_direct_convolution(b, n, *conv); });
+    return add_dense_float32(b, node_index, node, [&](const Node& n) { add_direct_convolution(b, n, *conv); });
   if (const auto* product = std::get_if<MatrixProduct>(&node.operation))
-    add_in_float32(b, node_index, node, [&](const Node& n) { add_matrix_product(b, n, *product); });
+    add_dense_float32(b, node_index, node, [&](const Node& n) { add_matrix_product(b, n, *product); });
 }
 
 }  // namespace isocenter::infer

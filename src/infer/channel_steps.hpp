@@ -7,4 +7,9 @@ namespace isocenter::infer {
 /// of matrix products. Nothing for other operations.
 void add_channel_steps(StepBuilder& builder, int node_index, const Node& node);
 
+/// Adds then(scale * in + shift) by channel on channels-last data; factors_z: from one item's factors to the next
+/// one's.
+void add_channel_affine(StepBuilder& builder, ValueId from, ValueId to, Slot scale, Slot shift, std::int64_t factors_z,
+                        const Activation& then);
+
 }  // namespace isocenter::infer

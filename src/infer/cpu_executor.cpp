@@ -76,7 +76,8 @@ void require_precision(Precision precision, const std::string& source) {
 Schedule schedule_for(Graph graph, const CpuOptions& options) {
   require_precision(options.precision, graph.source);
   if (options.optimise && !options.reference) optimise(graph);
-  return make_schedule(std::move(graph), options.precision == Precision::bfloat16 && !options.reference);
+  return make_schedule(std::move(graph), {.narrow = options.precision == Precision::bfloat16 && !options.reference,
+                                          .upsampling_into_parts = true});
 }
 
 class CpuExecutor final : public Executor {

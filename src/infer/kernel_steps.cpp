@@ -48,7 +48,24 @@ std::vector<Axis> ordered(std::vector<Axis> axes) {
 
 Axis axis_or_one(const std::vector<Axis>& axes, std::size_t i) { return i < axes.size() ? axes[i] : Axis{}; }
 
+/// A scale and a shift by channel, as batch normalisation is, on channels-last data.
+bool is_channel_affine(const Schedule& s, const Node& node, const Map& map) {
+  const Graph& g = s.graph;
+  const Shape& out = g.value(node.output).shape;
+  if (map.function != Function::affine || s.placement(node.output).layout != Layout::channels_last ||
+      s.placement(node.inputs[0]).layout != Layout::channels_last || g.value(node.inputs[0]).shape != out)
+    return false;
+  return std::all_of(node.inputs.begin() + 1, node.inputs.end(), [&](ValueId id) {
+    const Value& v = g.value(id);
+    return v.constant && v.constant->count() == out[1] && v.shape.size() + 1 >= out.size() &&
+           v.shape[v.shape.size() + 1 - out.size()] == out[1];
+  });
+}
+
 void add_map(StepBuilder& b, const Node& node, const Map& map) {
+  if (is_channel_affine(b.schedule, node, map))
+    return add_channel_affine(b, node.inputs[0], node.output, b.slot(node.inputs[1]), b.slot(node.inputs[2]), 0,
+                              map.then);
   const Graph& g = b.schedule.graph;
   const Shape& out = g.value(node.output).shape;
   std::vector<Axis> axes(out.size());
@@ -162,6 +179,10 @@ void add_concat(StepBuilder& b, const Node& node, const Concat& concat) {
     std::vector<Axis> axes(shape.size());
     for (std::size_t k = 0; k < shape.size(); ++k) axes[k] = {shape[k], to[k], {from[k], 0, 0}, nullptr};
     Slot out = b.slot(node.output);
+    if (b.schedule.placement(id).buffer == out.buffer) {  // it was made in its place
+      at += shape[axis];
+      continue;
+    }
     out.offset += at * to[axis] * bytes_of(b.schedule.placement(node.output).storage);
     add_copy(b, std::move(axes), id, node.output, out, 0.0F);
     at += shape[axis];

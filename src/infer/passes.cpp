@@ -177,6 +177,28 @@ void fuse_activations(Graph& graph) {
   sweep(graph);
 }
 
+void nest_concatenations(Graph& graph) {
+  std::vector<const Node*> earlier;  // the concatenations so far, as they came
+  std::vector<Node> kept = graph.nodes;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    const auto* concat = std::get_if<Concat>(&kept[i].operation);
+    if (concat == nullptr) continue;
+    const auto begins_so = [&](const Node* before) {
+      return std::get<Concat>(before->operation).axis == concat->axis && before->inputs.size() > 1 &&
+             before->inputs.size() < kept[i].inputs.size() &&
+             std::equal(before->inputs.begin(), before->inputs.end(), kept[i].inputs.begin());
+    };
+    const auto longest = std::find_if(earlier.rbegin(), earlier.rend(), begins_so);
+    if (longest != earlier.rend()) {
+      std::vector<ValueId> inputs{(*longest)->output};
+      inputs.insert(inputs.end(), kept[i].inputs.begin() + static_cast<std::ptrdiff_t>((*longest)->inputs.size()),
+                    kept[i].inputs.end());
+      graph.nodes[i].inputs = std::move(inputs);
+    }
+    earlier.push_back(&kept[i]);
+  }
+}
+
 void remove_dead_nodes(Graph& graph) {
   std::vector<bool> needed(graph.values.size());
   for (const ValueId id : graph.outputs) needed[static_cast<std::size_t>(id)] = true;
@@ -196,6 +218,7 @@ void optimise(Graph& graph) {
   fold_affine_into_convolutions(graph);
   fuse_residuals(graph);
   fuse_activations(graph);
+  nest_concatenations(graph);
   remove_dead_nodes(graph);
 }
 

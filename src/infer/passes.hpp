@@ -13,6 +13,9 @@ void fold_affine_into_convolutions(Graph& graph);
 void fuse_residuals(Graph& graph);
 /// An elementwise function goes into the convolution, normalisation or map before it.
 void fuse_activations(Graph& graph);
+/// A concatenation that begins as an earlier one does takes that one's result: dense blocks grow instead of being
+/// copied.
+void nest_concatenations(Graph& graph);
 /// Nodes whose result nobody reads go.
 void remove_dead_nodes(Graph& graph);
 

@@ -167,14 +167,24 @@ class LayoutPass {
 
 class BufferPass {
  public:
-  explicit BufferPass(Schedule& schedule) : s_(schedule), last_use_(schedule.graph.values.size(), -1) {}
+  BufferPass(Schedule& schedule, bool upsampling_into_parts)
+      : s_(schedule),
+        upsampling_into_parts_(upsampling_into_parts),
+        last_use_(schedule.graph.values.size(), -1),
+        whole_(schedule.graph.values.size(), no_value) {}
 
   void run() {
+    find_parts();
     const auto steps = static_cast<int>(s_.graph.nodes.size());
     for (int i = 0; i < steps; ++i)
       for (const ValueId id : s_.graph.nodes[static_cast<std::size_t>(i)].inputs)
         last_use_[static_cast<std::size_t>(id)] = i;
     for (const ValueId id : s_.graph.outputs) last_use_[static_cast<std::size_t>(id)] = steps;
+    for (std::size_t id = 0; id < whole_.size(); ++id)  // a part lives in the whole, from the first one that is made
+      if (whole_[id] != no_value) {
+        auto& last = last_use_[static_cast<std::size_t>(whole_[id])];
+        last = std::max(last, last_use_[id]);
+      }
     for (const ValueId id : s_.graph.inputs) give_buffer(id, -1);
     for (int i = 0; i < steps; ++i) {
       const Node& node = s_.graph.nodes[static_cast<std::size_t>(i)];
@@ -189,7 +199,56 @@ class BufferPass {
   }
 
  private:
+  /// Values that are made right in the concatenation that reads them: what has to be copied there otherwise. From the
+  /// last concatenation back, since one may be a part of a later one.
+  void find_parts() {
+    std::vector<std::pair<int, int>> concat_reads(s_.graph.values.size());  // how often; other readers that cannot
+    std::vector<const Node*> maker(s_.graph.values.size());
+    for (const Node& node : s_.graph.nodes) {
+      maker[at(node.output)] = &node;
+      for (const ValueId id : node.inputs) {
+        concat_reads[at(id)].first += is_any<Concat>(node) ? 1 : 0;
+        concat_reads[at(id)].second +=
+            has_kernel(s_.graph, node) && is_any<Map, Concat, Copy, Pool, Reduction>(node) ? 0 : 1;
+      }
+    }
+    for (const auto* ends : {&s_.graph.inputs, &s_.graph.outputs})
+      for (const ValueId id : *ends) ++concat_reads[at(id)].second;
+    for (auto node = s_.graph.nodes.rbegin(); node != s_.graph.nodes.rend(); ++node) {
+      const auto* concat = std::get_if<Concat>(&node->operation);
+      const Placement whole = s_.placement(node->output);
+      if (concat == nullptr || concat->axis != 1 || whole.layout != Layout::channels_last ||
+          !has_kernel(s_.graph, *node))
+        continue;
+      std::int64_t channel = 0;
+      for (const ValueId id : node->inputs) {
+        Placement& part = s_.placements[at(id)];
+        const Node* made = maker[at(id)];
+        if (made != nullptr && makes_parts(*made) && concat_reads[at(id)] == std::pair{1, 0} &&
+            part.layout == whole.layout && part.storage == whole.storage) {
+          part.strides = whole.strides;
+          part.offset = whole.offset + channel;
+          whole_[at(id)] = whole_[at(node->output)] == no_value ? node->output : whole_[at(node->output)];
+        }
+        channel += s_.graph.value(id).shape[1];
+      }
+    }
+  }
+
+  bool makes_parts(const Node& node) const {
+    return (is_any<Map, Normalisation, Concat, Copy, Pool>(node) && has_kernel(s_.graph, node)) ||
+           (upsampling_into_parts_ && is_upsampling(s_.graph, node));
+  }
+
+  static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
+
   void give_buffer(ValueId id, int step) {
+    if (const ValueId whole = whole_[at(id)]; whole != no_value) {
+      if (s_.placement(whole).buffer < 0) give_buffer(whole, step);
+      s_.placements[at(id)].buffer = s_.placement(whole).buffer;
+      return;
+    }
+    if (s_.placement(id).buffer >= 0) return;  // it has been since its first part was made
     const Value& v = s_.graph.value(id);
     const std::int64_t bytes = std::max<std::int64_t>(1, element_count(v.shape)) * bytes_of(s_.placement(id).storage);
     s_.placements[static_cast<std::size_t>(id)].buffer = static_cast<int>(s_.buffers.size());
@@ -205,7 +264,9 @@ class BufferPass {
 
   /// The input whose buffer the output takes over: an alias always, others when the input dies here in the same form.
   ValueId shares(const Node& node, int step) const {
+    if (whole_[at(node.output)] != no_value) return no_value;
     const auto dies_here = [&](ValueId id) {
+      if (whole_[at(id)] != no_value) return false;
       const int buffer = s_.placement(id).buffer;
       return buffer >= 0 && s_.buffers[static_cast<std::size_t>(buffer)].last_step == step &&
              s_.graph.value(id).shape == s_.graph.value(node.output).shape &&
@@ -237,7 +298,9 @@ class BufferPass {
   }
 
   Schedule& s_;
+  bool upsampling_into_parts_;
   std::vector<int> last_use_;
+  std::vector<ValueId> whole_;  ///< for each value the concatenation whose buffer it lies in
 };
 
 }  // namespace
@@ -253,6 +316,17 @@ Shape strides_of(const Shape& shape, Layout layout) {
   }
   strides[0] = step;
   return strides;
+}
+
+bool is_upsampling(const Graph& graph, const Node& node) {
+  const auto* conv = std::get_if<Convolution>(&node.operation);
+  if (conv == nullptr || !conv->transposed || conv->groups != 1 || conv->residual || !has_kernel(graph, node))
+    return false;
+  const auto all_are = [](const Shape& s, std::int64_t v) {
+    return std::all_of(s.begin(), s.end(), [=](std::int64_t e) { return e == v; });
+  };
+  const Window& w = conv->window;
+  return w.kernel == w.strides && all_are(w.dilations, 1) && all_are(w.pads_begin, 0) && all_are(w.pads_end, 0);
 }
 
 bool is_plain_form(const Schedule& schedule, ValueId id, Layout layout) {
@@ -298,9 +372,9 @@ bool has_kernel(const Graph& graph, const Node& node) {
   return std::holds_alternative<Alias>(node.operation);
 }
 
-Schedule make_schedule(Graph graph, bool narrow) {
-  Schedule schedule = LayoutPass(std::move(graph), narrow).run();
-  BufferPass(schedule).run();
+Schedule make_schedule(Graph graph, const ScheduleOptions& options) {
+  Schedule schedule = LayoutPass(std::move(graph), options.narrow).run();
+  BufferPass(schedule, options.upsampling_into_parts).run();
   return schedule;
 }
 

@@ -40,10 +40,18 @@ Shape strides_of(const Shape& shape, Layout layout);
 /// The value lies in this layout, as its own type and on its own: what a kernel reads that knows nothing else.
 bool is_plain_form(const Schedule& schedule, ValueId id, Layout layout);
 
-/// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place. `narrow`: inputs of
-/// convolutions and matrix products, and what leads there through kernels, are kept as bfloat16; the graph's inputs and
-/// outputs never are.
-Schedule make_schedule(Graph graph, bool narrow = false);
+struct ScheduleOptions {
+  /// Inputs of convolutions and matrix products, and what leads there through kernels, are kept as bfloat16; the
+  /// graph's inputs and outputs never are.
+  bool narrow = false;
+  bool upsampling_into_parts = false;  ///< the engine's is_upsampling() convolutions write to a part of a wider array
+};
+/// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place; what a concatenation
+/// reads is made in its place where the node that makes it can.
+Schedule make_schedule(Graph graph, const ScheduleOptions& options = {});
+
+/// A transposed convolution whose taps do not overlap and leave nothing out: its kernel is its stride.
+bool is_upsampling(const Graph& graph, const Node& node);
 
 /// Scratch for one step, released after it. Gives the buffer's index.
 int add_scratch(Schedule& schedule, int step, std::int64_t bytes);

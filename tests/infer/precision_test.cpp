@@ -83,7 +83,7 @@ TEST(Storage, Bfloat16RoundsToNearestEvenAndKeepsWhatIsNotANumber) {
 
 TEST(Storage, InputsOutputsAndWhatOnlyMapsReadStayFloat32) {
   const Schedule s =
-      make_schedule(load(fixtures[2]), true);  // a DnCNN: convolutions, then the input minus their result
+      make_schedule(load(fixtures[2]), {.narrow = true});  // a DnCNN: convolutions, then the input minus their result
   for (const auto* ends : {&s.graph.inputs, &s.graph.outputs})
     for (const ValueId id : *ends) EXPECT_EQ(s.placement(id).storage, ElementType::f32);
   int narrow_values = 0, convolutions = 0;
