@@ -17,7 +17,7 @@ declare -A packages=(
   [dicom]="libdcmtk-dev libopenjp2-7-dev libcharls-dev libcurl4-openssl-dev nlohmann-json3-dev"
   [io]="libpng-dev zlib1g-dev libvpx-dev"
   [itk]="libinsighttoolkit5-dev zlib1g-dev"
-  [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler libonnx-dev"
+  [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler libonnx-dev libyaml-cpp-dev"
   [mpi]="libopenmpi-dev openmpi-bin"
   [apps]="libcli11-dev libyaml-cpp-dev nlohmann-json3-dev"
   # What tests hold us to: other people's readers and checkers, a second compiler, a second ABI reader.

@@ -80,4 +80,17 @@ isocenter::detail::GridShape oriented(const isocenter::detail::GridShape& shape,
   return out;
 }
 
+isocenter::detail::VoxelSteps voxel_steps(const isocenter::detail::GridShape& shape, const Orientation& orientation) {
+  const std::array<std::int64_t, 3> size{shape.nx, shape.ny, shape.nz};
+  const std::array<std::int64_t, 3> stride{1, size[0], size[0] * size[1]};
+  isocenter::detail::VoxelSteps steps{};
+  std::array<std::int64_t*, 3> along{&steps.x, &steps.y, &steps.z};
+  for (std::size_t k = 0; k < 3; ++k) {
+    const auto from = static_cast<std::size_t>(orientation.axis[k]);
+    *along[k] = orientation.flipped[k] ? -stride[from] : stride[from];
+    if (orientation.flipped[k]) steps.first += (size[from] - 1) * stride[from];
+  }
+  return steps;
+}
+
 }  // namespace isocenter::infer

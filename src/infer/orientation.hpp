@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/volume_input.hpp"
+#include "infer/sliding_window.hpp"
 
 namespace isocenter::infer {
 
@@ -29,5 +30,8 @@ std::string nearest_axes(const Geometry& geometry);
 /// The shape and geometry of the volume with its axes in the network's order; voxels stay where they are in the
 /// patient.
 isocenter::detail::GridShape oriented(const isocenter::detail::GridShape& shape, const Orientation& orientation);
+
+/// Where the voxels of the oriented grid lie in the volume's memory.
+isocenter::detail::VoxelSteps voxel_steps(const isocenter::detail::GridShape& shape, const Orientation& orientation);
 
 }  // namespace isocenter::infer

@@ -1,0 +1,370 @@
+#include "infer/bundle_network.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/launcher.hpp"
+#include "infer/copy.hpp"
+#include "infer/cuda_engine.hpp"
+#include "infer/lower.hpp"
+#include "infer/resample.hpp"
+#include "infer/threads.hpp"
+#include "infer/whole_scores.hpp"
+#include "volume/parts.hpp"
+
+namespace isocenter::infer {
+namespace {
+
+namespace kernels = isocenter::detail;
+
+std::int64_t padded_bytes(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
+std::int64_t count(const std::array<int, 3>& e) { return static_cast<std::int64_t>(e[0]) * e[1] * e[2]; }
+std::string text(const std::array<int, 3>& e) {
+  return std::to_string(e[0]) + " x " + std::to_string(e[1]) + " x " + std::to_string(e[2]);
+}
+
+/// MONAI's array [i][j][k] has its last index fastest: k is x here.
+template <class T>
+std::array<T, 3> turned(const std::array<T, 3>& ijk) {
+  return {ijk[2], ijk[1], ijk[0]};
+}
+
+}  // namespace
+
+std::int64_t BundleNetwork::reserve(std::int64_t bytes) {
+  const std::int64_t place = scratch_bytes_;
+  scratch_bytes_ += padded_bytes(bytes);
+  return place;
+}
+
+void BundleNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, BundleRecipe recipe) {
+  recipe_ = std::move(recipe);
+  original_ = shape;
+  on_cpu_ = plan.on_cpu();
+  std::string hash;
+  model_ = read_onnx(recipe_.model, &hash);
+  constants_ = plan.upload<float>(std::vector<float>{1.0F, 0.0F}, "one and zero");
+  plan_orientation(plan);
+  plan_steps(plan);
+  plan_windows(plan);
+  plan_executor(plan);
+  plan_way_back(plan);
+  plan.fact("model", model_.source);
+  plan.fact("model_sha256", hash);
+  if (!recipe_.version.empty()) plan.fact("bundle_version", recipe_.version);
+  plan.fact("engine", executor_->summary().engine);
+  plan.fact("window", text(window_));
+  plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
+  plan.fact("network_grid", text(padded_));
+  plan.fact("arena_bytes", std::to_string(executor_->summary().arena_bytes));
+  model_ = {};  // the weights are in the executor now
+}
+
+/// Array axes i, j, k along the letters of Orientationd, or along the volume's own x, y, z; k becomes our x.
+void BundleNetwork::plan_orientation(PlanContext& plan) {
+  Orientation o;
+  o.axis = {2, 1, 0};
+  if (!recipe_.orientation.empty()) {
+    o = orient(original_.geometry, std::string(recipe_.orientation.rbegin(), recipe_.orientation.rend()));
+    plan.fact("axes", nearest_axes(original_.geometry) + " taken as " + recipe_.orientation);
+  }
+  shape_ = oriented(original_, o);
+  size_ = {shape_.nx, shape_.ny, shape_.nz};
+  steps_ = voxel_steps(original_, o);
+  if (std::max({std::abs(steps_.x), std::abs(steps_.y), std::abs(steps_.z)}) > INT32_MAX / 8)
+    throw Failure(ErrorCode::unsupported,
+                  "input 'input' has slices of more than " + std::to_string(INT32_MAX / 8) + " voxels",
+                  "resample or crop the volume first");
+  for (std::size_t k = 0; k < 3; ++k)
+    if (!(shape_.geometry.spacing_mm[k] > 0))
+      throw Failure(ErrorCode::bad_data,
+                    "input 'input' has a spacing of " + std::to_string(shape_.geometry.spacing_mm[k]) + " mm",
+                    "check PixelSpacing (0028,0030) and the slice positions of the series");
+  oriented_at_ = reserve(count(size_) * 4);
+  plan.require_kernel<kernels::CopyKernel>();
+}
+
+void BundleNetwork::plan_steps(PlanContext& plan) {
+  for (std::size_t k = 0; k < 3; ++k) changes_[k] = {AxisChange::Rule::keep, size_[k], size_[k], 1, 1};
+  std::array<int, 3> divisors{1, 1, 1};
+  std::int64_t work = 0;
+  for (const BundleStep& step : recipe_.steps) {
+    if (step.kind == BundleStep::Kind::pad) {
+      divisors = turned(step.size);
+    } else if (step.kind == BundleStep::Kind::spacing || step.kind == BundleStep::Kind::resize) {
+      plan_change(plan, step);
+    } else {
+      plan_scaling(plan, step);
+      work = std::max(work, passes_.back().scaling.work_bytes(size_[1], size_[2]));
+    }
+  }
+  work_at_ = reserve(work);
+  for (std::size_t k = 0; k < 3; ++k) divisible_[k] = (size_[k] + divisors[k] - 1) / divisors[k] * divisors[k];
+}
+
+void BundleNetwork::plan_scaling(PlanContext& plan, const BundleStep& step) {
+  Pass pass;
+  pass.scales = true;
+  pass.size = size_;
+  using Scaling = kernels::IntensityScaling::Kind;
+  pass.scaling.kind = step.kind == BundleStep::Kind::z_score       ? Scaling::z_score
+                      : step.kind == BundleStep::Kind::percentiles ? Scaling::percentiles
+                                                                   : Scaling::window;
+  pass.scaling.which.nonzero = step.nonzero;
+  pass.scaling.percentile[0] = step.low;
+  pass.scaling.percentile[1] = step.high;
+  pass.scaling.from = static_cast<float>(step.from);
+  pass.scaling.to = static_cast<float>(step.to);
+  pass.scaling.clip = step.clip;
+  const kernels::ValueScale fixed = kernels::window_scale(step.low, step.high, step.from, step.to, step.clip);
+  pass.scale = plan.upload<kernels::ValueScale>(std::span(&fixed, 1), "intensity scale");
+  passes_.push_back(pass);
+  plan.require_kernel<kernels::ScaleValuesKernel>();
+}
+
+/// Along z, y, then x, so that each pass moves rows that are as long as possible.
+void BundleNetwork::plan_change(PlanContext& plan, const BundleStep& step) {
+  for (std::size_t k = 0; k < 3; ++k)
+    changes_[k] = step.kind == BundleStep::Kind::resize
+                      ? resize_change(size_[k], turned(step.size)[k])
+                      : spacing_change(size_[k], shape_.geometry.spacing_mm[k], turned(step.spacing_mm)[k]);
+  for (const std::size_t k : {std::size_t{2}, std::size_t{1}, std::size_t{0}}) {
+    if (changes_[k].rule == AxisChange::Rule::keep) continue;
+    if (changes_[k].to > 65535)
+      throw Failure(
+          ErrorCode::invalid_argument,
+          "at the bundle's spacing the volume has " + std::to_string(changes_[k].to) + " voxels along an axis",
+          "check the spacing of the volume and of the bundle");
+    const AxisPairs pairs = forward(changes_[k]);
+    Pass pass;
+    pass.axis = static_cast<int>(k);
+    pass.taps_to = changes_[k].to;
+    pass.index = plan.upload<std::int32_t>(pairs.index, "resampling positions");
+    pass.weight = plan.upload<float>(pairs.weight, "resampling weights");
+    pass.size = size_;
+    size_[k] = changes_[k].to;
+    pass.at = reserve(count(size_) * 4);
+    passes_.push_back(pass);
+  }
+  plan.require_kernel<kernels::ResampleKernel>();
+}
+
+void BundleNetwork::plan_windows(PlanContext& plan) {
+  const Extents asked = turned(recipe_.window);
+  bool pads = false;
+  for (std::size_t k = 0; k < 3; ++k) {
+    window_[k] = asked[k] > 0 ? asked[k] : divisible_[k];
+    padded_[k] = std::max(divisible_[k], window_[k]);
+    before_[k] = (divisible_[k] - size_[k]) / 2 + (padded_[k] - divisible_[k]) / 2;
+    starts_[k] = bundle_window_starts(padded_[k], window_[k], recipe_.overlap);
+    pads = pads || padded_[k] != size_[k];
+  }
+  const int window[3] = {window_[0], window_[1], window_[2]};
+  importance_ = plan.upload<float>(importance_map(window, recipe_.gaussian, recipe_.sigma), "window weights");
+  plan.require_kernel<kernels::ExtractWindowKernel>();
+  plan.require_kernel<kernels::AddWindowKernel>();
+  plan.require_kernel<kernels::FinishScoresKernel>();
+  if (!pads) return;
+  for (std::size_t k = 0; k < 3; ++k) {
+    std::vector<std::int32_t> from;
+    for (int i = 0; i < padded_[k]; ++i) {
+      const int at = i - before_[k];
+      from.push_back(at >= 0 && at < size_[k] ? at : -1);
+    }
+    padding_[k] = plan.upload<std::int32_t>(from, "padding");
+  }
+  padded_at_ = reserve(count(padded_) * 4);
+}
+
+void BundleNetwork::plan_executor(PlanContext& plan) {
+  if (model_.inputs.size() != 1 || (model_.inputs[0].shape && model_.inputs[0].shape->size() != 5) ||
+      model_.inputs[0].type != ElementType::f32)
+    throw Failure(ErrorCode::unsupported,
+                  model_.source + ": the model does not take one input (1, 1, i, j, k) of float32",
+                  "export the network of the bundle, for volumes with one channel");
+  const Shape shape{1, 1, window_[2], window_[1], window_[0]};
+  LowerOptions lowering;
+  lowering.input_shapes[model_.inputs[0].name] = shape;
+  Graph graph = lower(model_, lowering);
+  if (on_cpu_) {
+    launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
+    CpuOptions options;
+    options.threads = plan.launcher().concurrency;
+    executor_ = plan_cpu(std::move(graph), options);
+    plan.declare_host_memory(static_cast<std::uint64_t>(executor_->summary().constant_bytes));
+  } else {
+    executor_ = plan_on_cuda(std::move(graph), Precision::float32, kernels::launcher_of(plan), plan);
+  }
+  const Port& out = executor_->outputs()[0];
+  Shape expected = shape;
+  expected[1] = out.shape.size() > 1 ? out.shape[1] : 0;
+  if (out.shape != expected || out.type != ElementType::f32)
+    throw Failure(ErrorCode::unsupported,
+                  model_.source + ": output '" + out.name + "' is " + to_text(out.shape) + " of " + name_of(out.type) +
+                      " for an input of " + to_text(shape) + ", and float32 scores on the same grid are needed",
+                  "use a network whose output has its input's extents");
+  channels_ = static_cast<int>(out.shape[1]);
+  if (recipe_.output_channels > 0 && recipe_.output_channels != channels_)
+    throw Failure(ErrorCode::bad_data,
+                  model_.source + ": the model gives " + std::to_string(channels_) +
+                      " channels, and num_channels of pred in metadata.json is " +
+                      std::to_string(recipe_.output_channels),
+                  "export the model anew, or correct the file");
+  if (recipe_.threshold && channels_ != 1)
+    throw Failure(
+        ErrorCode::unsupported,
+        model_.source + ": the model gives " + std::to_string(channels_) +
+            " channels and AsDiscreted asks for a threshold: masks that may overlap, which labels cannot hold",
+        "use argmax, or network_inference for the scores");
+  if (!recipe_.threshold && (channels_ < 2 || channels_ > 256))
+    throw Failure(ErrorCode::unsupported,
+                  model_.source + ": the model gives " + std::to_string(channels_) +
+                      " channels, and AsDiscreted asks for argmax, which needs 2 to 256",
+                  "use threshold for one channel");
+  arena_at_ = reserve(executor_->summary().arena_bytes);
+  scores_at_ = reserve(count(padded_) * (channels_ + 1) * 4);
+}
+
+/// Where each voxel of the volume reads the scores.
+void BundleNetwork::plan_way_back(PlanContext& plan) {
+  for (std::size_t k = 0; k < 3; ++k) {
+    const AxisPairs pairs = backward(changes_[k], recipe_.nearest_back, before_[k]);
+    readings_[k] = {plan.upload<std::int32_t>(pairs.index, "score positions"),
+                    plan.upload<float>(pairs.weight, "score weights")};
+  }
+  plan.require_kernel<kernels::ReadLabelsKernel>();
+  if (recipe_.largest == 0) return;
+  if (original_.frame_voxels() > INT32_MAX - 1)
+    throw Failure(ErrorCode::unsupported, "KeepLargestConnectedComponentd is there for up to 2147483646 voxels",
+                  "crop the volume first");
+  limits_ = plan.allocate<unsigned long long>(static_cast<std::uint64_t>(recipe_.largest) * 256, "sizes of parts");
+  parents_at_ = reserve(original_.frame_voxels() * 4);
+  plan.require_kernel<kernels::KeepPartsKernel>();
+}
+
+const kernels::Launcher& BundleNetwork::launcher(const RunContext& run) {
+  if (!on_cpu_) launcher_ = kernels::launcher_of(run);
+  return launcher_;
+}
+
+/// Orientation, intensities, spacing and padding; gives the volume that windows are cut from.
+const float* BundleNetwork::prepare(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
+  kernels::CopyKernel turn{};
+  turn.in = in + steps_.first;
+  turn.out = at(scratch, oriented_at_);
+  turn.in_x = static_cast<int>(steps_.x);
+  turn.in_y = steps_.y;
+  turn.out_y = shape_.nx;
+  turn.axes_z = 1;
+  turn.extent_z[0] = shape_.nz;
+  turn.in_z[0] = steps_.z;
+  turn.out_z[0] = static_cast<std::int64_t>(shape_.nx) * shape_.ny;
+  kernels::launch(l, turn, shape_.nx, shape_.ny, shape_.nz);
+  float* volume = turn.out;
+
+  for (const Pass& pass : passes_) {
+    if (pass.scales) {
+      kernels::scale_intensity(l, pass.scaling, volume, volume, pass.size[0], pass.size[1], pass.size[2],
+                               scratch + work_at_, pass.scale);
+      continue;
+    }
+    kernels::ResampleKernel kernel{};
+    kernel.in = volume;
+    kernel.out = at(scratch, pass.at);
+    // The axis is the kernel's column axis: what is faster is its channels, what is slower its items.
+    std::int64_t channels = 1, items = 1;
+    for (int i = 0; i < 3; ++i) {
+      if (i != pass.axis) (i < pass.axis ? channels : items) *= pass.size[static_cast<std::size_t>(i)];
+      kernel.in_extent[i] = kernel.out_extent[i] = kernel.taps[i] = 1;
+      kernel.indices[i] = reinterpret_cast<const std::int32_t*>(constants_ + 1);
+      kernel.weights[i] = constants_;
+    }
+    kernel.channels = static_cast<int>(channels);
+    kernel.in_extent[2] = pass.size[static_cast<std::size_t>(pass.axis)];
+    kernel.out_extent[2] = pass.taps_to;
+    kernel.taps[2] = 2;
+    kernel.indices[2] = pass.index;
+    kernel.weights[2] = pass.weight;
+    kernels::launch(l, kernel, kernel.channels, pass.taps_to, static_cast<int>(items));
+    volume = kernel.out;
+  }
+  if (padding_[0] == nullptr) return volume;
+  kernels::CopyKernel pad{};
+  pad.in = volume;
+  pad.out = at(scratch, padded_at_);
+  pad.in_x = 1;
+  pad.table_x = padding_[0];
+  pad.in_y = size_[0];
+  pad.out_y = padded_[0];
+  pad.table_y = padding_[1];
+  pad.axes_z = 1;
+  pad.extent_z[0] = padded_[2];
+  pad.in_z[0] = static_cast<std::int64_t>(size_[0]) * size_[1];
+  pad.out_z[0] = static_cast<std::int64_t>(padded_[0]) * padded_[1];
+  pad.table_z[0] = padding_[2];
+  kernels::launch(l, pad, padded_[0], padded_[1], padded_[2]);
+  return pad.out;
+}
+
+void BundleNetwork::run(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out, int frame,
+                        int frames) {
+  const kernels::Launcher& l = launcher(run);
+  std::byte* arena = scratch + arena_at_;
+  if (bound_ != arena) executor_->bind(bound_ = arena);
+  kernels::ExtractWindowKernel extract{};
+  extract.in = prepare(l, scratch, in);
+  extract.out = reinterpret_cast<float*>(arena + executor_->inputs()[0].offset);
+  extract.low = -INFINITY;
+  extract.high = INFINITY;
+  extract.a = constants_;
+  extract.b = constants_ + 1;
+  kernels::AddWindowKernel add{};
+  add.window_scores = reinterpret_cast<const float*>(arena + executor_->outputs()[0].offset);
+  add.weights = importance_;
+  add.scores = at(scratch, scores_at_);
+  add.channels = channels_;
+  for (std::size_t k = 0; k < 3; ++k) {
+    extract.extent[k] = add.extent[k] = padded_[k];
+    extract.window[k] = add.window[k] = window_[k];
+  }
+  const int scores_z = (channels_ + 1) * padded_[2];
+  kernels::launch(l, kernels::ClearRingKernel{add.scores, {padded_[0], padded_[1], scores_z}, 0, scores_z}, padded_[0],
+                  padded_[1], scores_z);
+  const std::size_t total = starts_[0].size() * starts_[1].size() * starts_[2].size();
+  std::size_t done = 0;
+  for (const int z : starts_[2])
+    for (const int y : starts_[1])
+      for (const int x : starts_[0]) {
+        run.check_cancelled();
+        const int start[3] = {x, y, z};
+        std::copy(start, start + 3, extract.start);
+        std::copy(start, start + 3, add.start);
+        kernels::launch(l, extract, window_[0], window_[1], window_[2]);
+        executor_->run(l.stream);
+        kernels::launch(l, add, window_[0], window_[1], (channels_ + 1) * window_[2]);
+        run.progress((frame + static_cast<double>(++done) / static_cast<double>(total)) / frames);
+      }
+  read_labels(l, scratch, out);
+}
+
+void BundleNetwork::read_labels(const kernels::Launcher& l, std::byte* scratch, std::uint8_t* out) const {
+  float* scores = at(scratch, scores_at_);
+  const kernels::FinishScoresKernel finish{scores,
+                                           {padded_[0], padded_[1], padded_[2]},
+                                           channels_,
+                                           static_cast<kernels::ScoreActivation>(recipe_.activation)};
+  kernels::launch(l, finish, padded_[0], padded_[1], padded_[2]);
+  // MONAI's threshold includes its limit.
+  const float limit = std::nextafter(static_cast<float>(recipe_.threshold.value_or(0)), -INFINITY);
+  const kernels::RingReader reader{
+      scores, {padded_[0], padded_[1], padded_[2]}, readings_[0], readings_[1], readings_[2]};
+  kernels::launch(l, kernels::ReadLabelsKernel{reader, out, steps_, channels_, 0, limit}, shape_.nx, shape_.ny,
+                  shape_.nz);
+  if (recipe_.largest == 0) return;
+  kernels::launch(l, kernels::ZeroKernel{reinterpret_cast<std::uint32_t*>(limits_)}, recipe_.largest * 512, 1, 1);
+  const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::equal_labels};
+  kernels::keep_parts(l, grid, reinterpret_cast<std::int32_t*>(scratch + parents_at_), recipe_.connectivity,
+                      recipe_.largest, 1, limits_, out);
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,89 @@
+#pragma once
+// A MONAI bundle planned for one volume: its transforms, windows and the way back, step by step as MONAI does them.
+#include <isocenter/operator.hpp>
+#include <memory>
+
+#include "core/launch.hpp"
+#include "core/volume_input.hpp"
+#include "infer/bundle_grid.hpp"
+#include "infer/bundle_recipe.hpp"
+#include "infer/executor.hpp"
+#include "infer/onnx_model.hpp"
+#include "infer/orientation.hpp"
+#include "infer/sliding_window.hpp"
+#include "volume/intensity.hpp"
+
+namespace isocenter::infer {
+
+class BundleNetwork {
+ public:
+  /// Plans everything for frames of this shape; states facts and asks for memory that lives with the session.
+  void plan(PlanContext& plan, const isocenter::detail::GridShape& shape, BundleRecipe recipe);
+  std::int64_t scratch_bytes() const { return scratch_bytes_; }
+  int channels() const { return channels_; }
+  const BundleRecipe& recipe() const { return recipe_; }
+
+  /// One frame to labels, uint8 zyx. `frame` of `frames` is for the progress that is told.
+  void run(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out, int frame, int frames);
+
+ private:
+  using Extents = std::array<int, 3>;  // x, y, z of the network's grid: MONAI's k, j, i
+
+  /// A change of the volume, from the buffer before it (or in place) to its own.
+  struct Pass {
+    bool scales = false;
+    isocenter::detail::IntensityScaling scaling;
+    isocenter::detail::ValueScale* scale = nullptr;
+    int axis = 0;  ///< else: the axis that is resampled
+    int taps_to = 0;
+    const std::int32_t* index = nullptr;
+    const float* weight = nullptr;
+    Extents size{};  ///< before it
+    std::int64_t at = 0;
+  };
+
+  void plan_orientation(PlanContext& plan);
+  void plan_steps(PlanContext& plan);
+  void plan_scaling(PlanContext& plan, const BundleStep& step);
+  void plan_change(PlanContext& plan, const BundleStep& step);
+  void plan_windows(PlanContext& plan);
+  void plan_executor(PlanContext& plan);
+  void plan_way_back(PlanContext& plan);
+  std::int64_t reserve(std::int64_t bytes);
+  float* at(std::byte* scratch, std::int64_t offset) const { return reinterpret_cast<float*>(scratch + offset); }
+
+  const isocenter::detail::Launcher& launcher(const RunContext& run);
+  const float* prepare(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
+  void read_labels(const isocenter::detail::Launcher& l, std::byte* scratch, std::uint8_t* out) const;
+
+  BundleRecipe recipe_;
+  isocenter::detail::GridShape original_, shape_;  ///< as it came; its axes in the network's order
+  isocenter::detail::VoxelSteps steps_{};
+  OnnxModel model_;
+  int channels_ = 0;
+  bool on_cpu_ = true;
+  std::unique_ptr<Executor> executor_;
+  std::byte* bound_ = nullptr;
+  isocenter::detail::Launcher launcher_;
+
+  std::vector<Pass> passes_;
+  Extents size_{};               ///< of the prepared volume
+  Extents divisible_{};          ///< what DivisiblePadd makes of it
+  Extents padded_{};             ///< and the inferer, when the window is larger
+  Extents before_{}, window_{};  ///< voxels of padding before it
+  std::array<AxisChange, 3> changes_{};
+  std::array<std::vector<int>, 3> starts_;
+
+  // On the device, for the session's life.
+  const float* importance_ = nullptr;
+  const float* constants_ = nullptr;  ///< 1, 0, the latter also as an index
+  std::array<const std::int32_t*, 3> padding_{};
+  std::array<isocenter::detail::RingTaps, 3> readings_{};
+  unsigned long long* limits_ = nullptr;
+
+  // In the scratch memory, bytes.
+  std::int64_t scratch_bytes_ = 0, oriented_at_ = 0, padded_at_ = 0, work_at_ = 0, arena_at_ = 0, scores_at_ = 0,
+               parents_at_ = 0;
+};
+
+}  // namespace isocenter::infer

@@ -1,0 +1,375 @@
+#include "infer/bundle_recipe.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <isocenter/error.hpp>
+#include <set>
+
+#include "infer/bundle_call.hpp"
+#include "infer/orientation.hpp"
+
+namespace isocenter::infer {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = BundleValue::Kind;
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& w : words) text += (text.empty() ? "" : ", ") + w;
+  return text;
+}
+
+/// The ONNX file of a bundle: models/model.onnx, or the only one there.
+std::string model_file(const fs::path& folder) {
+  const fs::path models = folder / "models";
+  std::vector<std::string> found, other;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(models, error)) {
+    const std::string extension = entry.path().extension().string();
+    if (extension == ".onnx") found.push_back(entry.path().string());
+    if (extension == ".ts" || extension == ".pt" || extension == ".pth")
+      other.push_back(entry.path().filename().string());
+  }
+  std::sort(found.begin(), found.end());
+  std::sort(other.begin(), other.end());
+  if (const std::string usual = (models / "model.onnx").string();
+      std::find(found.begin(), found.end(), usual) != found.end())
+    return usual;
+  if (found.size() == 1) return found[0];
+  const std::string fix =
+      "export it with MONAI: python -m monai.bundle onnx_export network_def --filepath models/model.onnx --ckpt_file "
+      "models/model.pt --meta_file configs/metadata.json --config_file configs/inference.json";
+  if (found.empty() && !other.empty())
+    throw Failure(ErrorCode::unsupported, "'" + models.string() + "' holds " + joined(other) + " and no ONNX file",
+                  fix);
+  if (found.empty()) throw Failure(ErrorCode::not_found, "'" + models.string() + "' holds no ONNX file", fix);
+  throw Failure(ErrorCode::bad_data, "'" + models.string() + "' holds " + std::to_string(found.size()) + " ONNX files",
+                "name the one that is meant model.onnx");
+}
+
+class Reader {
+ public:
+  Reader(const BundleFile& file, BundleRecipe& recipe) : file_(file), recipe_(recipe) {}
+
+  void read() {
+    for (const auto& transform : transforms("preprocessing", true)) read_before(transform);
+    read_inferer();
+    for (const auto& transform : transforms("postprocessing", false)) read_after(transform);
+    if (!discrete_)
+      throw Failure(ErrorCode::unsupported,
+                    file_.place(file_.root()) + ": postprocessing makes no labels: it has no AsDiscreted",
+                    "add AsDiscreted with argmax or threshold, or use network_inference for scores");
+    const bool moved = std::any_of(recipe_.steps.begin(), recipe_.steps.end(), [](const BundleStep& s) {
+      return s.kind == BundleStep::Kind::spacing || s.kind == BundleStep::Kind::resize;
+    });
+    if (moved && !recipe_.inverted)
+      throw Failure(
+          ErrorCode::unsupported,
+          file_.place(file_.root()) + ": postprocessing has no Invertd, so that labels would lie on the network's grid",
+          "add Invertd with transform @preprocessing");
+  }
+
+ private:
+  /// The calls of a Compose, those that are disabled left out.
+  std::vector<BundleValue> transforms(const std::string& key, bool needed) {
+    const BundleValue* entry = file_.root().find(key);
+    if (entry == nullptr) {
+      if (!needed) return {};
+      throw Failure(ErrorCode::bad_data, file_.place(file_.root()) + ": there is no '" + key + "'",
+                    "give the bundle's configuration for inference");
+    }
+    BundleValue list = file_.resolved(*entry);
+    if (list.is(Kind::map)) {
+      const BundleValue whole = list;
+      const BundleCall compose(file_, whole);
+      if (compose.name() != "Compose")
+        file_.refuse(list, "'" + key + "' is " + compose.name() + ", and Compose is needed",
+                     "put the transforms into a Compose");
+      list = compose.value("transforms");
+      compose.ignore({"map_items", "unpack_items", "log_stats", "lazy", "overrides"});
+      compose.finish();
+    }
+    if (!list.is(Kind::list)) file_.refuse(list, "'" + key + "' holds no list of transforms", "give a list");
+    std::vector<BundleValue> calls;
+    for (const BundleValue& item : list.items) {
+      BundleValue call = file_.resolved(item);
+      if (!BundleCall(file_, call).disabled()) calls.push_back(std::move(call));
+    }
+    return calls;
+  }
+
+  void spatial(const BundleCall& call, bool resamples) {
+    if (resamples && resampled_) call.refuse("is a second change of the grid", "keep one Spacingd or Resized");
+    if (padded_ && resamples) call.refuse("stands behind DivisiblePadd", "put padding last");
+    resampled_ = resampled_ || resamples;
+    moved_ = true;
+  }
+
+  void read_before(const BundleValue& value) {
+    const BundleCall call(file_, value);
+    const std::string& name = call.name();
+    static const std::set<std::string> plain = {"LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "ToTensord",
+                                                "ToDeviced",  "CastToTyped",         "Identityd"};
+    if (plain.count(name) != 0) return;  // what they do is done when the volume is read
+    if (name == "AddChanneld") return;
+    call.one_key();
+    BundleStep step{};
+    if (name == "Orientationd") {
+      if (moved_ || !recipe_.orientation.empty())
+        call.refuse("stands behind another change of the grid", "put one Orientationd first");
+      recipe_.orientation = call.text("axcodes");
+      if (!are_axes(recipe_.orientation))
+        call.refuse("'axcodes' is '" + recipe_.orientation + "'", "one each of L R, P A and S I is allowed, as RAS");
+      call.ignore({"as_closest_canonical", "labels", "lazy"});
+      call.require_false({"as_closest_canonical"});
+    } else if (name == "Spacingd") {
+      spatial(call, true);
+      step.kind = BundleStep::Kind::spacing;
+      step.spacing_mm = call.triple("pixdim");
+      for (const double mm : step.spacing_mm)
+        if (!(mm <= 1000)) call.refuse("'pixdim' holds " + std::to_string(mm), "at most 1000 mm are allowed");
+      for (double& mm : step.spacing_mm) mm = std::max(mm, 0.0);
+      call.require_text("mode", {"bilinear"}, "bilinear");
+      call.require_text("padding_mode", {"border"}, "border");
+      call.require_false({"diagonal", "align_corners", "scale_extent", "recompute_affine"});
+      call.ignore({"dtype", "ensure_same_shape", "lazy"});
+      recipe_.steps.push_back(step);
+    } else if (name == "Resized") {
+      spatial(call, true);
+      step.kind = BundleStep::Kind::resize;
+      step.size = call.extents("spatial_size", 1);
+      call.require_text("mode", {"trilinear"}, "area");
+      call.require_text("size_mode", {"all"}, "all");
+      call.require_false({"align_corners", "anti_aliasing"});
+      call.ignore({"anti_aliasing_sigma", "dtype", "lazy"});
+      recipe_.steps.push_back(step);
+    } else if (name == "DivisiblePadd") {
+      spatial(call, false);
+      padded_ = true;
+      step.kind = BundleStep::Kind::pad;
+      step.size = call.extents("k", 1);
+      call.require_text("mode", {"constant"}, "constant");
+      call.require_text("method", {"symmetric"}, "symmetric");
+      call.ignore({"lazy"});
+      recipe_.steps.push_back(step);
+    } else if (name == "CropForegroundd") {
+      call.refuse("cuts where the voxels' values say, and windows and memory are planned before they are known",
+                  "take it out of the configuration (labels differ by where the windows lie), or crop beforehand");
+    } else {
+      read_scaling(call, step);
+    }
+    call.finish();
+  }
+
+  void read_scaling(const BundleCall& call, BundleStep step) {
+    const std::string& name = call.name();
+    if (name == "ScaleIntensityRanged") {
+      step.kind = BundleStep::Kind::scale_range;
+      step.low = call.number("a_min");
+      step.high = call.number("a_max");
+      if (!(step.low < step.high)) call.refuse("'a_min' is not below 'a_max'", "give the lower end first");
+      step.from = call.number("b_min", 0.0);
+      step.to = call.number("b_max", 1.0);
+      step.clip = call.flag("clip", false);
+    } else if (name == "ScaleIntensityd") {
+      step.kind = BundleStep::Kind::percentiles;
+      step.low = 0;
+      step.high = 100;
+      step.from = call.number("minv", 0.0);
+      step.to = call.number("maxv", 1.0);
+      call.require_null({"factor"});
+      call.require_false({"channel_wise"});
+    } else if (name == "ScaleIntensityRangePercentilesd") {
+      step.kind = BundleStep::Kind::percentiles;
+      step.low = call.number("lower");
+      step.high = call.number("upper");
+      if (!(step.low >= 0 && step.low < step.high && step.high <= 100))
+        call.refuse("'lower' and 'upper' are " + std::to_string(step.low) + " and " + std::to_string(step.high),
+                    "0 <= lower < upper <= 100 is allowed");
+      step.from = call.number("b_min");
+      step.to = call.number("b_max");
+      step.clip = call.flag("clip", false);
+      call.require_false({"relative"});
+      call.ignore({"channel_wise"});  // there is one channel
+    } else if (name == "NormalizeIntensityd") {
+      step.kind = BundleStep::Kind::z_score;
+      step.nonzero = call.flag("nonzero", false);
+      call.ignore({"channel_wise"});
+      call.require_null({"subtrahend", "divisor"});
+    } else {
+      call.refuse("is not among the transforms that are read before a network",
+                  "LoadImaged, EnsureChannelFirstd, EnsureTyped, Orientationd, Spacingd, Resized, DivisiblePadd, "
+                  "ScaleIntensityd, ScaleIntensityRanged, ScaleIntensityRangePercentilesd and NormalizeIntensityd are");
+    }
+    call.ignore({"dtype"});
+    recipe_.steps.push_back(step);
+  }
+
+  void read_inferer() {
+    const BundleValue* entry = file_.root().find("inferer");
+    if (entry == nullptr) return;  // MONAI's SimpleInferer
+    const BundleValue value = file_.resolved(*entry);
+    const BundleCall call(file_, value);
+    if (call.name() == "SimpleInferer") return;
+    if (call.name() != "SlidingWindowInferer" && call.name() != "SlidingWindowInfererAdapt")
+      call.refuse("is not among the inferers", "SimpleInferer and SlidingWindowInferer are read");
+    recipe_.window = call.extents("roi_size", -1);
+    recipe_.overlap = call.number("overlap", 0.25);
+    if (!(recipe_.overlap >= 0 && recipe_.overlap < 1))
+      call.refuse("'overlap' is " + std::to_string(recipe_.overlap), "0 <= overlap < 1 is allowed");
+    const std::string mode = call.text("mode", "constant");
+    if (mode != "constant" && mode != "gaussian")
+      call.refuse("'mode' is '" + mode + "'", "constant and gaussian are allowed");
+    recipe_.gaussian = mode == "gaussian";
+    recipe_.sigma = call.number("sigma_scale", 0.125);
+    if (!(recipe_.sigma > 0 && recipe_.sigma <= 10))
+      call.refuse("'sigma_scale' is " + std::to_string(recipe_.sigma), "one number above 0, at most 10, is allowed");
+    call.require_text("padding_mode", {"constant"}, "constant");
+    if (call.number("cval", 0.0) != 0) call.refuse("'cval' is not 0", "0 is allowed");
+    call.require_false({"with_coord"});
+    call.ignore({"sw_batch_size", "sw_device", "device", "progress", "cache_roi_weight_map", "cpu_thresh",
+                 "buffer_steps", "buffer_dim"});
+    call.finish();
+  }
+
+  void read_after(const BundleValue& value) {
+    const BundleCall call(file_, value);
+    const std::string& name = call.name();
+    if (name == "SaveImaged" || name == "EnsureTyped" || name == "ToTensord") return;
+    call.one_key();
+    if (name == "Activationsd") {
+      if (discrete_) call.refuse("stands behind AsDiscreted", "put it before");
+      const bool softmax = call.flag("softmax", false), sigmoid = call.flag("sigmoid", false);
+      if (softmax && sigmoid) call.refuse("asks for softmax and sigmoid", "choose one");
+      if (recipe_.inverted && !recipe_.nearest_back)
+        call.refuse("stands behind an Invertd that interpolates", "put it before");
+      if (softmax) recipe_.activation = BundleRecipe::Activation::softmax;
+      if (sigmoid) recipe_.activation = BundleRecipe::Activation::sigmoid;
+      call.require_null({"other"});
+    } else if (name == "Invertd") {
+      if (recipe_.largest > 0) call.refuse("stands behind KeepLargestConnectedComponentd", "put it before");
+      if (recipe_.inverted) call.refuse("is the second one", "keep one");
+      recipe_.inverted = true;
+      recipe_.nearest_back = call.flag("nearest_interp", true);
+      if (discrete_ && !recipe_.nearest_back)
+        call.refuse("would interpolate between labels", "set nearest_interp to true, or put it before AsDiscreted");
+      call.ignore({"transform", "orig_keys", "meta_keys", "orig_meta_keys", "meta_key_postfix", "to_tensor", "device",
+                   "post_func", "allow_missing_keys"});
+    } else if (name == "AsDiscreted") {
+      if (discrete_) call.refuse("is the second one", "keep one");
+      discrete_ = true;
+      const bool argmax = call.flag("argmax", false);
+      if (call.has("threshold")) recipe_.threshold = call.number("threshold");
+      if (argmax == recipe_.threshold.has_value())
+        call.refuse(argmax ? "asks for argmax and threshold" : "asks for neither argmax nor threshold",
+                    "give one of them");
+      call.require_null({"to_onehot", "rounding"});
+    } else if (name == "KeepLargestConnectedComponentd") {
+      if (!discrete_) call.refuse("stands before AsDiscreted", "put it behind");
+      if (!call.flag("independent", true)) call.refuse("'independent' is false", "true is allowed");
+      call.require_false({"is_onehot"});
+      recipe_.largest = static_cast<int>(call.number("num_components", 1.0));
+      if (recipe_.largest < 1 || recipe_.largest > 16)
+        call.refuse("'num_components' is " + std::to_string(recipe_.largest), "1 to 16 are allowed");
+      if (call.has("connectivity")) {
+        const double c = call.number("connectivity");
+        if (c != 1 && c != 2 && c != 3) call.refuse("'connectivity' is " + std::to_string(c), "1, 2 or 3 is allowed");
+        recipe_.connectivity = c == 1 ? 6 : c == 2 ? 18 : 26;
+      }
+      applied_ = call.has("applied_labels") ? call.list("applied_labels") : std::vector<double>{};
+      applied_by_ = call.where();
+    } else {
+      call.refuse("is not among the transforms that are read behind a network",
+                  "Activationsd, Invertd, AsDiscreted, KeepLargestConnectedComponentd and SaveImaged are");
+    }
+    call.finish();
+  }
+
+ public:
+  /// KeepLargestConnectedComponentd names all labels, or none.
+  void check_applied(int labels) const {
+    if (applied_.empty()) return;
+    std::set<double> named(applied_.begin(), applied_.end());
+    named.erase(0);
+    for (int label = 1; label < labels; ++label)
+      if (named.erase(label) == 0 || (label + 1 == labels && !named.empty()))
+        throw Failure(ErrorCode::unsupported,
+                      applied_by_ + ": 'applied_labels' does not name the labels 1 to " + std::to_string(labels - 1),
+                      "name them all, or leave it out");
+  }
+
+ private:
+  const BundleFile& file_;
+  BundleRecipe& recipe_;
+  bool moved_ = false, resampled_ = false, padded_ = false, discrete_ = false;
+  std::vector<double> applied_;
+  std::string applied_by_;
+};
+
+/// What metadata.json says of the network, where it says it: network_data_format, MONAI's bundle specification.
+void read_metadata(const BundleFile& file, BundleRecipe& recipe) {
+  if (const BundleValue* version = file.root().find("version")) recipe.version = version->text;
+  const auto inside = [&](std::initializer_list<const char*> path) -> const BundleValue* {
+    const BundleValue* at = &file.root();
+    for (const char* part : path)
+      if (at = at->find(part); at == nullptr) return nullptr;
+    return at;
+  };
+  const auto count = [&](const BundleValue* v) {
+    if (v == nullptr) return 0;
+    if (!v->is(Kind::number) || v->number != std::floor(v->number) || v->number < 1 || v->number > 1e6)
+      throw Failure(ErrorCode::bad_data, file.place(*v) + ": 'num_channels' is no whole number above 0",
+                    "correct the file");
+    return static_cast<int>(v->number);
+  };
+  const BundleValue* in = inside({"network_data_format", "inputs", "image", "num_channels"});
+  recipe.input_channels = count(in);
+  if (recipe.input_channels > 1)
+    file.refuse(*in,
+                "the network takes " + std::to_string(recipe.input_channels) + " channels, and one volume is given",
+                "use a bundle for one channel");
+  const BundleValue* out = inside({"network_data_format", "outputs", "pred", "num_channels"});
+  recipe.output_channels = count(out);
+  const BundleValue* names = inside({"network_data_format", "outputs", "pred", "channel_def"});
+  if (names == nullptr) return;
+  recipe.labels.resize(names->entries.size());
+  for (const auto& [key, name] : names->entries) {
+    const std::size_t at = key.size() == 1 || key.size() == 2 || key.size() == 3
+                               ? static_cast<std::size_t>(std::atoi(key.c_str()))
+                               : names->entries.size();
+    if (at >= recipe.labels.size() || !recipe.labels[at].empty() || (at == 0 && key != "0"))
+      throw Failure(ErrorCode::bad_data, file.place(name) + ": channel_def does not number its channels 0, 1, 2, ...",
+                    "correct the file");
+    recipe.labels[at] = name.text;
+  }
+  if (out != nullptr && recipe.labels.size() != static_cast<std::size_t>(recipe.output_channels) &&
+      !(recipe.output_channels == 1 && recipe.labels.size() == 2))
+    throw Failure(ErrorCode::bad_data,
+                  file.place(*names) + ": channel_def names " + std::to_string(recipe.labels.size()) +
+                      " channels, and num_channels is " + std::to_string(recipe.output_channels),
+                  "correct one of them");
+}
+
+}  // namespace
+
+BundleRecipe read_bundle(const std::string& folder) {
+  const fs::path configs = fs::path(folder) / "configs";
+  std::string configuration;
+  for (const char* name : {"inference.json", "inference.yaml", "inference.yml"})
+    if (configuration.empty() && fs::exists(configs / name)) configuration = (configs / name).string();
+  if (configuration.empty())
+    throw Failure(ErrorCode::not_found, "'" + configs.string() + "' holds no inference.json and no inference.yaml",
+                  "give the folder of a MONAI bundle, which has configs/ and models/ in it");
+  BundleRecipe recipe;
+  const BundleFile file(configuration);
+  Reader reader(file, recipe);
+  reader.read();
+  if (fs::exists(configs / "metadata.json")) read_metadata(BundleFile((configs / "metadata.json").string()), recipe);
+  if (recipe.output_channels > 0) reader.check_applied(std::max(2, recipe.output_channels));
+  recipe.model = model_file(folder);
+  return recipe;
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,37 @@
+#include "infer/monai_bundle.hpp"
+
+#include "infer/label_style.hpp"
+
+namespace isocenter::infer {
+
+void MonaiBundleOperator::plan(PlanContext& plan) {
+  const PayloadRef in = plan.input("input");
+  shape_ = isocenter::detail::grid_shape(in, "input", "voxels", DType::float32);
+  network_.plan(plan, shape_, read_bundle(params.path));
+  plan.scratch(static_cast<std::uint64_t>(network_.scratch_bytes()));
+
+  const int labels = std::max(2, network_.channels());
+  std::vector<std::string> names = network_.recipe().labels;
+  if (static_cast<int>(names.size()) != labels) names.clear();  // one channel may be named alone
+  if (names.empty() && !network_.recipe().labels.empty()) names = {"background", network_.recipe().labels[0]};
+  PayloadRef out = plan.output("output");
+  TensorView tensor = PayloadRef::without_data(in.tensor("voxels"));
+  tensor.dtype = static_cast<std::int32_t>(DType::uint8);
+  out.set_tensor("labels", tensor);
+  out.set_geometry(in.geometry());
+  out.inherit_attributes(in);
+  isocenter_payload_set_text(out.get(), "unit", nullptr, nullptr);
+  out.set_text("labels.names", label_names(names, labels));
+  out.set_numbers("labels.colours", label_colours(labels));
+}
+
+void MonaiBundleOperator::run(const RunContext& run) {
+  const float* in = run.input("input").tensor("voxels").as<const float>();
+  auto* out = run.output("output").tensor("labels").as<std::uint8_t>();
+  for (int t = 0; t < shape_.nt; ++t) {
+    const std::int64_t at = t * shape_.frame_voxels();
+    network_.run(run, run.scratch<std::byte>(), in + at, out + at, t, shape_.nt);
+  }
+}
+
+}  // namespace isocenter::infer

@@ -1,0 +1,255 @@
+// monai_bundle on bundles that the test writes in the layout of MONAI's bundle specification. The network is one
+// convolution whose class 1 wins where its input is above a limit, so that labels are known without any network
+// library. Against MONAI itself: tests/interop/monai_bundles.py.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <isocenter/infer/monai_bundle.hpp>
+#include <map>
+
+#include "device_test.hpp"
+#include "infer/bundle_grid.hpp"
+#include "infer/bundle_values.hpp"
+#include "model_file.hpp"
+
+namespace isocenter::testing {
+namespace {
+
+using namespace infer::test;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// Class 1 where the input is above `limit`.
+std::string above(float limit) { return convolution({-1, 1}, 2, 1, {limit, -limit}); }
+
+/// A bundle's folder, which goes with the test.
+class BundleFolder {
+ public:
+  BundleFolder() {
+    static int count = 0;
+    path_ = std::filesystem::temp_directory_path() /
+            ("isocenter_bundle_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
+    write("models/model.onnx", above(0.5F));
+    set("preprocessing", R"([{"_target_": "LoadImaged", "keys": "image"}, )" + orientation + ", " + ct + "]");
+    set("inferer", sliding);
+    set("postprocessing", "[" + softmax + ", " + invert + ", " + argmax + "]");
+    metadata(R"({"version": "0.3.1", "network_data_format": {"inputs": {"image": {"num_channels": 1}},
+                "outputs": {"pred": {"num_channels": 2, "channel_def": {"0": "background", "1": "spleen"}}}}})");
+  }
+  ~BundleFolder() { std::filesystem::remove_all(path_); }
+  operator std::string() const { return path_.string(); }
+
+  /// One top-level entry of inference.json, a line each, from line 2 on in the order of their names.
+  BundleFolder& set(const std::string& key, const std::string& json) {
+    entries_[key] = json;
+    std::string text = "{";
+    for (const auto& [name, value] : entries_) text += (text.size() > 1 ? ",\n\"" : "\n\"") + name + "\": " + value;
+    write("configs/inference.json", text + "\n}\n");
+    return *this;
+  }
+  BundleFolder& before(const std::string& transforms) { return set("preprocessing", "[" + transforms + "]"); }
+  BundleFolder& after(const std::string& transforms) { return set("postprocessing", "[" + transforms + "]"); }
+  BundleFolder& metadata(const std::string& json) { return write("configs/metadata.json", json); }
+  BundleFolder& write(const std::string& name, const std::string& bytes) {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name, std::ios::binary) << bytes;
+    return *this;
+  }
+  BundleFolder& remove(const std::string& name) {
+    std::filesystem::remove(path_ / name);
+    return *this;
+  }
+
+  static inline const std::string orientation = R"({"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"})";
+  static inline const std::string ct =
+      R"({"_target_": "ScaleIntensityRanged", "keys": ["image"], "a_min": -100, "a_max": 300, "b_min": 0, "b_max": 1,
+ "clip": true})";
+  static inline const std::string sliding =
+      R"({"_target_": "SlidingWindowInferer", "roi_size": [8, 6, 5], "sw_batch_size": 4, "overlap": 0.5,
+ "mode": "gaussian"})";
+  static inline const std::string softmax = R"({"_target_": "Activationsd", "keys": "pred", "softmax": true})";
+  static inline const std::string invert =
+      R"({"_target_": "Invertd", "keys": "pred", "transform": "@preprocessing", "orig_keys": "image",
+ "nearest_interp": false})";
+  static inline const std::string argmax = R"({"_target_": "AsDiscreted", "keys": "pred", "argmax": true})";
+
+ private:
+  std::filesystem::path path_;
+  std::map<std::string, std::string> entries_;
+};
+
+std::string refusal(const BundleFolder& bundle) {
+  return error_of(
+      [&] { apply<MonaiBundle>(context(), {.path = bundle}, volume(std::vector<float>(9 * 7 * 8), 9, 7, 8)); });
+}
+
+ISOCENTER_DEVICE_SUITE(MonaiBundleTest);
+
+TEST_P(MonaiBundleTest, LabelsEachVoxelWhateverWayTheVolumeLies) {
+  const BundleFolder bundle;
+  const auto v = noise(13 * 9 * 11);
+  for (const bool turned : {false, true}) {
+    Volume in = volume(v, 13, 9, 11, {1, 2, 3});
+    Geometry g = in.geometry();
+    if (turned) {
+      const double direction[9] = {0, 0, -1, -1, 0, 0, 0, 1, 0};
+      std::copy(direction, direction + 9, g.direction);
+      in.set_geometry(g);
+    }
+    const Payload out = apply<MonaiBundle>(context(), {.path = bundle}, in, options());
+    const auto labels = values<std::uint8_t>(out, "labels");
+    for (std::size_t i = 0; i < v.size(); ++i)
+      ASSERT_TRUE(std::fabs(v[i] - 100) < 0.01F || labels[i] == (v[i] > 100 ? 1 : 0)) << i;
+    EXPECT_EQ(out.text("labels.names"), "background\\spleen");
+  }
+}
+
+TEST_P(MonaiBundleTest, ResamplesToTheBundlesSpacingAndBack) {
+  // A ramp along x: linear interpolation keeps it, so that the border between the labels stays where it is.
+  BundleFolder bundle;
+  bundle.before(BundleFolder::orientation +
+                R"(, {"_target_": "Spacingd", "keys": "image", "pixdim": [1.0, 1.0, 1.5], "mode": ["bilinear"]}, )" +
+                BundleFolder::ct);
+  std::vector<float> v;
+  for (int i = 0; i < 21 * 8 * 9; ++i) v.push_back(static_cast<float>(i % 21) * 20.0F - 103.0F);
+  const auto labels = values<std::uint8_t>(
+      apply<MonaiBundle>(context(), {.path = bundle}, volume(v, 21, 8, 9, {2, 1, 0.5}), options()), "labels");
+  for (std::size_t i = 0; i < v.size(); ++i) ASSERT_EQ(labels[i], v[i] > 100 ? 1 : 0) << i;
+}
+
+TEST_P(MonaiBundleTest, KeepsTheLargestPart) {
+  BundleFolder bundle;
+  bundle.after(BundleFolder::argmax +
+               R"(, {"_target_": "monai.transforms.KeepLargestConnectedComponentd", "keys": "pred",
+                     "applied_labels": [1], "connectivity": 1})");
+  std::vector<float> v(10 * 3 * 1, -100);
+  for (const std::size_t i : {0, 1, 2, 4, 5, 6, 7, 18}) v[i] = 200;
+  EXPECT_THAT(
+      values<std::uint8_t>(apply<MonaiBundle>(context(), {.path = bundle}, volume(v, 10, 3, 1), options()), "labels"),
+      ElementsAre(0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+}
+
+TEST(BundleValues, FollowReferencesAndLiteralExpressions) {
+  const BundleFolder folder;
+  BundleFolder bundle;
+  bundle.set("size", "[16, 24, 8]").set("half", "\"$@size#1 / 2\"").set("both", "\"$[@half, -1.5e0] + @size\"");
+  bundle.set("flag", "\"$not @off\"").set("off", "\"$False\"").set("deep", "{\"list\": [{\"name\": \"'x'\"}]}");
+  bundle.set("path", "\"@deep::list::0::name\"").set("tuple", "\"$(1, 'two')\"").set("loop", "\"@again\"");
+  bundle.set("again", "\"$@loop\"").set("call", "\"$torch.device('cuda:0')\"").set("lost", "\"@size#7\"");
+  const infer::BundleFile file(std::string(bundle) + "/configs/inference.json");
+  const auto at = [&](const char* key) { return file.resolved(*file.root().find(key)); };
+  EXPECT_EQ(at("half").number, 12);
+  std::vector<double> numbers;
+  for (const auto& item : at("both").items) numbers.push_back(item.number);
+  EXPECT_THAT(numbers, ElementsAre(12, -1.5, 16, 24, 8));
+  EXPECT_TRUE(at("flag").boolean);
+  EXPECT_EQ(at("path").text, "'x'");
+  EXPECT_EQ(at("tuple").items.at(1).text, "two");
+  EXPECT_THAT(error_of([&] { at("loop"); }), HasSubstr("refers to itself"));
+  EXPECT_THAT(error_of([&] { at("call"); }),
+              AllOf(HasSubstr("configs/inference.json, line 4: '$torch.device('cuda:0')' is Python, and nothing of a "
+                              "bundle is executed"),
+                    HasSubstr("Fix: write its value")));
+  EXPECT_THAT(error_of([&] { at("lost"); }), HasSubstr("'@size#7' refers to '7', which is not there"));
+}
+
+TEST(BundleGrid, HasMonaisWindowsWeightsAndSpacing) {
+  // MONAI 1.5.2: dense_patch_slices with _get_scan_interval, compute_importance_map, Spacing of x^2.
+  EXPECT_THAT(infer::bundle_window_starts(37, 16, 0.4), ElementsAre(0, 9, 18, 21));
+  EXPECT_THAT(infer::bundle_window_starts(64, 16, 0.5), ElementsAre(0, 8, 16, 24, 32, 40, 48));
+  EXPECT_THAT(infer::bundle_window_starts(50, 48, 0.25), ElementsAre(0, 2));
+  EXPECT_THAT(infer::bundle_window_starts(17, 16, 0.9), ElementsAre(0, 1));
+  const auto map = infer::importance_map({9, 7, 5}, true, 0.125);
+  const auto weight = [&](int z, int y, int x) { return map[static_cast<std::size_t>((z * 7 + y) * 9 + x)]; };
+  EXPECT_FLOAT_EQ(weight(0, 0, 0), 0.001F);
+  EXPECT_FLOAT_EQ(weight(1, 3, 4), 0.27803730964660645F);
+  EXPECT_FLOAT_EQ(weight(2, 3, 2), 0.20592424273490906F);
+  EXPECT_FLOAT_EQ(weight(2, 2, 2), 0.10717329382896423F);
+  const struct {
+    int n;
+    double from, to;
+    int size;
+    double second, middle, last;
+  } cases[] = {{29, 2.3, 1.3, 51, 0.5652173757553101, 199.78260803222656, 784},
+               {37, 1.1, 1.9, 22, 3.1818182468414307, 361, 1296},
+               {23, 1.4, 0.7, 45, 0.5, 121, 484},
+               {12, 2.0, 4.0, 6, 4, 36, 100}};
+  for (const auto& c : cases) {
+    const auto pairs = infer::forward(infer::spacing_change(c.n, c.from, c.to));
+    ASSERT_EQ(pairs.size(), c.size);
+    const auto read = [&](int i) {
+      double sum = 0;
+      for (std::size_t k = 0; k < 2; ++k) {
+        const auto at = 2 * static_cast<std::size_t>(i) + k;
+        sum += static_cast<double>(pairs.weight[at]) * pairs.index[at] * pairs.index[at];
+      }
+      return sum;
+    };
+    EXPECT_NEAR(read(1), c.second, 1e-4);
+    EXPECT_NEAR(read(c.size / 2), c.middle, 1e-4);
+    EXPECT_NEAR(read(c.size - 1), c.last, 1e-4);
+  }
+}
+
+TEST(MonaiBundleErrors, NameFileLineTransformAndArgument) {
+  const auto before = [](const std::string& transforms) { return refusal(BundleFolder().before(transforms)); };
+  const auto after = [](const std::string& transforms) { return refusal(BundleFolder().after(transforms)); };
+  EXPECT_THAT(before(BundleFolder::ct + R"(, {"_target_": "RandFlipd", "keys": "image"})"),
+              AllOf(HasSubstr("configs/inference.json, line 7: RandFlipd is not among the transforms"),
+                    HasSubstr("Fix: LoadImaged, EnsureChannelFirstd")));
+  EXPECT_THAT(before(R"({"_target_": "CropForegroundd", "keys": "image", "source_key": "image"})"),
+              HasSubstr("CropForegroundd cuts where the voxels' values say"));
+  EXPECT_THAT(before(R"({"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1, 1], "mode": 3})"),
+              HasSubstr("Spacingd has 'mode' = 3. Fix: a text is needed"));
+  EXPECT_THAT(before(R"({"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1, 1], "mode": "nearest"})"),
+              HasSubstr("Spacingd has 'mode' = 'nearest'. Fix: bilinear is allowed"));
+  EXPECT_THAT(before(R"({"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1], "mode": "bilinear"})"),
+              HasSubstr("has 2 numbers in 'pixdim'"));
+  EXPECT_THAT(before(R"({"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": 5, "a_max": 1})"),
+              HasSubstr("'a_min' is not below 'a_max'"));
+  EXPECT_THAT(before(R"({"_target_": "NormalizeIntensityd", "keys": "image", "gamma": 2})"),
+              HasSubstr("NormalizeIntensityd has 'gamma' = 2, which is not read. Fix: leave it out"));
+  EXPECT_THAT(before(R"({"_target_": "NormalizeIntensityd", "keys": ["image", "label"]})"),
+              HasSubstr("works on 2 keys"));
+  EXPECT_THAT(before(R"({"_target_": "Orientationd", "keys": "image", "axcodes": "RAX"})"),
+              HasSubstr("'axcodes' is 'RAX'. Fix: one each of"));
+  EXPECT_THAT(before(R"({"keys": "image"})"), HasSubstr("there is no _target_"));
+  EXPECT_THAT(after(BundleFolder::softmax), HasSubstr("postprocessing makes no labels"));
+  EXPECT_THAT(after(R"({"_target_": "AsDiscreted", "keys": "pred", "argmax": true, "to_onehot": 2})"),
+              HasSubstr("AsDiscreted has 'to_onehot' = 2. Fix: leave it out"));
+  EXPECT_THAT(after(R"({"_target_": "FillHolesd", "keys": "pred"})"), HasSubstr("FillHolesd is not among"));
+  EXPECT_THAT(refusal(BundleFolder().set("inferer", R"({"_target_": "SaliencyInferer"})")),
+              HasSubstr("SaliencyInferer is not among the inferers"));
+  EXPECT_THAT(refusal(BundleFolder().write("configs/inference.json", "{\n\"a\": [1,\n")),
+              HasSubstr("inference.json, line"));
+}
+
+TEST(MonaiBundleErrors, NameWhatContradictsAndWhatIsMissing) {
+  const std::string spacing = R"({"_target_": "Spacingd", "keys": "image", "pixdim": 2, "mode": "bilinear"})";
+  EXPECT_THAT(refusal(BundleFolder().before(spacing + ", " + spacing)),
+              HasSubstr("Spacingd is a second change of the grid"));
+  EXPECT_THAT(refusal(BundleFolder().before(spacing).after(BundleFolder::argmax)),
+              HasSubstr("postprocessing has no Invertd, so that labels would lie on the network's grid"));
+  const auto metadata = [](const std::string& in, const std::string& out, const std::string& names) {
+    return refusal(BundleFolder().metadata(R"({"network_data_format": {"inputs": {"image": {"num_channels": )" + in +
+                                           R"(}}, "outputs": {"pred": {"num_channels": )" + out +
+                                           R"(, "channel_def": )" + names + "}}}}"));
+  };
+  EXPECT_THAT(metadata("4", "2", "{}"), HasSubstr("metadata.json, line 1: the network takes 4 channels"));
+  EXPECT_THAT(metadata("1", "3", R"({"0": "a", "1": "b", "2": "c"})"),
+              HasSubstr("the model gives 2 channels, and num_channels of pred in metadata.json is 3"));
+  EXPECT_THAT(metadata("1", "2", R"({"0": "a", "1": "b", "2": "c"})"),
+              HasSubstr("channel_def names 3 channels, and num_channels is 2"));
+  EXPECT_THAT(metadata("1", "2", R"({"0": "a", "2": "b"})"), HasSubstr("does not number its channels 0, 1, 2"));
+  EXPECT_THAT(refusal(BundleFolder().after(BundleFolder::invert +
+                                           R"(, {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5})")),
+              HasSubstr("masks that may overlap"));
+  EXPECT_THAT(refusal(BundleFolder().remove("models/model.onnx").write("models/model.ts", "x")),
+              AllOf(HasSubstr("holds model.ts and no ONNX file"), HasSubstr("monai.bundle onnx_export")));
+  EXPECT_THAT(refusal(BundleFolder().remove("configs/inference.json")), HasSubstr("holds no inference.json"));
+}
+
+}  // namespace
+}  // namespace isocenter::testing
