@@ -21,7 +21,11 @@ using namespace isocenter::detail::dicom;
 namespace fs = std::filesystem;
 
 const fs::path page = fs::path(ISOCENTER_SOURCE_DIR) / "docs" / "dicom" / "conformance.md";
-const fs::path network = fs::path(ISOCENTER_SOURCE_DIR) / "docs" / "dicom" / "conformance_network.md";
+/// Sections that others write, each beside its own page.
+std::string section(const char* file) {
+  std::ifstream stream(fs::path(ISOCENTER_SOURCE_DIR) / "docs" / "dicom" / file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
 
 /// The syntaxes of PS3.6 table A-1 for single images and documents.
 const char* const syntaxes[] = {
@@ -93,12 +97,9 @@ std::string statement() {
     const TransferSyntax s = transfer_syntax(uid);
     text << "| `" << uid << "` | " << s.name << " | " << (s.readable ? "yes" : "no") << " |\n";
   }
-  text << "\n## 4 Network\n\n";
-  std::ifstream stream(network);
-  if (stream)
-    text << std::string((std::istreambuf_iterator<char>(stream)), {});
-  else
-    text << "None is stated here.\n";
+  text << "\n## 4 Network\n\n### 4.1 Associations\n\n"
+       << section("conformance_network.md") << "\n### 4.2 Web services\n\n"
+       << section("conformance_web.md");
   int counts[10] = {}, retained = 0;
   for (const ProfileRow& row : profile_rows()) {
     ++counts[static_cast<int>(row.basic)];

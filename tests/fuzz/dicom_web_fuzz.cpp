@@ -59,12 +59,12 @@ void read_json(const std::string& text) {
         text, "fuzz", [](std::unique_ptr<DcmDataset> data_set) { json_text(*data_set); }, bulk);
   } catch (const isocenter::Error&) {
   }
+  std::vector<std::string> taken;
   try {
-    read_json_texts(text, "fuzz", [](const std::string& one) {
-      read_json_texts(one, "fuzz", [](const std::string&) {});  // what was taken is taken again
-    });
+    read_json_texts(text, "fuzz", [&](std::string one) { taken.push_back(std::move(one)); });
   } catch (const isocenter::Error&) {
   }
+  for (const std::string& one : taken) read_json_texts(one, "fuzz", [](const std::string&) {});  // may not throw
 }
 
 void read_address(const std::string& text) {
