@@ -97,7 +97,12 @@ void Conversation::accept_contexts() {
 bool Conversation::negotiate() {
   char application[DUL_LEN_NAME + 1] = {};
   const OFCondition named = ASC_getApplicationContextName(association_->params, application, sizeof application);
-  if (named.bad() || std::string(application) != UID_StandardApplicationContext) {
+  if (named.bad() || application[0] == '\0') {
+    ASC_abortAssociation(association_);
+    tell(ListenerEvent::Kind::association_failed, "it connected and asked for no association of DICOM's");
+    return false;
+  }
+  if (std::string(application) != UID_StandardApplicationContext) {
     reject(ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED, "rejected: it asked for another application context than DICOM's");
     return false;
   }

@@ -141,6 +141,13 @@ TEST(Listener, IsNotHeldUpByPeersThatAreSilentSpeakNonsenseOrGoAway) {
   EXPECT_THAT(event_of(listener, ListenerEvent::Kind::association_failed).text, HasSubstr("a peer "));
 }
 
+TEST(Listener, SaysThatAPeerConnectedAndAskedForNothing) {
+  const TemporaryFolder folder;
+  Listener listener(options(), folder / "inbox");
+  EXPECT_TRUE(wait_for_port(listener.port()));  // connects and closes
+  EXPECT_THAT(event_of(listener, ListenerEvent::Kind::association_failed).text, HasSubstr("asked for no association"));
+}
+
 TEST(Listener, AbortsAnAssociationThatIsSilent) {
   const TemporaryFolder folder;
   ListenerOptions o = options();
