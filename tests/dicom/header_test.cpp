@@ -145,6 +145,8 @@ TEST(DicomHeader, ARadiopharmaceuticalIsInBecquerelAndSeconds) {
   EXPECT_EQ(ic::DicomHeader(text).radiopharmaceutical().total_dose_bq, 3.7e8);
   EXPECT_EQ(ic::DicomHeader(text).radiopharmaceutical().half_life_s, 6586.2);
   EXPECT_EQ(ic::DicomHeader(text).radiopharmaceutical().name, "FDG");
+  const std::string enhanced = "00080016\tSOPClassUID\tUI\t1.2.840.10008.5.1.4.1.1.130\n" + text;  // Enhanced PET: MBq
+  EXPECT_EQ(ic::DicomHeader(enhanced).radiopharmaceutical().total_dose_bq, 3.7e14);
   text.replace(text.find("PT"), 2, "NM");  // PS3.3 C.8.4.10: MBq
   EXPECT_EQ(ic::DicomHeader(text).radiopharmaceutical().total_dose_bq, 3.7e14);
 }

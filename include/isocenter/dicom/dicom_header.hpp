@@ -173,7 +173,7 @@ class DicomHeader {
     a.contrast_agent = text("ContrastBolusAgent");
     return a;
   }
-  /// PS3.3 C.8.9.2 and C.8.22.4 (PET, Bq), C.8.4.10 (NM, MBq).
+  /// PS3.3 C.8.9.2: the dose stands in Bq in PET images; C.8.4.10 and the Enhanced PET Isotope module: in MBq.
   Radiopharmaceutical radiopharmaceutical() const {
     const std::string in = "RadiopharmaceuticalInformationSequence[1].";
     Radiopharmaceutical r;
@@ -184,7 +184,8 @@ class DicomHeader {
     r.start_time = text(in + "RadiopharmaceuticalStartTime");
     r.start_date_time = text(in + "RadiopharmaceuticalStartDateTime");
     r.total_dose_bq = number(in + "RadionuclideTotalDose");
-    if (r.total_dose_bq && text("Modality") == "NM") *r.total_dose_bq *= 1e6;
+    const bool in_mega = text("Modality") == "NM" || text("SOPClassUID") == "1.2.840.10008.5.1.4.1.1.130";
+    if (r.total_dose_bq && in_mega) *r.total_dose_bq *= 1e6;
     r.half_life_s = number(in + "RadionuclideHalfLife");
     r.positron_fraction = number(in + "RadionuclidePositronFraction");
     r.units = text("Units");
