@@ -16,6 +16,9 @@ struct TvGrid {
   std::int64_t stride[3];  ///< floats; stride[0] = 1
   float per_step[3];       ///< the smallest spacing over this axis's
   std::int64_t component;  ///< floats from one component of a field to the next
+  /// 1 where another process has the slices before and behind these: then one of them lies before the third component
+  /// of the fields, and one behind u and the prior.
+  std::int32_t below = 0, above = 0;
 };
 
 /// u = what the bounds allow of z - Σ weight_i ∇'p_i. Launched over the grid's extents.
@@ -45,7 +48,7 @@ struct TvPrimal {
       const Float before_y = y > 0 ? load(lanes, p - grid.stride[1]) : Float{};
       divergence = divergence + grid.per_step[1] * (before_y - load(lanes, p));
       p += grid.component;
-      const Float before_z = k > 0 ? load(lanes, p - grid.stride[2]) : Float{};
+      const Float before_z = k + grid.below > 0 ? load(lanes, p - grid.stride[2]) : Float{};
       divergence = divergence + grid.per_step[2] * (before_z - load(lanes, p));
       v = v - weight[i] * divergence;
     }
@@ -75,7 +78,7 @@ struct TvDual {
     if (prior != nullptr) dx = dx - gather(prior + at - x, next);
     dx = select(xs < grid.n[0] - 1, dx - here, Float{});
     if (y < grid.n[1] - 1) dy = value(lanes, at + grid.stride[1]) - here;
-    if (k < grid.n[2] - 1) dz = value(lanes, at + grid.stride[2]) - here;
+    if (k < grid.n[2] - 1 + grid.above) dz = value(lanes, at + grid.stride[2]) - here;
     float* p = field + at;
     const Float px = load(lanes, p) + step * grid.per_step[0] * dx;
     const Float py = load(lanes, p + grid.component) + step * grid.per_step[1] * dy;

@@ -41,6 +41,7 @@ inline void fill(const Launcher& launcher, float* to, std::int64_t n, float valu
 /// What PointwiseKernel makes of a and b.
 enum class Pointwise : std::int32_t {
   subtract,             ///< a - b
+  add,                  ///< a + b
   multiply,             ///< a · b
   quotient,             ///< a / b, and 0 where b is not above `scale`
   inverse,              ///< 1 / a, and 0 where a is not above `scale`
@@ -65,6 +66,7 @@ struct PointwiseKernel {
     const std::int64_t at = flat_place(base, x, y);
     const Float u = load(lanes, a + at), v = load(lanes, b + at);
     Float result = u - v;
+    if (operation == Pointwise::add) result = u + v;
     if (operation == Pointwise::multiply) result = u * v;
     if (operation == Pointwise::quotient) result = select(v > scale, u / max(v, Float{} + 1e-30F), Float{});
     if (operation == Pointwise::inverse) result = select(u > scale, 1.0F / max(u, Float{} + 1e-30F), Float{});

@@ -17,6 +17,7 @@ class BackProjectionOperator : public OperatorBase<BackProjection> {
     const VolumeGrid grid = grid_for(scan, params);
     for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
     projector_.emplace(plan_projector(projector_request(scan, grid)));
+    check_size(projector_->plan());
     if (!plan.on_cpu()) Projector::require_kernels(plan);
     projector_->upload(plan);
     views_ = static_cast<int>(scan.views.size());

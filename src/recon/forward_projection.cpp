@@ -22,6 +22,7 @@ class ForwardProjectionOperator : public OperatorBase<ForwardProjection> {
     const std::string unit = input.text("unit");
     map_ = to_attenuation(unit, unit == "HU" ? water_attenuation(params.mu_water_per_mm, geometry) : 0.0);
     projector_.emplace(plan_projector(projector_request(scan, grid)));
+    check_size(projector_->plan());
     if (!plan.on_cpu()) Projector::require_kernels(plan);
     projector_->upload(plan);
     views_ = static_cast<int>(scan.views.size());

@@ -2,158 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <limits>
 
-#include "core/volume_input.hpp"
 #include "recon/mask_copy.hpp"
-#include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
-
-std::vector<int> subset_order(int subsets) {
-  const unsigned bits = static_cast<unsigned>(std::bit_width(static_cast<unsigned>(subsets - 1)));
-  std::vector<int> order;
-  for (unsigned i = 0; i < (1U << bits); ++i) {
-    unsigned reversed = 0;
-    for (unsigned b = 0; b < bits; ++b) reversed |= ((i >> b) & 1U) << (bits - 1 - b);
-    if (static_cast<int>(reversed) < subsets) order.push_back(static_cast<int>(reversed));
-  }
-  return order;
-}
-
-void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, const VolumeGrid& grid,
-                            const Acquisition& scan, int volumes, int stacks) {
-  setup_ = setup;
-  grid_ = grid;
-  geometry_ = grid.geometry;
-  views_ = static_cast<int>(scan.views.size());
-  if (setup.subsets > views_)
-    throw Failure(ErrorCode::invalid_argument,
-                  "subsets = " + std::to_string(setup.subsets) + ", and there are " + std::to_string(views_) + " views",
-                  "use as many subsets as views at most");
-  if (!plan.on_cpu() && setup.stop_at_change > 0.0)
-    throw Failure(ErrorCode::unsupported,
-                  "stop_at_change = " + std::to_string(setup.stop_at_change) + " on device '" + plan.device().name +
-                      "', where iterations are enqueued without waiting for their residual",
-                  "set it to 0 and choose the number of iterations, or run this node on \"cpu\"");
-  for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
-  take_share(plan);
-  projector_.emplace(plan_projector(projector_request(scan, share_)));
-  if (!plan.on_cpu()) {
-    Projector::require_kernels(plan);
-    plan.require_kernel<PointwiseKernel>();
-    plan.require_kernel<StepKernel>();
-    plan.require_kernel<MomentumKernel>();
-    plan.require_kernel<ConjugateKernel>();
-    plan.require_kernel<ReduceKernel>();
-    plan.require_kernel<ReducePartsKernel>();
-    plan.require_kernel<TvPrimal>();
-    plan.require_kernel<TvDual>();
-    plan.require_kernel<MaskCopy>();
-  }
-  projector_->upload(plan);
-  order_.clear();
-  first_.assign(1, 0);
-  for (const int s : subset_order(setup.subsets)) {
-    for (int n = s; n < views_; n += setup.subsets) order_.push_back(n);
-    first_.push_back(static_cast<std::int64_t>(order_.size()));
-  }
-  voxel_driven_.reset();
-  if (setup.back_projector == BackProjector::voxel_driven) {
-    voxel_driven_.emplace(projector_request(scan, share_), projector_->plan(), order_);
-    if (!plan.on_cpu()) VoxelDriven::require_kernels(plan);
-    voxel_driven_->upload(plan);
-  }
-  device_order_ = plan.upload(std::span<const std::int32_t>(order_), "order of the views");
-  scalars_ = plan.allocate<double>(iterative_scalars + reduction_parts, "sums");
-  const PayloadRef input = plan.input("input");
-  const std::span<const double> numbers = input.numbers("acquisition.views");
-  planned_views_.assign(numbers.begin(), numbers.end());
-  has_mask_ = plan.has_input("mask");
-  for (const char* port : {"start", "mask", "prior"})
-    if (plan.has_input(port)) check_optional(plan, port);
-
-  volume_count_ = volumes;
-  stack_count_ = stacks;
-  std::int64_t largest = 0;
-  for (int s = 0; s < setup.subsets; ++s) largest = std::max(largest, floats(s));
-  const std::int64_t all = (volumes + (has_mask_ ? 1 : 0)) * volume_floats() + (stacks + 1) * stack_floats() + largest;
-  const Launcher launcher = launcher_of(plan);
-  plan.scratch(static_cast<std::uint64_t>(all) * sizeof(float) +
-               std::max(projector_->scratch_bytes(launcher),
-                        voxel_driven_ ? voxel_driven_->scratch_bytes(launcher) : std::uint64_t{0}));
-
-  PayloadRef output = plan.output("output");
-  output.set_tensor("voxels", tensor(DType::float32, "zyx", {share_.nz, grid.ny, grid.nx}));
-  output.set_geometry(grid.geometry);
-  if (others_ != nullptr) set_slabs(output, {grid.nz, {first_slice_}});
-  output.set_text("unit", setup.unit);
-  plan.fact("projector", projector_->plan().aligned ? "detector columns along the volume" : "any orientation");
-  history_.assign(static_cast<std::size_t>(setup.iterations), 0.0);
-  plan.metric("relative_residual", "1", static_cast<std::uint32_t>(setup.iterations));
-  plan.metric("iterations", "1", 1);
-}
-
-void IterativeProblem::take_share(PlanContext& plan) {
-  share_ = grid_;
-  first_slice_ = 0;
-  others_ = plan.communicator();
-  if (others_ == nullptr) return;
-  const std::string many = std::to_string(others_->ranks) + " processes";
-  if (setup_.voxels_touch)
-    throw Failure(ErrorCode::unsupported, std::string(setup_.method) + " cannot be shared by " + many,
-                  "start one process, or use os_sart_reconstruction or cgls_reconstruction");
-  if (!plan.on_cpu())
-    throw Failure(ErrorCode::unsupported,
-                  many + " share an iterative reconstruction on device '" + plan.device().name +
-                      "', and their projections are added up in host memory",
-                  "run this node on \"cpu\", or start one process");
-  check_ranks(grid_.nz, others_);
-  first_slice_ = grid_.nz * others_->rank / others_->ranks;
-  share_.nz = grid_.nz * (others_->rank + 1) / others_->ranks - first_slice_;
-  share_.geometry = slab_geometry(grid_.geometry, first_slice_);
-  channel_ = others_->open_channel(others_->user);
-  plan.fact("slab", "slices " + std::to_string(first_slice_) + " to " + std::to_string(first_slice_ + share_.nz - 1) +
-                        " of " + std::to_string(grid_.nz));
-}
-
-/// The sum over all processes, the same bits in each.
-template <class T>
-void IterativeProblem::add_up(T* data, std::int64_t count) const {
-  if (others_ == nullptr) return;
-  const auto stop = [](void* run) { return static_cast<const RunContext*>(run)->cancelled() ? 1 : 0; };
-  call([&](auto* e) {
-    return others_->sum(others_->user, channel_, data, static_cast<std::uint64_t>(count),
-                        sizeof(T) == sizeof(float) ? ISOCENTER_FLOAT32 : ISOCENTER_FLOAT64, stop,
-                        const_cast<RunContext*>(run_), e);
-  });
-}
-
-void IterativeProblem::check_optional(PlanContext& plan, const char* port) const {
-  const PayloadRef payload = plan.input(port);
-  const bool labels = payload.kind() == ISOCENTER_SEGMENTATION;
-  const GridShape shape =
-      grid_shape(payload, port, labels ? "labels" : "voxels", labels ? DType::uint8 : DType::float32);
-  const std::string where = std::string("input '") + port + "'";
-  if (shape.nx != grid_.nx || shape.ny != grid_.ny || shape.nz != grid_.nz || shape.nt != 1)
-    throw Failure(ErrorCode::invalid_argument,
-                  where + " has " + std::to_string(shape.nx) + " x " + std::to_string(shape.ny) + " x " +
-                      std::to_string(shape.nz) + " voxels, and the reconstruction " + std::to_string(grid_.nx) + " x " +
-                      std::to_string(grid_.ny) + " x " + std::to_string(grid_.nz),
-                  "give both the same nx, ny, nz");
-  for (int k = 0; k < 3; ++k)
-    if (std::fabs(shape.geometry.spacing_mm[k] - grid_.geometry.spacing_mm[k]) > 1e-6 * grid_.geometry.spacing_mm[k] ||
-        std::fabs(shape.geometry.origin_mm[k] - grid_.geometry.origin_mm[k]) > 1e-3 * grid_.geometry.spacing_mm[k])
-      throw Failure(ErrorCode::invalid_argument,
-                    where + " lies elsewhere than the reconstruction, or has another spacing",
-                    "give both the same spacing_mm and centre");
-  if (!labels && std::string(port) != "mask" && payload.text("unit") != setup_.unit)
-    throw Failure(ErrorCode::invalid_argument,
-                  where + " is in '" + payload.text("unit") + "', and the reconstruction in '" + setup_.unit + "'",
-                  "set the parameter unit to that of the volume");
-}
 
 void IterativeProblem::begin(const RunContext& run) {
   run_ = &run;
@@ -161,19 +15,14 @@ void IterativeProblem::begin(const RunContext& run) {
   done_ = 0;
   require_planned_views(run.input("input"), planned_views_);
   if (launcher_.on_cpu()) check_values();
-  volumes_ = run.scratch<float>();
-  stacks_ = volumes_ + volume_count_ * volume_floats();
-  measured_ = stacks_ + stack_count_ * stack_floats();
-  projected_ = measured_ + stack_floats();
-  std::int64_t largest = 0;
-  for (int s = 0; s < setup_.subsets; ++s) largest = std::max(largest, floats(s));
-  mask_ = has_mask_ ? projected_ + largest : nullptr;
-  scratch_ = projected_ + largest + (has_mask_ ? volume_floats() : 0);
-  const auto* values = run.input("input").tensor("views").as<float>();
-  const std::int64_t view = static_cast<std::int64_t>(projector_->plan().rows) * projector_->plan().columns;
-  for (std::size_t n = 0; n < order_.size(); ++n)
-    projector_->take_views(launcher_, values + order_[n] * view,
-                           measured_ + projector_->view_floats(static_cast<std::int64_t>(n)), 1);
+  scratch_ = run.scratch<float>();
+  work_ = at(room_.work);
+  if (slabs_) {
+    slabs_->use(projector_->lines(), work_);
+    first_volume_ = run.output("output").tensor("voxels").as<float>();
+  } else {
+    take_views(all(), at(room_.measured));
+  }
   if (has_mask_) take_mask();
 }
 
@@ -204,21 +53,28 @@ void IterativeProblem::check_values() const {
 
 void IterativeProblem::take_mask() {
   const PayloadRef payload = run_->input("mask");
-  const ProjectorVolume& v = layout();
   const bool labels = payload.kind() == ISOCENTER_SEGMENTATION;
-  const std::int64_t stride[3] = {1, v.n[0], static_cast<std::int64_t>(v.n[0]) * v.n[1]};
-  fill(launcher_, mask_, volume_floats(), 0.0F);
+  const std::int64_t dense[3] = {1, share_.nx, slice()};
+  const ProjectorVolume& v = projector_->plan().volume;
+  const int axes[3] = {slabs_ ? 0 : v.fast, slabs_ ? 1 : v.middle, slabs_ ? 2 : v.slow};
+  const std::int64_t* to = slabs_ ? dense : v.stride;
+  float* mask = at(room_.mask);
+  fill(launcher_, mask, volume_floats(), 0.0F);
   const MaskCopy copy{labels ? payload.tensor("labels").as<std::uint8_t>() + share_offset() : nullptr,
                       labels ? nullptr : payload.tensor("voxels").as<float>() + share_offset(),
-                      mask_,
-                      {stride[v.fast], stride[v.middle], stride[v.slow]},
-                      {1, v.stride[v.middle], v.stride[v.slow]}};
-  launch(launcher_, copy, v.n[v.fast], v.n[v.middle], v.n[v.slow]);
+                      mask,
+                      {dense[axes[0]], dense[axes[1]], dense[axes[2]]},
+                      {to[axes[0]], to[axes[1]], to[axes[2]]}};
+  launch(launcher_, copy, v.n[axes[0]], v.n[axes[1]], v.n[axes[2]]);
 }
 
-void IterativeProblem::end(const float* x) {
-  projector_->give_volume(launcher_, x, run_->output("output").tensor("voxels").as<float>(),
-                          from_attenuation(setup_.unit, setup_.mu_water));
+void IterativeProblem::end(float* x) {
+  const ValueMap map = from_attenuation(setup_.unit, setup_.mu_water);
+  auto* voxels = run_->output("output").tensor("voxels").as<float>();
+  if (slabs_)
+    copy_voxels(x, voxels, map);
+  else
+    projector_->give_volume(launcher_, x, voxels, map);
   if (others_ != nullptr) run_->output("output").set_geometry(share_.geometry);
   if (!launcher_.on_cpu()) return;
   // What was not reached keeps the last residual.
@@ -228,56 +84,156 @@ void IterativeProblem::end(const float* x) {
   run_->metric("iterations", static_cast<double>(done_));
 }
 
-void IterativeProblem::forward(int subset, const float* x, float* out) const {
-  const std::int64_t first = first_[static_cast<std::size_t>(subset)];
-  const auto count = static_cast<int>(first_[static_cast<std::size_t>(subset) + 1] - first);
-  projector_->forward(launcher_, x, device_order_ + first, count, out, scratch_);
-  add_up(out, projector_->view_floats(count));
+TvGrid IterativeProblem::touching() const {
+  const ProjectorVolume& v = projector_->plan().volume;
+  const int axes[3] = {slabs_ ? 0 : v.fast, slabs_ ? 1 : v.middle, slabs_ ? 2 : v.slow};
+  const std::int64_t dense[3] = {1, share_.nx, slice()};
+  const double* spacing = geometry_.spacing_mm;
+  const double least = std::min({spacing[0], spacing[1], spacing[2]});
+  TvGrid grid{};
+  for (int k = 0; k < 3; ++k) {
+    grid.n[k] = v.n[axes[k]];
+    grid.stride[k] = slabs_ ? dense[k] : v.stride[axes[k]];
+    grid.per_step[k] = static_cast<float>(least / spacing[axes[k]]);
+  }
+  grid.component = volume_stride();
+  grid.below = touches() && others_->rank > 0 ? 1 : 0;
+  grid.above = touches() && others_->rank + 1 < others_->ranks ? 1 : 0;
+  return grid;
 }
 
-void IterativeProblem::back(int subset, const float* in, float* x) const {
-  const std::int64_t first = first_[static_cast<std::size_t>(subset)];
-  const auto count = static_cast<int>(first_[static_cast<std::size_t>(subset) + 1] - first);
-  if (voxel_driven_) return voxel_driven_->back(launcher_, *projector_, in, first, count, x, scratch_);
-  projector_->back(launcher_, in, device_order_ + first, count, x, scratch_);
+float* IterativeProblem::volume(int i) const {
+  if (!slabs_) return at(room_.volumes) + i * volume_stride();
+  return i == 0 ? first_volume_ : at(room_.volumes) + (i - 1) * volume_stride();
 }
 
-/// Only voxels get the value; the zeros between rows stay zeros.
+Places IterativeProblem::subset(int s) const {
+  const std::int64_t first = first_[static_cast<std::size_t>(s)];
+  return {first, static_cast<int>(first_[static_cast<std::size_t>(s) + 1] - first), first};
+}
+
+Places IterativeProblem::group(const Places& places, int g) const {
+  const int begin = g * group_views();
+  return {places.first + begin, std::min(group_views(), places.count - begin), places.begin};
+}
+
+const float* IterativeProblem::measured(const Places& group) const {
+  if (!slabs_) return at(room_.measured) + offset(group);
+  take_views(group, at(room_.measured));
+  return at(room_.measured);
+}
+
+float* IterativeProblem::projected(const Places& places) const {
+  if (arrays_.subset_stacks == 0) return at(room_.projected);
+  return subset_stack(0) + projector_->view_floats(places.first - places.begin);
+}
+
+void IterativeProblem::take_views(const Places& places, float* to) const {
+  const auto* values = run_->input("input").tensor("views").as<float>();
+  const std::int64_t view = static_cast<std::int64_t>(projector_->plan().rows) * projector_->plan().columns;
+  for (std::int64_t n = 0; n < places.count; ++n)
+    projector_->take_views(launcher_, values + order_[static_cast<std::size_t>(places.first + n)] * view,
+                           to + projector_->view_floats(n), 1);
+}
+
+void IterativeProblem::forward(const Places& places, const float* x, float* out) const {
+  if (slabs_)
+    slabs_->forward(launcher_, x, device_order_ + places.first, places.count, out);
+  else
+    projector_->forward(launcher_, x, device_order_ + places.first, places.count, out, work_);
+  add_up(out, floats(places));
+}
+
+void IterativeProblem::forward_ones(const Places& places, float* out) const {
+  if (!slabs_) {
+    one_volume(slab_buffer(0));
+    return forward(places, slab_buffer(0), out);
+  }
+  forward(places, mask(), out);  // without a mask of ones
+}
+
+void IterativeProblem::back(const Places& places, const float* in, int slab, float* to, bool goes_on) const {
+  const std::int32_t* order = device_order_ + places.first;
+  if (slabs_ && voxel_driven_)
+    return voxel_driven_->back_slab(launcher_, projector_->plan(), in, places.first, places.count, slab,
+                                    slabs_->height_of(slab), to,
+                                    static_cast<char*>(work_) + slabs_->work_bytes(launcher_), goes_on);
+  if (slabs_) return slabs_->back(launcher_, in, order, places.count, slab, to, goes_on);
+  if (voxel_driven_) return voxel_driven_->back(launcher_, *projector_, in, places.first, places.count, to, work_);
+  projector_->back(launcher_, in, order, places.count, to, work_, goes_on);
+}
+
+void IterativeProblem::back(const Places& places, const float* in, float* x, bool goes_on) const {
+  for (int slab = 0; slab < slabs(); ++slab) back(places, in, slab, x + slab_offset(slab), goes_on);
+}
+
+void IterativeProblem::back_ones(const Places& places, int slab, float* to) const {
+  if (!slabs_) {
+    projector_->fill_views(launcher_, subset_stack(0), places.count, 1.0F);
+    return back(places, subset_stack(0), slab, to);
+  }
+  const float* ones = slabs_->ones(launcher_, std::min(places.count, slabs_->views()));
+  for (int g = 0; g < groups(places); ++g) back(group(places, g), ones, slab, to, g > 0);
+}
+
 void IterativeProblem::fill_voxels(float* x, float value) const {
-  const ProjectorVolume& v = layout();
-  fill(launcher_, x, volume_floats(), 0.0F);
-  const MaskCopy values{nullptr, nullptr, x, {0, 0, 0}, {1, v.stride[v.middle], v.stride[v.slow]}, value};
-  launch(launcher_, values, v.n[v.fast], v.n[v.middle], v.n[v.slow]);
-  if (mask_ != nullptr) launch_flat(launcher_, PointwiseKernel{x, x, mask_, Pointwise::multiply}, volume_floats());
+  if (slabs_)
+    fill(launcher_, x, volume_floats(), value);
+  else
+    projector_->fill_volume(launcher_, x, value);
+  apply_mask(x);
 }
 
-void IterativeProblem::one_volume(float* x) const { fill_voxels(x, 1.0F); }
-
-void IterativeProblem::one_stack(int subset, float* out) const {
-  const LineStack& stack = projector_->plan().stack;
-  fill(launcher_, out, floats(subset), 0.0F);
-  const MaskCopy ones{nullptr, nullptr, out, {0, 0, 0}, {1, stack.stride, stack.view_stride()}};
-  launch(launcher_, ones, stack.elements, stack.lines, static_cast<int>(floats(subset) / stack.view_stride()));
+void IterativeProblem::apply_mask(float* x) const {
+  if (has_mask_) launch_flat(launcher_, PointwiseKernel{x, x, mask(), Pointwise::multiply}, volume_floats());
 }
 
 void IterativeProblem::take_start(float* x, float value) const {
   if (!has("start")) return fill_voxels(x, value);
   take("start", x);
-  if (mask_ != nullptr) launch_flat(launcher_, PointwiseKernel{x, x, mask_, Pointwise::multiply}, volume_floats());
+  apply_mask(x);
 }
 
 void IterativeProblem::take(const char* port, float* x) const {
-  projector_->take_volume(launcher_, run_->input(port).tensor("voxels").as<float>() + share_offset(), x,
-                          to_attenuation(setup_.unit, setup_.mu_water));
+  const float* voxels = run_->input(port).tensor("voxels").as<float>() + share_offset();
+  const ValueMap map = to_attenuation(setup_.unit, setup_.mu_water);
+  if (slabs_)
+    copy_voxels(voxels, x, map);
+  else
+    projector_->take_volume(launcher_, voxels, x, map);
+}
+
+void IterativeProblem::copy_voxels(const float* from, float* to, ValueMap map) const {
+  const auto nx = static_cast<std::int32_t>(share_.nx), ny = static_cast<std::int32_t>(share_.ny);
+  const ProjectorCopy copy{from, to, slice(), slice(), 1, nx, nx, nx, map.scale, map.shift};
+  launch(launcher_, copy, nx, ny, static_cast<int>(share_.nz));
 }
 
 void IterativeProblem::sum(const float* a, const float* b, std::int64_t n, int scalar_place, bool goes_on) const {
   reduce(launcher_, a, b, n, scalars_ + iterative_scalars, scalar(scalar_place), goes_on);
 }
 
+void IterativeProblem::sum_measured(int scalar_place) const {
+  for (int g = 0; g < groups(all()); ++g) {
+    const Places places = group(all(), g);
+    const float* b = measured(places);
+    sum(b, b, floats(places), scalar_place, g > 0);
+  }
+}
+
 void IterativeProblem::sum_voxels(const float* a, int scalar_place) const {
   sum(a, a, volume_floats(), scalar_place);
   add_up(scalar(scalar_place), 1);
+}
+
+void IterativeProblem::largest_voxel(const float* a, int scalar_place) const {
+  sum(a, nullptr, volume_floats(), scalar_place);
+  if (others_ == nullptr) return;
+  double* of_ranks = scalars_ + iterative_scalars + reduction_parts;
+  std::fill_n(of_ranks, others_->ranks, 0.0);
+  of_ranks[others_->rank] = *scalar(scalar_place);
+  add_up(of_ranks, others_->ranks);
+  *scalar(scalar_place) = *std::max_element(of_ranks, of_ranks + others_->ranks);
 }
 
 bool IterativeProblem::go_on(const double* residual, const double* reference) {

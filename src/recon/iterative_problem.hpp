@@ -2,7 +2,12 @@
 // What all iterative reconstructions share: the scan and its projector, the optional inputs "start", "mask" and
 // "prior", subsets of the views, the memory, and when the iterations end.
 //
-// Processes of a communicator share one reconstruction: each has a slab of the volume along z (and all projections),
+// Where the budget holds everything, volumes lie whole in the projector's order, and the projections too. Where it does
+// not, the method works in slabs: whole volumes lie dense (zyx), the first of them in the output itself; only one slab
+// of them at a time is in the projector's order, and of the measured projections only a group of views; a method may do
+// with less still by computing again what it would keep (is_lean).
+//
+// Processes of a communicator share one reconstruction: each has a part of the volume along z (and all projections),
 // and projects it; the sum of their projections is that of the whole, because the projector is linear and takes what
 // lies outside its grid as 0. Back projection needs nobody else.
 #include <isocenter/recon/grid_parameters.hpp>
@@ -10,6 +15,7 @@
 
 #include "core/launcher.hpp"
 #include "recon/reconstruction_grid.hpp"
+#include "recon/slab_projector.hpp"
 #include "recon/total_variation.hpp"
 #include "recon/vector_kernels.hpp"
 #include "recon/voxel_driven.hpp"
@@ -25,7 +31,7 @@ struct IterativeSetup {
   double stop_at_change = 0;
   bool refuses_negative = false;  ///< input values below zero are an error
   BackProjector back_projector = BackProjector::joseph;
-  bool voxels_touch = false;  ///< the method compares neighbours, so that slabs would need those of the next process
+  bool voxels_touch = false;  ///< the method compares neighbours: processes have a slice of the next one's
 };
 
 /// For methods whose output is attenuation. Throws Failure when HU are wanted and water's attenuation is not known.
@@ -44,51 +50,104 @@ IterativeSetup attenuation_setup(const Payload& input, const Params& params, con
 /// apart (the fixed counterpart of Guan and Gordon's multilevel scheme, Phys. Med. Biol. 39 (1994) 2005).
 std::vector<int> subset_order(int subsets);
 
+/// How many arrays a method works on.
+struct IterativeArrays {
+  int volumes = 1;        ///< whole
+  int slab_buffers = 0;   ///< like a slab; like the volume where there are no slabs
+  int stacks = 0;         ///< like all projections
+  int subset_stacks = 0;  ///< like the largest subset; without one there is room for a group of views
+  bool aside = false;     ///< room for one more group of views
+};
+
+/// Everything whole; in slabs; in slabs and lean; the same with slabs of a slice and one view at a time.
+enum class Frugality { whole, slabs, lean, least };
+
+/// Views that lie together in a stack, at the places from `first` on; those of their subset begin at `begin`.
+struct Places {
+  std::int64_t first = 0;
+  int count = 0;
+  std::int64_t begin = 0;
+};
+
+constexpr int iterative_scalars = 8;
+
 class IterativeProblem {
  public:
-  /// Checks everything, describes the output and uploads the tables. `volumes` and `stacks` say how many arrays like
-  /// the volume, and like all projections, the method works on; there is always one stack more, of the largest subset,
-  /// and the projections themselves.
+  /// Checks everything, describes the output and uploads the tables. Takes the arrays `fast` where the budget allows,
+  /// and else `lean`, which is no more.
   void plan(PlanContext& plan, const IterativeSetup& setup, const VolumeGrid& grid, const Acquisition& scan,
-            int volumes, int stacks);
+            const IterativeArrays& fast, const IterativeArrays& lean);
 
   // ---- during a run ----
   void begin(const RunContext& run);
-  void end(const float* x);
+  void end(float* x);
 
   const Launcher& launcher() const { return launcher_; }
-  std::int64_t volume_floats() const { return projector_->volume_floats(); }
-  std::int64_t stack_floats() const { return projector_->view_floats(views_); }
+  bool is_lean() const { return is_lean_; }
   int subsets() const { return setup_.subsets; }
-  const ProjectorVolume& layout() const { return projector_->plan().volume; }
   const Geometry& geometry() const { return geometry_; }
+  /// How the voxels of a whole volume lie, for kernels that compare neighbours; component: one volume from the next.
+  TvGrid touching() const;
 
-  float* volume(int i) const { return volumes_ + i * volume_floats(); }
-  float* stack(int i) const { return stacks_ + i * stack_floats(); }
-  float* measured() const { return measured_; }    ///< the projections, subset after subset
-  float* projected() const { return projected_; }  ///< room for the largest subset
-  const float* mask() const { return mask_; }      ///< 1 and 0; null when there is none
+  std::int64_t volume_floats() const { return slabs_ ? share_voxels() : projector_->volume_floats(); }
+  /// Slabs of a whole volume: where their floats begin, and how many.
+  int slabs() const { return slabs_ ? slabs_->slabs() : 1; }
+  std::int64_t slab_offset(int slab) const { return slabs_ ? slabs_->first_slice(slab) * slice() : 0; }
+  std::int64_t slab_floats(int slab) const {
+    return slabs_ ? slabs_->height_of(slab) * slice() : projector_->volume_floats();
+  }
+
+  float* volume(int i) const;
+  float* slab_buffer(int i) const { return at(room_.slab_buffers) + i * buffer_stride(); }
+  float* stack(int i) const { return at(room_.stacks) + i * stack_floats(); }
+  float* subset_stack(int i) const { return at(room_.subset_stacks) + i * room_.largest; }
+  float* aside() const { return at(room_.aside); }
+  /// 1 and 0; null where there is none.
+  const float* mask(int slab = 0) const { return has_mask_ ? at(room_.mask) + slab_offset(slab) : nullptr; }
   double* scalar(int i) const { return scalars_ + i; }
 
-  /// The floats of a subset in a stack, and how many.
-  std::int64_t offset(int subset) const { return projector_->view_floats(first_[static_cast<std::size_t>(subset)]); }
-  std::int64_t floats(int subset) const { return offset(subset + 1) - offset(subset); }
-  void forward(int subset, const float* x, float* out) const;
-  void back(int subset, const float* in, float* x) const;
+  Places subset(int s) const;
+  Places all() const { return {0, views_, 0}; }
+  /// Places are worked on in groups where the projections are not all there.
+  int groups(const Places& places) const { return (places.count + group_views() - 1) / group_views(); }
+  Places group(const Places& places, int g) const;
+  std::int64_t offset(const Places& places) const { return projector_->view_floats(places.first); }
+  std::int64_t floats(const Places& places) const { return projector_->view_floats(places.count); }
+  std::int64_t stack_floats() const { return projector_->view_floats(views_); }
+  /// The projections of a group, until the next one is asked for.
+  const float* measured(const Places& group) const;
+  /// Room for those of x: in the first subset_stack, or where there is none for one group.
+  float* projected(const Places& places) const;
 
-  /// 1 in every voxel of the mask, and at every ray of a subset.
-  void one_volume(float* x) const;
-  void one_stack(int subset, float* out) const;
+  void forward(const Places& places, const float* x, float* out) const;
+  /// Of ones within the mask. Takes slab_buffer(0).
+  void forward_ones(const Places& places, float* out) const;
+  /// A slab of the back projection; with `goes_on` added to what is there.
+  void back(const Places& places, const float* in, int slab, float* to, bool goes_on = false) const;
+  void back(const Places& places, const float* in, float* x, bool goes_on = false) const;
+  /// The same of ones. Takes the first subset_stack.
+  void back_ones(const Places& places, int slab, float* to) const;
+
+  void apply_mask(float* x) const;
+  /// 1 in every voxel of the mask.
+  void one_volume(float* x) const { fill_voxels(x, 1.0F); }
   /// x = the input "start", or `value` everywhere; 0 beyond the mask.
   void take_start(float* x, float value) const;
   /// x = another optional input volume, in 1/mm.
   void take(const char* port, float* x) const;
   bool has(const char* port) const { return run_->has_input(port); }
 
-  /// Σ a b and the largest a of an array, into a scalar.
+  /// Σ a b of an array, into a scalar.
   void sum(const float* a, const float* b, std::int64_t n, int scalar, bool goes_on = false) const;
-  /// Σ a² over the voxels of all processes.
+  /// Σ b² of the measured projections.
+  void sum_measured(int scalar) const;
+  /// Σ a², and the largest a, over the voxels of all processes.
   void sum_voxels(const float* a, int scalar) const;
+  void largest_voxel(const float* a, int scalar) const;
+
+  /// Between processes whose voxels touch: the slice behind x from the next one, the slice before x from the last one.
+  void take_slice_behind(float* x) const;
+  void take_slice_before(float* x) const;
 
   bool cancelled() const { return run_->cancelled(); }
   /// Ends an iteration whose residual ‖A x - b‖² is in the scalar; `reference` is that of x = 0. False when it was the
@@ -96,41 +155,76 @@ class IterativeProblem {
   bool go_on(const double* residual, const double* reference);
 
  private:
+  /// Where the arrays begin in the scratch, in floats.
+  struct Room {
+    std::int64_t volumes = 0, mask = 0, slab_buffers = 0, stacks = 0, subset_stacks = 0, measured = 0, projected = 0,
+                 aside = 0, work = 0;
+    std::int64_t largest = 0;  ///< floats of a subset_stack
+  };
+
   void take_share(PlanContext& plan);
-  template <class T>
-  void add_up(T* data, std::int64_t count) const;
-  /// Where this process's slab begins in a payload of the whole grid.
-  std::int64_t share_offset() const { return first_slice_ * grid_.nx * grid_.ny; }
+  /// The scratch of the fastest way that the budgets of all processes allow: they add up the same projections together.
+  std::uint64_t choose_memory(const PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean);
+  /// The first way from `from` on that this process's budget allows.
+  Frugality fit_memory(const PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean,
+                       Frugality from);
+  /// Whether all processes go the same way; it becomes the most frugal of theirs.
+  bool agree(Frugality* way) const;
+  void lay_out();
+  std::uint64_t scratch_bytes(const Launcher& launcher) const;
+  std::uint64_t scalar_count() const {
+    return static_cast<std::uint64_t>(iterative_scalars + reduction_parts + (others_ != nullptr ? others_->ranks : 0));
+  }
+  void describe(PlanContext& plan);
   void check_optional(PlanContext& plan, const char* port) const;
-  void fill_voxels(float* x, float value) const;
   void check_values() const;
   void take_mask();
+  void take_views(const Places& places, float* to) const;
+  void fill_voxels(float* x, float value) const;
+  void copy_voxels(const float* from, float* to, ValueMap map) const;
+  void send(int rank, const float* slice) const;
+  void receive(int rank, float* slice) const;
+  void exchange(int to, const float* given, int from, float* taken) const;
+  template <class T>
+  void add_up(T* data, std::int64_t count) const;
+
+  float* at(std::int64_t place) const { return scratch_ + place; }
+  std::int64_t slice() const { return share_.nx * share_.ny; }
+  std::int64_t share_voxels() const { return slice() * share_.nz; }
+  bool touches() const { return setup_.voxels_touch && others_ != nullptr; }
+  /// From one whole volume to the next, and one buffer to the next.
+  std::int64_t volume_stride() const;
+  std::int64_t buffer_stride() const;
+  int group_views() const { return slabs_ ? slabs_->views() : views_; }
+  /// Where this process's part begins in a payload of the whole grid.
+  std::int64_t share_offset() const { return first_slice_ * slice(); }
 
   IterativeSetup setup_{};
   VolumeGrid grid_{};   ///< of the whole volume
-  VolumeGrid share_{};  ///< this process's slab of it
+  VolumeGrid share_{};  ///< this process's part of it
   std::int64_t first_slice_ = 0;
   const isocenter_communicator* others_ = nullptr;
   std::int32_t channel_ = 0;
   Geometry geometry_;
   std::optional<Projector> projector_;
+  std::optional<SlabProjector> slabs_;       ///< when the volume is worked on in slabs
   std::optional<VoxelDriven> voxel_driven_;  ///< when the back projection is not the projector's own
   std::vector<std::int32_t> order_;          ///< the projection that comes at each place
   const std::int32_t* device_order_ = nullptr;
   std::vector<std::int64_t> first_;  ///< the place at which each subset begins
   std::vector<double> planned_views_;
   std::vector<double> history_;
-  int views_ = 0, volume_count_ = 0, stack_count_ = 0;
-  bool has_mask_ = false;
-  double* scalars_ = nullptr;
+  int views_ = 0;
+  bool has_mask_ = false, is_lean_ = false;
+  IterativeArrays arrays_{};
+  Room room_{};
+  double* scalars_ = nullptr;  ///< the scalars, the parts of a sum, a number of each process
 
   const RunContext* run_ = nullptr;
   Launcher launcher_{};
-  float *volumes_ = nullptr, *stacks_ = nullptr, *measured_ = nullptr, *projected_ = nullptr, *mask_ = nullptr;
-  void* scratch_ = nullptr;
+  float *scratch_ = nullptr, *first_volume_ = nullptr;
+  void* work_ = nullptr;
   int done_ = 0;
 };
-
-constexpr int iterative_scalars = 8;
 
 }  // namespace isocenter::detail

@@ -12,30 +12,33 @@ class OsSartReconstructionOperator : public OperatorBase<OsSartReconstruction> {
         attenuation_setup(plan.input("input"), params, "os_sart_reconstruction", static_cast<int>(params.subsets));
     setup.back_projector = params.back_projector;
     const Acquisition scan = check_acquisition(plan, "input", {.least_views = 1, .method = setup.method});
-    problem_.plan(plan, setup, grid_for(scan, params), scan, 3, 1);
+    const bool once = params.subsets == 1;  // then the weights of the voxels are the same in every step
+    problem_.plan(plan, setup, grid_for(scan, params), scan, {once ? 2 : 1, once ? 1 : 2, 1, 1, false},
+                  {1, 2, 0, 1, true});
   }
 
   void run(const RunContext& run) override {
     IterativeProblem& p = problem_;
     p.begin(run);
-    float *x = p.volume(0), *step = p.volume(1), *per_voxel = p.volume(2), *per_ray = p.stack(0);
-    weigh_rays(step, per_ray);
-    if (p.subsets() == 1) weigh_voxels(0, per_voxel);
+    float *x = p.volume(0), *step = p.slab_buffer(0), *projected = p.subset_stack(0);
+    if (!p.is_lean()) weigh_rays(p.all(), p.stack(0));
+    if (keeps_voxels())
+      for (int k = 0; k < p.slabs(); ++k) weigh_voxels(p.subset(0), k, per_voxel(k));
     p.take_start(x, 0.0F);
-    p.sum(p.measured(), p.measured(), p.stack_floats(), scalar_measured);
+    p.sum_measured(scalar_measured);
     do {
       for (int s = 0; s < p.subsets() && !(s > 0 && p.cancelled()); ++s) {
-        const std::int64_t at = p.offset(s), n = p.floats(s);
-        p.forward(s, x, p.projected());
-        launch_flat(p.launcher(), PointwiseKernel{p.projected(), p.measured() + at, p.projected(), Pointwise::subtract},
-                    n);
-        p.sum(p.projected(), p.projected(), n, scalar_residual, s > 0);
-        launch_flat(p.launcher(), PointwiseKernel{p.projected(), p.projected(), per_ray + at, Pointwise::multiply}, n);
-        p.back(s, p.projected(), step);
-        if (p.subsets() > 1) weigh_voxels(s, per_voxel);
-        StepKernel kernel{x, step, per_voxel, p.mask(), static_cast<float>(params.relaxation)};
-        kernel.positive = params.positivity;
-        launch_flat(p.launcher(), kernel, p.volume_floats());
+        const Places subset = p.subset(s);
+        p.forward(subset, x, projected);
+        for (int g = 0; g < p.groups(subset); ++g) compare(p.group(subset, g), s > 0 || g > 0);
+        for (int k = 0; k < p.slabs(); ++k) {
+          p.back(subset, projected, k, step);
+          // Where nothing is to be back-projected any more the projections' place is free.
+          if (!keeps_voxels()) weigh_voxels(subset, k, per_voxel(k));
+          StepKernel kernel{x + p.slab_offset(k), step, per_voxel(k), p.mask(k), static_cast<float>(params.relaxation)};
+          kernel.positive = params.positivity;
+          launch_flat(p.launcher(), kernel, p.slab_floats(k));
+        }
       }
     } while (p.go_on(p.scalar(scalar_residual), p.scalar(scalar_measured)));
     p.end(x);
@@ -44,20 +47,33 @@ class OsSartReconstructionOperator : public OperatorBase<OsSartReconstruction> {
  private:
   static constexpr int scalar_measured = 0, scalar_residual = 1;
 
+  bool keeps_voxels() const { return problem_.subsets() == 1 && !problem_.is_lean(); }
+  float* per_voxel(int slab) const {
+    return keeps_voxels() ? problem_.volume(1) + problem_.slab_offset(slab) : problem_.slab_buffer(1);
+  }
+
+  /// What the step back-projects of a group: R (b - A x), in the place of A x.
+  void compare(const Places& group, bool goes_on) const {
+    const IterativeProblem& p = problem_;
+    const std::int64_t n = p.floats(group);
+    float* rays = p.projected(group);
+    launch_flat(p.launcher(), PointwiseKernel{rays, p.measured(group), rays, Pointwise::subtract}, n);
+    p.sum(rays, rays, n, scalar_residual, goes_on);
+    float* per_ray = p.is_lean() ? p.aside() : p.stack(0) + p.offset(group);
+    if (p.is_lean()) weigh_rays(group, per_ray);
+    launch_flat(p.launcher(), PointwiseKernel{rays, rays, per_ray, Pointwise::multiply}, n);
+  }
   /// 1 / (A 1): one over the ray's length in the volume; 0 for a ray that misses it.
-  void weigh_rays(float* ones, float* per_ray) const {
-    problem_.one_volume(ones);
-    for (int s = 0; s < problem_.subsets(); ++s) problem_.forward(s, ones, per_ray + problem_.offset(s));
+  void weigh_rays(const Places& places, float* per_ray) const {
+    problem_.forward_ones(places, per_ray);
     launch_flat(problem_.launcher(), PointwiseKernel{per_ray, per_ray, per_ray, Pointwise::inverse, least_weight()},
-                problem_.stack_floats());
+                problem_.floats(places));
   }
   /// 1 / (A_s' 1).
-  void weigh_voxels(int subset, float* per_voxel) const {
-    problem_.one_stack(subset, problem_.projected());
-    problem_.back(subset, problem_.projected(), per_voxel);
-    launch_flat(problem_.launcher(),
-                PointwiseKernel{per_voxel, per_voxel, per_voxel, Pointwise::inverse, least_weight()},
-                problem_.volume_floats());
+  void weigh_voxels(const Places& subset, int slab, float* weights) const {
+    problem_.back_ones(subset, slab, weights);
+    launch_flat(problem_.launcher(), PointwiseKernel{weights, weights, weights, Pointwise::inverse, least_weight()},
+                problem_.slab_floats(slab));
   }
   /// A thousandth of a voxel's size: a ray that touches no more of the volume, or a voxel no more of the rays, is left
   /// out.

@@ -14,35 +14,30 @@ class OsemReconstructionOperator : public OperatorBase<OsemReconstruction> {
                                       : attenuation_setup(plan.input("input"), params, "osem_reconstruction", subsets);
     setup.back_projector = params.back_projector;
     const Acquisition scan = check_acquisition(plan, "input", {.least_views = 1, .method = setup.method});
-    problem_.plan(plan, setup, grid_for(scan, params), scan, 3, emission() ? 1 : 2);
+    const bool once = subsets == 1;  // then the weights of the voxels are the same in every step
+    problem_.plan(plan, setup, grid_for(scan, params), scan, {once ? 2 : 1, once ? 1 : 2, emission() ? 0 : 1, 1, true},
+                  {1, 2, 0, emission() ? 1 : 2, true});
   }
 
   void run(const RunContext& run) override {
     IterativeProblem& p = problem_;
     p.begin(run);
-    float *x = p.volume(0), *update = p.volume(1), *per_voxel = p.volume(2), *difference = p.stack(0);
-    if (!emission()) weigh_rays(update);
-    if (p.subsets() == 1) weigh_voxels(0, per_voxel);
+    float *x = p.volume(0), *update = p.slab_buffer(0), *projected = p.subset_stack(0);
+    if (!emission() && !p.is_lean()) weigh_rays(p.all(), p.stack(0));
+    if (keeps_voxels())
+      for (int k = 0; k < p.slabs(); ++k) weigh_voxels(p.subset(0), k, per_voxel(k));
     p.take_start(x, emission() ? 1.0F : 0.0F);
-    p.sum(p.measured(), p.measured(), p.stack_floats(), scalar_measured);
+    p.sum_measured(scalar_measured);
     do {
       for (int s = 0; s < p.subsets() && !(s > 0 && p.cancelled()); ++s) {
-        const std::int64_t n = p.floats(s);
-        const float* measured = p.measured() + p.offset(s);
-        p.forward(s, x, p.projected());
-        launch_flat(p.launcher(), PointwiseKernel{difference, measured, p.projected(), Pointwise::subtract}, n);
-        p.sum(difference, difference, n, scalar_residual, s > 0);
-        const Pointwise compared = emission() ? Pointwise::emission_ratio : Pointwise::transmission_excess;
-        launch_flat(p.launcher(), PointwiseKernel{p.projected(), measured, p.projected(), compared, least_count}, n);
-        p.back(s, p.projected(), update);
-        if (p.subsets() > 1) weigh_voxels(s, per_voxel);
-        if (emission()) {
-          launch_flat(p.launcher(), PointwiseKernel{update, update, per_voxel, Pointwise::multiply}, p.volume_floats());
-          launch_flat(p.launcher(), PointwiseKernel{x, x, update, Pointwise::multiply}, p.volume_floats());
-        } else {
-          StepKernel kernel{x, update, per_voxel, p.mask()};
-          kernel.positive = true;
-          launch_flat(p.launcher(), kernel, p.volume_floats());
+        const Places subset = p.subset(s);
+        if (!emission() && p.is_lean()) weigh_rays(subset, p.subset_stack(1));
+        p.forward(subset, x, projected);
+        for (int g = 0; g < p.groups(subset); ++g) compare(p.group(subset, g), s > 0 || g > 0);
+        for (int k = 0; k < p.slabs(); ++k) {
+          p.back(subset, projected, k, update);
+          if (!keeps_voxels()) weigh_voxels(subset, k, per_voxel(k));
+          take_step(x + p.slab_offset(k), update, k);
         }
       }
     } while (p.go_on(p.scalar(scalar_residual), p.scalar(scalar_measured)));
@@ -54,27 +49,54 @@ class OsemReconstructionOperator : public OperatorBase<OsemReconstruction> {
   static constexpr float least_count = 1e-8F;  ///< expected counts below it are taken as this many
 
   bool emission() const { return params.data == EmData::emission; }
-
-  /// Transmission: A 1 · e^-b, by which the curvature is back-projected.
-  void weigh_rays(float* ones) const {
-    const IterativeProblem& p = problem_;
-    float* weights = p.stack(1);
-    p.one_volume(ones);
-    for (int s = 0; s < p.subsets(); ++s) p.forward(s, ones, weights + p.offset(s));
-    launch_flat(p.launcher(), PointwiseKernel{weights, weights, p.measured(), Pointwise::counts_weighted},
-                p.stack_floats());
+  bool keeps_voxels() const { return problem_.subsets() == 1 && !problem_.is_lean(); }
+  float* per_voxel(int slab) const {
+    return keeps_voxels() ? problem_.volume(1) + problem_.slab_offset(slab) : problem_.slab_buffer(1);
   }
-  /// One over A_s' 1, or over A_s' of the curvatures.
-  void weigh_voxels(int subset, float* per_voxel) const {
+
+  /// What the step back-projects of a group, in the place of A x.
+  void compare(const Places& group, bool goes_on) const {
+    const IterativeProblem& p = problem_;
+    const std::int64_t n = p.floats(group);
+    const float* measured = p.measured(group);
+    float *rays = p.projected(group), *difference = p.aside();
+    launch_flat(p.launcher(), PointwiseKernel{difference, measured, rays, Pointwise::subtract}, n);
+    p.sum(difference, difference, n, scalar_residual, goes_on);
+    const Pointwise compared = emission() ? Pointwise::emission_ratio : Pointwise::transmission_excess;
+    launch_flat(p.launcher(), PointwiseKernel{rays, measured, rays, compared, least_count}, n);
+  }
+  void take_step(float* x, float* update, int slab) const {
     const IterativeProblem& p = problem_;
     if (emission()) {
-      p.one_stack(subset, p.projected());
-      p.back(subset, p.projected(), per_voxel);
-    } else {
-      p.back(subset, p.stack(1) + p.offset(subset), per_voxel);
+      launch_flat(p.launcher(), PointwiseKernel{update, update, per_voxel(slab), Pointwise::multiply},
+                  p.slab_floats(slab));
+      launch_flat(p.launcher(), PointwiseKernel{x, x, update, Pointwise::multiply}, p.slab_floats(slab));
+      return;
     }
-    launch_flat(p.launcher(), PointwiseKernel{per_voxel, per_voxel, per_voxel, Pointwise::inverse, 1e-12F},
-                p.volume_floats());
+    StepKernel kernel{x, update, per_voxel(slab), p.mask(slab)};
+    kernel.positive = true;
+    launch_flat(p.launcher(), kernel, p.slab_floats(slab));
+  }
+  /// Transmission: A 1 · e^-b, by which the curvature is back-projected.
+  void weigh_rays(const Places& places, float* weights) const {
+    const IterativeProblem& p = problem_;
+    p.forward_ones(places, weights);
+    for (int g = 0; g < p.groups(places); ++g) {
+      const Places group = p.group(places, g);
+      float* of_group = weights + (p.offset(group) - p.offset(places));
+      launch_flat(p.launcher(), PointwiseKernel{of_group, of_group, p.measured(group), Pointwise::counts_weighted},
+                  p.floats(group));
+    }
+  }
+  /// One over A_s' 1, or over A_s' of the curvatures.
+  void weigh_voxels(const Places& subset, int slab, float* weights) const {
+    const IterativeProblem& p = problem_;
+    if (emission())
+      p.back_ones(subset, slab, weights);
+    else
+      p.back(subset, p.is_lean() ? p.subset_stack(1) : p.stack(0) + p.offset(subset), slab, weights);
+    launch_flat(p.launcher(), PointwiseKernel{weights, weights, weights, Pointwise::inverse, 1e-12F},
+                p.slab_floats(slab));
   }
 
   IterativeProblem problem_;

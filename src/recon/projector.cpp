@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "recon/joseph_simd.hpp"
+#include "recon/mask_copy.hpp"
 #include "recon/vector_kernels.hpp"
 
 namespace isocenter::detail {
@@ -20,6 +21,7 @@ void Projector::require_kernels(const PlanContext& plan) {
   plan.require_kernel<JosephAdjoint>();
   plan.require_kernel<ProjectorCopy>();
   plan.require_kernel<FillFloats>();
+  plan.require_kernel<MaskCopy>();
 }
 
 JosephScan Projector::scan(const std::int32_t* order, int count) const {
@@ -36,9 +38,9 @@ void Projector::forward(const Launcher& launcher, const float* volume, const std
 }
 
 void Projector::back(const Launcher& launcher, const float* in, const std::int32_t* order, int count, float* volume,
-                     void* scratch) const {
+                     void* scratch, bool goes_on) const {
   JosephAdjoint job{scan(order, count), in, volume, 0};
-  fill(launcher, volume, plan_.volume.floats, 0.0F);
+  if (!goes_on) fill(launcher, volume, plan_.volume.floats, 0.0F);
   const bool tuned = launcher.on_cpu() && !launcher.reference_only;
   if (tuned && plan_.aligned && joseph_adjoint_simd(launcher, job, plan_.volume.fast, scratch)) return;
   if (tuned && plan_.separated && joseph_adjoint_any(launcher, job, plan_.volume.fast, plan_.turns, scratch)) return;
@@ -107,6 +109,20 @@ void Projector::give_views(const Launcher& launcher, const float* views, float* 
                            1.0F,
                            0.0F};
   launch(launcher, copy, p.columns, p.rows, count);
+}
+
+void Projector::fill_volume(const Launcher& launcher, float* volume, float value) const {
+  const ProjectorVolume& v = plan_.volume;
+  fill(launcher, volume, v.floats, 0.0F);
+  const MaskCopy values{nullptr, nullptr, volume, {0, 0, 0}, {1, v.stride[v.middle], v.stride[v.slow]}, value};
+  launch(launcher, values, v.n[v.fast], v.n[v.middle], v.n[v.slow]);
+}
+
+void Projector::fill_views(const Launcher& launcher, float* views, int count, float value) const {
+  const LineStack& stack = plan_.stack;
+  fill(launcher, views, view_floats(count), 0.0F);
+  const MaskCopy values{nullptr, nullptr, views, {0, 0, 0}, {1, stack.stride, stack.view_stride()}, value};
+  launch(launcher, values, stack.elements, stack.lines, count);
 }
 
 }  // namespace isocenter::detail

@@ -31,6 +31,27 @@ class IndexFrame {
   Vector3 row_[3]{}, origin_{};
 };
 
+/// The strides, where n and the order of the axes are known.
+void place_voxels(ProjectorVolume* v) {
+  v->padded = round_up(v->n[v->fast], 16);
+  v->stride[v->fast] = 1;
+  v->stride[v->middle] = v->padded;
+  // Neighbours along the slowest axis are kept from falling into one set of the cache.
+  const std::int64_t slice = static_cast<std::int64_t>(v->padded) * v->n[v->middle];
+  v->stride[v->slow] = slice % 1024 == 0 ? slice + 16 : slice;
+  v->floats = v->stride[v->slow] * v->n[v->slow];
+}
+
+void place_planes(ProjectorPlan* plan) {
+  const ProjectorVolume& v = plan->volume;
+  for (int a = 0; a < 3; ++a) {
+    const int c = plan->c_axis[a], b = 3 - a - c;
+    plan->plane[a] = {
+        v.n[a],     v.n[b], v.n[c], static_cast<std::int32_t>(v.stride[b]), static_cast<std::int32_t>(v.stride[c]),
+        v.stride[a]};
+  }
+}
+
 std::size_t largest_component(const Vector3& d) {
   std::size_t best = 0;
   for (std::size_t k = 1; k < 3; ++k)
@@ -64,24 +85,9 @@ class Planner {
     v.fast = plan_.along_rows ? static_cast<int>(std::max_element(v.n, v.n + 3) - v.n) : axis_along_columns();
     v.middle = v.fast == 0 ? 1 : 0;
     v.slow = 3 - v.fast - v.middle;
-    v.padded = round_up(v.n[v.fast], 16);
-    v.stride[v.fast] = 1;
-    v.stride[v.middle] = v.padded;
-    // Neighbours along the slowest axis are kept from falling into one set of the cache.
-    const std::int64_t slice = static_cast<std::int64_t>(v.padded) * v.n[v.middle];
-    v.stride[v.slow] = slice % 1024 == 0 ? slice + 16 : slice;
-    v.floats = v.stride[v.slow] * v.n[v.slow];
-    if (v.floats >= (std::int64_t{1} << 31))
-      throw Failure(ErrorCode::invalid_argument,
-                    "the volume of " + std::to_string(v.n[0]) + " x " + std::to_string(v.n[1]) + " x " +
-                        std::to_string(v.n[2]) + " voxels is too large for one projector, which takes less than 2^31",
-                    "use larger voxels, or reconstruct the volume in slabs");
-    for (int a = 0; a < 3; ++a) {
-      const int c = c_axis(a), b = 3 - a - c;
-      plan_.plane[a] = {
-          v.n[a],     v.n[b], v.n[c], static_cast<std::int32_t>(v.stride[b]), static_cast<std::int32_t>(v.stride[c]),
-          v.stride[a]};
-    }
+    place_voxels(&v);
+    for (int a = 0; a < 3; ++a) plan_.c_axis[a] = c_axis(a);
+    place_planes(&plan_);
   }
 
   /// The axis c of a line's planes: the fast one, and where that is the line's own, the longer of the others.
@@ -260,5 +266,30 @@ class Planner {
 }  // namespace
 
 ProjectorPlan plan_projector(const ProjectorRequest& request) { return Planner(request).make(); }
+
+bool is_too_large(const ProjectorPlan& plan) { return plan.volume.floats >= (std::int64_t{1} << 31); }
+
+void check_size(const ProjectorPlan& plan) {
+  if (!is_too_large(plan)) return;
+  const ProjectorVolume& v = plan.volume;
+  throw Failure(ErrorCode::invalid_argument,
+                "the volume of " + std::to_string(v.n[0]) + " x " + std::to_string(v.n[1]) + " x " +
+                    std::to_string(v.n[2]) + " voxels is too large for one projector, which takes less than 2^31",
+                "use larger voxels, or reconstruct the volume in slabs");
+}
+
+ProjectorPlan plan_of_slab(const ProjectorPlan& whole, int height) {
+  ProjectorPlan plan;
+  plan.volume = whole.volume;
+  plan.volume.n[2] = height;
+  place_voxels(&plan.volume);
+  plan.stack = whole.stack;
+  plan.views = whole.views, plan.columns = whole.columns, plan.rows = whole.rows, plan.runs = whole.runs;
+  plan.along_rows = whole.along_rows, plan.aligned = whole.aligned;
+  plan.separated = whole.separated, plan.turns = whole.turns;
+  std::copy_n(whole.c_axis, 3, plan.c_axis);
+  place_planes(&plan);
+  return plan;
+}
 
 }  // namespace isocenter::detail

@@ -37,10 +37,18 @@ struct ProjectorPlan {
   bool turns = false;       ///< some line steps along the fast axis
   std::vector<JosephLine> lines;
   JosephPlane plane[3] = {};
+  int c_axis[3] = {};  ///< the axis c of each axis's planes
 };
 
-/// Throws Failure when the volume has 2^31 voxels or more, or the rays of a detector column turn too far from one
-/// another (more than 76 degrees from the axis along which they are followed).
+/// Throws Failure when the rays of a detector column turn too far from one another (more than 76 degrees from the axis
+/// along which they are followed).
 ProjectorPlan plan_projector(const ProjectorRequest& request);
+
+/// A projector takes volumes of less than 2^31 voxels. check_size throws Failure for a larger one.
+bool is_too_large(const ProjectorPlan& plan);
+void check_size(const ProjectorPlan& plan);
+
+/// The plan for a slab of the volume along z, `height` slices of it; without lines (JosephSlab makes them).
+ProjectorPlan plan_of_slab(const ProjectorPlan& whole, int height);
 
 }  // namespace isocenter::detail

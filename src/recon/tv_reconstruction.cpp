@@ -13,25 +13,23 @@ class TvReconstructionOperator : public OperatorBase<TvReconstruction> {
     IterativeSetup setup = attenuation_setup(plan.input("input"), params, "tv_reconstruction", 1);
     setup.voxels_touch = true;
     const Acquisition scan = check_acquisition(plan, "input", {.least_views = 1, .method = setup.method});
-    problem_.plan(plan, setup, grid_for(scan, params), scan, plan.has_input("prior") ? 10 : 6, 0);
+    const int volumes = plan.has_input("prior") ? 10 : 6;
+    problem_.plan(plan, setup, grid_for(scan, params), scan, {volumes, 0, 0, 1, false}, {volumes, 0, 0, 0, false});
   }
 
   void run(const RunContext& run) override {
     IterativeProblem& p = problem_;
-    const std::int64_t voxels = p.volume_floats(), rays = p.stack_floats();
+    const std::int64_t voxels = p.volume_floats();
     p.begin(run);
-    float *last = p.volume(0), *x = p.volume(1), *fresh = p.volume(2), *projected = p.projected();
+    float *last = p.volume(0), *x = p.volume(1), *fresh = p.volume(2);
     start_proximal_map();
     bound_eigenvalues(x, fresh);
     p.take_start(last, 0.0F);
     p.take_start(x, 0.0F);
-    p.sum(p.measured(), p.measured(), rays, scalar_measured);
+    p.sum_measured(scalar_measured);
     double t = 1.0;
     do {
-      p.forward(0, x, projected);
-      launch_flat(p.launcher(), PointwiseKernel{projected, p.measured(), projected, Pointwise::subtract}, rays);
-      p.sum(projected, projected, rays, scalar_residual);
-      p.back(0, projected, fresh);
+      take_gradient(x, fresh);
       launch_flat(p.launcher(), StepKernel{x, fresh, nullptr, nullptr, 1.0F, nullptr, p.scalar(scalar_bound)}, voxels);
       proximal_map(x, fresh);
       const double t_next = 0.5 * (1.0 + std::sqrt(1.0 + 4.0 * t * t));
@@ -44,32 +42,40 @@ class TvReconstructionOperator : public OperatorBase<TvReconstruction> {
  private:
   static constexpr int scalar_measured = 0, scalar_residual = 1, scalar_bound = 2;
 
+  /// gradient = A'(b - A x).
+  void take_gradient(const float* x, float* gradient) const {
+    const IterativeProblem& p = problem_;
+    for (int g = 0; g < p.groups(p.all()); ++g) {
+      const Places group = p.group(p.all(), g);
+      float* rays = p.projected(group);
+      p.forward(group, x, rays);
+      launch_flat(p.launcher(), PointwiseKernel{rays, p.measured(group), rays, Pointwise::subtract}, p.floats(group));
+      p.sum(rays, rays, p.floats(group), scalar_residual, g > 0);
+      p.back(group, rays, gradient, g > 0);
+    }
+  }
+
   /// The largest element of A'A 1.
   void bound_eigenvalues(float* a, float* b) const {
     const IterativeProblem& p = problem_;
     p.one_volume(a);
-    p.forward(0, a, p.projected());
-    p.back(0, p.projected(), b);
-    p.sum(b, nullptr, p.volume_floats(), scalar_bound);
+    for (int g = 0; g < p.groups(p.all()); ++g) {
+      const Places group = p.group(p.all(), g);
+      p.forward(group, a, p.projected(group));
+      p.back(group, p.projected(group), b, g > 0);
+    }
+    p.largest_voxel(b, scalar_bound);
   }
 
   void start_proximal_map() {
     const IterativeProblem& p = problem_;
-    const ProjectorVolume& v = p.layout();
-    const int axes[3] = {v.fast, v.middle, v.slow};
-    const double* spacing = p.geometry().spacing_mm;
-    const double least = *std::min_element(spacing, spacing + 3);
-    for (int k = 0; k < 3; ++k) {
-      grid_.n[k] = v.n[axes[k]];
-      grid_.stride[k] = v.stride[axes[k]];
-      grid_.per_step[k] = static_cast<float>(least / spacing[axes[k]]);
-    }
-    grid_.component = p.volume_floats();
+    grid_ = p.touching();
     has_prior_ = p.has("prior");
-    fill(p.launcher(), p.volume(3), 3 * p.volume_floats(), 0.0F);
+    fill(p.launcher(), p.volume(3), 3 * grid_.component, 0.0F);
     if (!has_prior_) return;
-    fill(p.launcher(), p.volume(6), 3 * p.volume_floats(), 0.0F);
+    fill(p.launcher(), p.volume(6), 3 * grid_.component, 0.0F);
     p.take("prior", p.volume(9));
+    p.take_slice_behind(p.volume(9));
   }
 
   /// u = the proximal map of z.
@@ -81,12 +87,17 @@ class TvReconstructionOperator : public OperatorBase<TvReconstruction> {
         grid_, z, {nullptr, nullptr}, {weight * (1.0F - share), weight * share}, p.mask(), params.positivity, u};
     if (primal.weight[0] > 0.0F) primal.field[0] = p.volume(3);
     if (primal.weight[1] > 0.0F) primal.field[1] = p.volume(6);
-    const auto launch_primal = [&] { launch(p.launcher(), primal, grid_.n[0], grid_.n[1], grid_.n[2]); };
+    const auto launch_primal = [&] {
+      for (int f = 0; f < 2; ++f)
+        if (primal.field[f] != nullptr) p.take_slice_before(p.volume(f == 1 ? 6 : 3) + 2 * grid_.component);
+      launch(p.launcher(), primal, grid_.n[0], grid_.n[1], grid_.n[2]);
+    };
     launch_primal();
     if (weight == 0.0F) return;
     // The gradient of the dual is Lipschitz with at most 12 (4 for each axis) times the weights' squares.
     const float squares = primal.weight[0] * primal.weight[0] + primal.weight[1] * primal.weight[1];
     for (std::int64_t i = 0; i < params.inner; ++i) {
+      p.take_slice_behind(u);
       for (int f = 0; f < 2; ++f) {
         if (primal.field[f] == nullptr) continue;
         const TvDual dual{grid_, u, f == 1 ? p.volume(9) : nullptr, p.volume(f == 1 ? 6 : 3),

@@ -72,10 +72,23 @@ VoxelDriven::VoxelDriven(const ProjectorRequest& request, const ProjectorPlan& p
     host_weights_.push_back(weight_of(view, request.beam, request.geometry, rows_ == 1));
   }
   const int views = static_cast<int>(host_matrices_.size());
+  places_ = views;
   views_at_once_ = std::min(most_views_at_once, std::max(views, 1));
   column_axis_ = plan.volume.fast;
   // A 2-D scan has no columns to share anything along.
   aligned_ = rows_ > 1 && fdk_is_aligned(host_matrices_.data(), views, column_axis_, n_[column_axis_]);
+}
+
+void VoxelDriven::cut(int slabs, int height, int views) {
+  views_at_once_ = std::min(views_at_once_, views);
+  const std::vector<FdkMatrix> whole(host_matrices_.begin(), host_matrices_.begin() + places_);
+  host_matrices_.clear();
+  for (int slab = 0; slab < slabs; ++slab)
+    for (FdkMatrix m : whole) {
+      for (int row = 0; row < 3; ++row)
+        m.m[4 * row + 3] += static_cast<float>(slab) * static_cast<float>(height) * m.m[4 * row + 2];
+      host_matrices_.push_back(m);
+    }
 }
 
 void VoxelDriven::upload(PlanContext& plan) {
@@ -92,16 +105,26 @@ FdkStack VoxelDriven::stack(float* data) const { return FdkStack::describe(data,
 
 std::uint64_t VoxelDriven::scratch_bytes(const Launcher& launcher) const {
   const std::int64_t voxels = static_cast<std::int64_t>(n_[0]) * n_[1] * n_[2];
-  const std::int64_t floats = round_up(voxels) + round_up(views_at_once_ * stack(nullptr).view_stride + slack_floats);
+  return static_cast<std::uint64_t>(round_up(voxels)) * sizeof(float) + slab_scratch_bytes(launcher);
+}
+
+std::uint64_t VoxelDriven::slab_scratch_bytes(const Launcher& launcher) const {
+  const std::int64_t floats = round_up(views_at_once_ * stack(nullptr).view_stride + slack_floats);
   return static_cast<std::uint64_t>(floats) * sizeof(float) +
          (launcher.on_cpu() && aligned_ ? fdk_aligned_scratch(launcher.concurrency) + 64 : 0);
 }
 
 void VoxelDriven::back(const Launcher& launcher, const Projector& projector, const float* in, std::int64_t first,
                        int count, float* volume, void* scratch) const {
-  const ProjectorPlan& plan = projector.plan();
   auto* dense = static_cast<float*>(scratch);
-  float* views = dense + round_up(static_cast<std::int64_t>(n_[0]) * n_[1] * n_[2]);
+  back_slab(launcher, projector.plan(), in, first, count, 0, n_[2], dense,
+            dense + round_up(static_cast<std::int64_t>(n_[0]) * n_[1] * n_[2]), false);
+  projector.take_volume(launcher, dense, volume);
+}
+
+void VoxelDriven::back_slab(const Launcher& launcher, const ProjectorPlan& plan, const float* in, std::int64_t first,
+                            int count, int slab, int height, float* slices, void* scratch, bool goes_on) const {
+  auto* views = static_cast<float*>(scratch);
   const FdkStack to = stack(views);
   float* tiles = views + round_up(views_at_once_ * to.view_stride + slack_floats);
   tiles += (64 - reinterpret_cast<std::uintptr_t>(tiles) % 64) % 64 / sizeof(float);
@@ -114,7 +137,16 @@ void VoxelDriven::back(const Launcher& launcher, const Projector& projector, con
                                      plan.along_rows ? 1 : plan.stack.stride,
                                      plan.along_rows ? plan.stack.stride : 1};
     launch(launcher, arrange, to.row_stride, to.columns + 2, some);
-    FdkBackProject job{to, matrices_ + first + begin, some, dense, n_[0], n_[1], n_[2], 0.0F, begin > 0, column_axis_};
+    FdkBackProject job{to,
+                       matrices_ + slab * places_ + first + begin,
+                       some,
+                       slices,
+                       n_[0],
+                       n_[1],
+                       height,
+                       0.0F,
+                       goes_on || begin > 0,
+                       column_axis_};
     job.in_plane = rows_ == 1;
     const bool tuned = aligned_ && !launcher.reference_only;
     if (tuned && launcher.on_cpu() && fdk_back_project_aligned(launcher, job, tiles)) continue;
@@ -124,7 +156,6 @@ void VoxelDriven::back(const Launcher& launcher, const Projector& projector, con
     }
     launch(launcher, job, job.nx, job.ny, job.nz);
   }
-  projector.take_volume(launcher, dense, volume);
 }
 
 }  // namespace isocenter::detail

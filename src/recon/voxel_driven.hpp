@@ -28,11 +28,21 @@ class VoxelDriven {
   const std::vector<VoxelDrivenWeight>& host_weights() const { return host_weights_; }
   static void require_kernels(const PlanContext& plan);
   std::uint64_t scratch_bytes(const Launcher& launcher) const;
+  std::uint64_t slab_scratch_bytes(const Launcher& launcher) const;  ///< for back_slab
+  /// For a volume that is worked on in slabs of `height` slices along z, `views` at once (back_slab, before upload).
+  void cut(int slabs, int height, int views);
 
   /// volume = the back projection of `count` views in the projector's order, which begin at place `first`. Same bits
   /// for every number of threads.
   void back(const Launcher& launcher, const Projector& projector, const float* in, std::int64_t first, int count,
             float* volume, void* scratch) const;
+  /// The same for `height` slices of a slab, dense; with `goes_on` added to what they hold.
+  void back_slab(const Launcher& launcher, const ProjectorPlan& plan, const float* in, std::int64_t first, int count,
+                 int slab, int height, float* slices, void* scratch, bool goes_on) const;
+  /// What upload takes.
+  std::uint64_t table_bytes() const {
+    return host_matrices_.size() * sizeof(FdkMatrix) + host_weights_.size() * sizeof(VoxelDrivenWeight);
+  }
 
  private:
   FdkStack stack(float* data) const;
@@ -43,6 +53,7 @@ class VoxelDriven {
   const VoxelDrivenWeight* weights_ = nullptr;
   int columns_ = 0, rows_ = 0, views_at_once_ = 1;
   int n_[3] = {1, 1, 1};
+  std::int64_t places_ = 0;  ///< for each of which there is a matrix in every slab
   int column_axis_ = 2;
   bool aligned_ = false;
 };

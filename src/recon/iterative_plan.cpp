@@ -1,0 +1,250 @@
+// How an iterative reconstruction is planned: what is refused, which arrays fit into the budget, what is described.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "core/volume_input.hpp"
+#include "recon/iterative_problem.hpp"
+#include "recon/joseph_slab.hpp"
+#include "recon/mask_copy.hpp"
+#include "recon/slab_cut.hpp"
+
+namespace isocenter::detail {
+
+namespace {
+
+/// Slabs no thinner than this are made before a method does with less memory otherwise.
+constexpr std::int64_t least_height = 16;
+
+std::int64_t round_up(std::int64_t floats) { return (floats + 15) / 16 * 16; }
+
+std::string megabytes(std::uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.5g MB", static_cast<double>(bytes) * 1e-6);
+  return text;
+}
+
+void require_kernels(const PlanContext& plan) {
+  Projector::require_kernels(plan);
+  SlabProjector::require_kernels(plan);
+  plan.require_kernel<PointwiseKernel>();
+  plan.require_kernel<StepKernel>();
+  plan.require_kernel<MomentumKernel>();
+  plan.require_kernel<ConjugateKernel>();
+  plan.require_kernel<ReduceKernel>();
+  plan.require_kernel<ReducePartsKernel>();
+  plan.require_kernel<TvPrimal>();
+  plan.require_kernel<TvDual>();
+}
+
+}  // namespace
+
+std::vector<int> subset_order(int subsets) {
+  const unsigned bits = static_cast<unsigned>(std::bit_width(static_cast<unsigned>(subsets - 1)));
+  std::vector<int> order;
+  for (unsigned i = 0; i < (1U << bits); ++i) {
+    unsigned reversed = 0;
+    for (unsigned b = 0; b < bits; ++b) reversed |= ((i >> b) & 1U) << (bits - 1 - b);
+    if (static_cast<int>(reversed) < subsets) order.push_back(static_cast<int>(reversed));
+  }
+  return order;
+}
+
+void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, const VolumeGrid& grid,
+                            const Acquisition& scan, const IterativeArrays& fast, const IterativeArrays& lean) {
+  setup_ = setup;
+  grid_ = grid;
+  geometry_ = grid.geometry;
+  views_ = static_cast<int>(scan.views.size());
+  if (setup.subsets > views_)
+    throw Failure(ErrorCode::invalid_argument,
+                  "subsets = " + std::to_string(setup.subsets) + ", and there are " + std::to_string(views_) + " views",
+                  "use as many subsets as views at most");
+  if (!plan.on_cpu() && setup.stop_at_change > 0.0)
+    throw Failure(ErrorCode::unsupported,
+                  "stop_at_change = " + std::to_string(setup.stop_at_change) + " on device '" + plan.device().name +
+                      "', where iterations are enqueued without waiting for their residual",
+                  "set it to 0 and choose the number of iterations, or run this node on \"cpu\"");
+  for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
+  take_share(plan);
+  projector_.emplace(plan_projector(projector_request(scan, share_)));
+  if (!plan.on_cpu()) require_kernels(plan);
+  order_.clear();
+  first_.assign(1, 0);
+  for (const int s : subset_order(setup.subsets)) {
+    for (int n = s; n < views_; n += setup.subsets) order_.push_back(n);
+    first_.push_back(static_cast<std::int64_t>(order_.size()));
+  }
+  voxel_driven_.reset();
+  if (setup.back_projector == BackProjector::voxel_driven) {
+    voxel_driven_.emplace(projector_request(scan, share_), projector_->plan(), order_);
+    if (!plan.on_cpu()) VoxelDriven::require_kernels(plan);
+  }
+  const PayloadRef input = plan.input("input");
+  const std::span<const double> numbers = input.numbers("acquisition.views");
+  planned_views_.assign(numbers.begin(), numbers.end());
+  has_mask_ = plan.has_input("mask");
+  for (const char* port : {"start", "mask", "prior"})
+    if (plan.has_input(port)) check_optional(plan, port);
+  plan.scratch(choose_memory(plan, fast, lean));
+  projector_->upload(plan);
+  if (slabs_) slabs_->upload(plan);
+  if (voxel_driven_) voxel_driven_->upload(plan);
+  device_order_ = plan.upload(std::span<const std::int32_t>(order_), "order of the views");
+  scalars_ = plan.allocate<double>(scalar_count(), "sums");
+  describe(plan);
+}
+
+void IterativeProblem::describe(PlanContext& plan) {
+  PayloadRef output = plan.output("output");
+  output.set_tensor("voxels", tensor(DType::float32, "zyx", {share_.nz, grid_.ny, grid_.nx}));
+  output.set_geometry(grid_.geometry);
+  if (others_ != nullptr) set_slabs(output, {grid_.nz, {first_slice_}});
+  output.set_text("unit", setup_.unit);
+  plan.fact("projector", projector_->plan().aligned ? "detector columns along the volume" : "any orientation");
+  if (slabs_)
+    plan.fact("slabs", std::to_string(slabs_->slabs()) + " of " + std::to_string(slabs_->height()) + " slices, " +
+                           std::to_string(slabs_->views()) + " views at a time" +
+                           (is_lean_ ? ", as little kept as the method allows" : ""));
+  history_.assign(static_cast<std::size_t>(setup_.iterations), 0.0);
+  plan.metric("relative_residual", "1", static_cast<std::uint32_t>(setup_.iterations));
+  plan.metric("iterations", "1", 1);
+}
+
+void IterativeProblem::take_share(PlanContext& plan) {
+  share_ = grid_;
+  first_slice_ = 0;
+  others_ = plan.communicator();
+  if (others_ == nullptr) return;
+  if (!plan.on_cpu())
+    throw Failure(ErrorCode::unsupported,
+                  std::to_string(others_->ranks) + " processes share an iterative reconstruction on device '" +
+                      plan.device().name + "', and their projections are added up in host memory",
+                  "run this node on \"cpu\", or start one process");
+  check_ranks(grid_.nz, others_);
+  first_slice_ = grid_.nz * others_->rank / others_->ranks;
+  share_.nz = grid_.nz * (others_->rank + 1) / others_->ranks - first_slice_;
+  share_.geometry = slab_geometry(grid_.geometry, first_slice_);
+  channel_ = others_->open_channel(others_->user);
+  plan.fact("slab", "slices " + std::to_string(first_slice_) + " to " + std::to_string(first_slice_ + share_.nz - 1) +
+                        " of " + std::to_string(grid_.nz));
+}
+
+std::uint64_t IterativeProblem::choose_memory(const PlanContext& plan, const IterativeArrays& fast,
+                                              const IterativeArrays& lean) {
+  // Neighbouring slices of a process's part lie together where volumes are dense.
+  const bool may_be_whole = !touches() && !is_too_large(projector_->plan());
+  Frugality way = may_be_whole ? Frugality::whole : Frugality::slabs;
+  do way = fit_memory(plan, fast, lean, way);
+  while (!agree(&way));
+  return scratch_bytes(launcher_of(plan));
+}
+
+Frugality IterativeProblem::fit_memory(const PlanContext& plan, const IterativeArrays& fast,
+                                       const IterativeArrays& lean, Frugality from) {
+  const Launcher launcher = launcher_of(plan);
+  const std::uint64_t left = memory_left_of(plan);
+  const std::uint64_t fixed = static_cast<std::uint64_t>(share_voxels()) * sizeof(float) +
+                              projector_->plan().lines.size() * sizeof(JosephLine) +
+                              order_.size() * sizeof(std::int32_t) + scalar_count() * sizeof(double);
+  std::uint64_t need = 0;
+  const auto take = [&](bool is_lean, std::int64_t slabs, int views) {
+    is_lean_ = is_lean;
+    arrays_ = is_lean ? lean : fast;
+    slabs_.reset();
+    if (slabs > 0) slabs_.emplace(*projector_, static_cast<int>(slabs), views);
+    if (slabs_ && voxel_driven_) voxel_driven_->cut(slabs_->slabs(), slabs_->height(), views);
+    lay_out();
+    need = fixed + scratch_bytes(launcher) + (slabs_ ? slabs_->table_bytes() : 0) +
+           (voxel_driven_ ? voxel_driven_->table_bytes() : 0);
+  };
+  if (from == Frugality::whole) {
+    take(false, 0, 0);
+    if (need <= left) return Frugality::whole;
+  }
+  std::int64_t largest = 0;
+  for (int s = 0; s < setup_.subsets; ++s) largest = std::max<std::int64_t>(largest, subset(s).count);
+  const auto views = static_cast<int>(std::min<std::int64_t>(std::clamp(views_ / 16, 8, 32), largest));
+  const std::uint64_t well = left == UINT64_MAX ? left : left - left / 8;  // something is left to the nodes behind
+  const std::int64_t nz = share_.nz, thick = std::max<std::int64_t>(1, nz / least_height);
+  for (const Frugality now : {Frugality::slabs, Frugality::lean}) {
+    const bool is_lean = now == Frugality::lean;
+    for (std::int64_t slabs = 1; now >= from && slabs <= (is_lean ? nz : thick); slabs = slabs + 1 + slabs / 4) {
+      take(is_lean, slabs, views);
+      if (need <= well && !slabs_->is_too_large()) return now;
+    }
+  }
+  take(true, nz, 1);
+  if (need <= left) return Frugality::least;
+  const std::uint64_t budget = plan.memory_budget() > 0 ? plan.memory_budget() : left;
+  throw Failure(ErrorCode::out_of_memory,
+                "even in slabs of " + std::to_string(share_.nx) + " x " + std::to_string(share_.ny) + " x 1 voxels, " +
+                    setup_.method + " needs " + megabytes(need) + " with its output, and of the budget " +
+                    megabytes(left) + " are left on '" + plan.device().name + "'",
+                "raise the budget to " + megabytes(budget + (need - left)) + " at least" +
+                    (lean.subset_stacks > 0 ? ", or use more subsets" : ""));
+}
+
+void IterativeProblem::lay_out() {
+  Room& r = room_;
+  std::int64_t at = 0;
+  const auto take = [&](std::int64_t floats) {
+    const std::int64_t begin = at;
+    at += round_up(floats);
+    return begin;
+  };
+  r.largest = 0;
+  for (int s = 0; s < setup_.subsets; ++s) r.largest = std::max(r.largest, round_up(floats(subset(s))));
+  const std::int64_t group = slabs_ ? projector_->view_floats(slabs_->views()) : r.largest;
+  r.volumes = take((arrays_.volumes - (slabs_ ? 1 : 0)) * volume_stride());
+  r.mask = take(has_mask_ ? volume_stride() : 0);
+  r.slab_buffers = take(arrays_.slab_buffers * buffer_stride());
+  r.stacks = take(arrays_.stacks * stack_floats());
+  r.subset_stacks = take(arrays_.subset_stacks * r.largest);
+  r.measured = take(slabs_ ? group : stack_floats());
+  r.projected = take(arrays_.subset_stacks > 0 ? 0 : group);
+  r.aside = take(arrays_.aside ? group : 0);
+  r.work = at;
+}
+
+std::uint64_t IterativeProblem::scratch_bytes(const Launcher& launcher) const {
+  const std::uint64_t floats = static_cast<std::uint64_t>(room_.work) * sizeof(float);
+  if (!slabs_)
+    return floats + std::max(projector_->scratch_bytes(launcher),
+                             voxel_driven_ ? voxel_driven_->scratch_bytes(launcher) : std::uint64_t{0});
+  return floats + slabs_->work_bytes(launcher) + (voxel_driven_ ? voxel_driven_->slab_scratch_bytes(launcher) : 0);
+}
+
+std::int64_t IterativeProblem::volume_stride() const {
+  return slabs_ ? round_up(share_voxels() + (touches() ? slice() : 0)) : projector_->volume_floats();
+}
+
+std::int64_t IterativeProblem::buffer_stride() const {
+  return slabs_ ? round_up(slabs_->height() * slice()) : projector_->volume_floats();
+}
+
+void IterativeProblem::check_optional(PlanContext& plan, const char* port) const {
+  const PayloadRef payload = plan.input(port);
+  const bool labels = payload.kind() == ISOCENTER_SEGMENTATION;
+  const GridShape shape =
+      grid_shape(payload, port, labels ? "labels" : "voxels", labels ? DType::uint8 : DType::float32);
+  const std::string where = std::string("input '") + port + "'";
+  if (shape.nx != grid_.nx || shape.ny != grid_.ny || shape.nz != grid_.nz || shape.nt != 1)
+    throw Failure(ErrorCode::invalid_argument,
+                  where + " has " + std::to_string(shape.nx) + " x " + std::to_string(shape.ny) + " x " +
+                      std::to_string(shape.nz) + " voxels, and the reconstruction " + std::to_string(grid_.nx) + " x " +
+                      std::to_string(grid_.ny) + " x " + std::to_string(grid_.nz),
+                  "give both the same nx, ny, nz");
+  for (int k = 0; k < 3; ++k)
+    if (std::fabs(shape.geometry.spacing_mm[k] - grid_.geometry.spacing_mm[k]) > 1e-6 * grid_.geometry.spacing_mm[k] ||
+        std::fabs(shape.geometry.origin_mm[k] - grid_.geometry.origin_mm[k]) > 1e-3 * grid_.geometry.spacing_mm[k])
+      throw Failure(ErrorCode::invalid_argument,
+                    where + " lies elsewhere than the reconstruction, or has another spacing",
+                    "give both the same spacing_mm and centre");
+  if (!labels && std::string(port) != "mask" && payload.text("unit") != setup_.unit)
+    throw Failure(ErrorCode::invalid_argument,
+                  where + " is in '" + payload.text("unit") + "', and the reconstruction in '" + setup_.unit + "'",
+                  "set the parameter unit to that of the volume");
+}
+
+}  // namespace isocenter::detail
