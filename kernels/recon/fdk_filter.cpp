@@ -34,7 +34,7 @@ ISOCENTER_HD void find_readings(const FdkFilter& f, int n, int first, float* buf
   for (int k = 0; k < group; ++k) {
     const int j = std::min(first + k, f.stack.rows - 1);
     if (r.rectification == nullptr) {
-      found->row[k] = r.view(n) + static_cast<std::int64_t>(j) * r.raw_columns;
+      found->row[k] = r.view(n) + static_cast<std::int64_t>(j + r.first_row) * r.raw_columns;
       continue;
     }
     float* row = buffer + k * fdk_readings_stride(count);

@@ -75,6 +75,7 @@ struct FdkRows {
   bool extend_left = false, extend_right = false;
   int extension = 0;  ///< columns beyond the detector's side after which the continued row is 0
   std::int64_t first = 0;
+  int first_row = 0;    ///< of the detector: row 0 of the stack, where nothing is resampled
   float mu_column = 0;  ///< water_cylinder: the attenuation of water along one column's step
 
   ISOCENTER_HD const float* view(int n) const {
@@ -85,7 +86,8 @@ struct FdkRows {
   template <class Lanes>
   ISOCENTER_HD typename Lanes::Float reading(Lanes lanes, typename Lanes::Int i, int j, int n) const {
     if (rectification == nullptr)
-      return gather(view(n) + static_cast<std::int64_t>(j) * raw_columns, clamp(i - begin, 0, raw_columns - 1));
+      return gather(view(n) + static_cast<std::int64_t>(j + first_row) * raw_columns,
+                    clamp(i - begin, 0, raw_columns - 1));
     return resampled(lanes, i, j, n);
   }
 

@@ -12,81 +12,45 @@ constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 25
 
 FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency,
                      const FdkLimits& limits)
-    : plan_(std::move(plan)), fft_(fft), limits_(limits) {
-  choose_passes(concurrency);
-  if (fft_ == nullptr) {
-    response_.resize(static_cast<std::size_t>(plan_.length));
-    for (std::int64_t k = 0; k < plan_.length; ++k)
-      response_[static_cast<std::size_t>(k)] =
-          static_cast<float>(plan_.response[static_cast<std::size_t>(fft_frequency_at(k, plan_.length))]);
-    twiddles_.resize(static_cast<std::size_t>(fft_twiddle_count(plan_.length)));
-    fft_fill_twiddles(plan_.length, twiddles_.data());
-    return;
-  }
-  for (std::int64_t k = 0; k <= plan_.length / 2; ++k)
-    response_.push_back(static_cast<float>(plan_.response[static_cast<std::size_t>(k)]));
-  const std::int64_t lines = static_cast<std::int64_t>(views_per_filter_) * plan_.rows;
-  std::uint64_t workspace_bytes = 0;
-  if (const int error = fft_->plan_real(device_index, plan_.length, lines, &fft_plan_, &workspace_bytes); error != 0)
-    throw Failure(ErrorCode::unsupported,
-                  std::string(fft_->error_text(error)) + " (" + std::to_string(lines) + " rows of " +
-                      std::to_string(plan_.length) + ")",
-                  "run this node on \"cpu\", or use a smaller detector");
-  work_bytes_ = padded_bytes_ + spectra_bytes_ + aligned(workspace_bytes);
+    : plan_(std::move(plan)), on_cpu_(fft == nullptr), limits_(limits) {
+  ramp_.emplace(choose_passes(concurrency), plan_.response, fft, device_index, concurrency);
+  work_bytes_ = work_bytes(ramp_->work_bytes(), concurrency);
 }
 
-FdkEngine::~FdkEngine() {
-  if (fft_ != nullptr) fft_->destroy(fft_plan_);
+/// What filtering and back projection need beside the stack. On the CPU they follow each other and share it.
+std::uint64_t FdkEngine::work_bytes(std::uint64_t ramp_bytes, int concurrency) const {
+  return on_cpu_ ? std::max(ramp_bytes, aligned(fdk_aligned_scratch(concurrency))) : ramp_bytes;
 }
 
-std::uint64_t FdkEngine::stack_bytes_of(int views) const {
-  const FdkStack stack = FdkStack::describe(nullptr, plan_.columns, plan_.rows);
-  return aligned(static_cast<std::uint64_t>(views) * static_cast<std::uint64_t>(stack.view_stride) * sizeof(float) +
-                 64);
-}
-
-/// What filtering and back projection need beside the stack. On the CPU they follow each other and share it; on a
-/// device the transform's own workspace is taken to be as large as the spectra until it is known.
-std::uint64_t FdkEngine::work_bytes_of(int views, int concurrency) const {
-  if (fft_ == nullptr)
-    return std::max(
-        aligned(fdk_filter_scratch(plan_.length, plan_.end - plan_.begin, !plan_.rectification.empty(), concurrency)),
-        aligned(fdk_aligned_scratch(concurrency)));
-  const auto lines = static_cast<std::uint64_t>(views) * static_cast<std::uint64_t>(plan_.rows);
-  return aligned(lines * static_cast<std::uint64_t>(plan_.length) * sizeof(float)) +
-         2 * aligned(lines * static_cast<std::uint64_t>(plan_.length + 2) * sizeof(float));
-}
-
-void FdkEngine::choose_passes(int concurrency) {
+RampStage::Shape FdkEngine::choose_passes(int concurrency) {
   const std::int64_t block = limits_.block;
-  const int most = fft_ != nullptr ? fdk_views_per_pass_device
-                   : block > 0     ? fdk_views_per_pass_streaming
-                                   : fdk_views_per_pass_cpu;
+  const int most = !on_cpu_    ? fdk_views_per_pass_device
+                   : block > 0 ? fdk_views_per_pass_streaming
+                               : fdk_views_per_pass_cpu;
   for (std::size_t f = 0; f + 1 < plan_.frame_begin.size(); ++f)
     views_per_pass_ =
         std::max(views_per_pass_,
                  static_cast<int>(std::min<std::int64_t>(most, plan_.frame_begin[f + 1] - plan_.frame_begin[f])));
-  const auto at_once = [&] {
-    return block > 0 ? static_cast<int>(std::min<std::int64_t>(block, views_per_pass_)) : views_per_pass_;
+  const auto shape_now = [&] {
+    RampStage::Shape shape{plan_.columns,   plan_.rows,
+                           views_per_pass_, plan_.length,
+                           plan_.extension, !plan_.rectification.empty(),
+                           views_per_pass_, plan_.end - plan_.begin};
+    if (block > 0) shape.views = static_cast<int>(std::min<std::int64_t>(block, views_per_pass_));
+    return shape;
   };
-  while (views_per_pass_ > 1 &&
-         stack_bytes_of(views_per_pass_) + work_bytes_of(at_once(), concurrency) > limits_.most_bytes)
-    views_per_pass_ -= std::max(1, views_per_pass_ / 8);
-  views_per_filter_ = at_once();
-  stack_bytes_ = stack_bytes_of(views_per_pass_);
-  work_bytes_ = work_bytes_of(views_per_filter_, concurrency);
-  const std::uint64_t lines =
-      static_cast<std::uint64_t>(views_per_filter_) * static_cast<std::uint64_t>(plan_.rows) * sizeof(float);
-  padded_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length));
-  spectra_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length + 2));
+  const auto bytes_now = [&] {
+    const RampStage::Shape shape = shape_now();
+    return RampStage::stack_bytes_of(shape) +
+           work_bytes(RampStage::work_bytes_of(shape, on_cpu_, concurrency), concurrency);
+  };
+  while (views_per_pass_ > 1 && bytes_now() > limits_.most_bytes) views_per_pass_ -= std::max(1, views_per_pass_ / 8);
+  views_per_filter_ = shape_now().views;
+  return shape_now();
 }
 
 FdkTables FdkEngine::host_tables() const {
-  return {plan_.order.data(),
-          plan_.weights.data(),
-          plan_.matrices.data(),
-          twiddles_.data(),
-          response_.data(),
+  return {plan_.order.data(), plan_.weights.data(), plan_.matrices.data(),
           plan_.rectification.empty() ? nullptr : plan_.rectification.data(),
           plan_.redundancy.empty() ? nullptr : plan_.redundancy.data()};
 }
@@ -107,7 +71,7 @@ void FdkEngine::run(const Launcher& launcher, const float* projections, float* v
                     const FdkWatch& watch) const {
   const std::int64_t voxels = plan_.grid.nx * plan_.grid.ny * plan_.grid.nz;
   const auto all = static_cast<double>(plan_.order.size());
-  char* const work = static_cast<char*>(scratch) + stack_bytes_;
+  char* const work = static_cast<char*>(scratch) + stack_bytes();
   for (std::int64_t f = 0; f < plan_.frames(); ++f) {
     const std::int64_t begin = plan_.frame_begin[static_cast<std::size_t>(f)];
     const std::int64_t end = plan_.frame_begin[static_cast<std::size_t>(f) + 1];
@@ -122,7 +86,7 @@ void FdkEngine::run(const Launcher& launcher, const float* projections, float* v
 
 FdkEngine::Pass FdkEngine::streaming_pass_of(std::int64_t view) const {
   const auto all = static_cast<std::int64_t>(plan_.order.size());
-  const std::int64_t last = all - std::min(views_per_pass_, fft_ == nullptr ? fdk_last_views_cpu : views_per_pass_);
+  const std::int64_t last = all - std::min(views_per_pass_, on_cpu_ ? fdk_last_views_cpu : views_per_pass_);
   if (view >= last) return {std::max<std::int64_t>(last, 0), all};
   const std::int64_t end = last - (last - view - 1) / views_per_pass_ * views_per_pass_;
   return {std::max<std::int64_t>(end - views_per_pass_, 0), end};
@@ -146,8 +110,7 @@ void FdkEngine::add(const Launcher& launcher, const float* projections, std::int
 
 void FdkEngine::filter(const Launcher& launcher, const float* projections, std::int64_t origin, std::int64_t first,
                        int count, void* stack_memory, std::int64_t slot, char* work) const {
-  FdkStack stack = FdkStack::describe(static_cast<float*>(stack_memory), plan_.columns, plan_.rows);
-  stack.data += slot * stack.view_stride;
+  auto* const stack = static_cast<float*>(stack_memory) + slot * ramp_->stack(nullptr).view_stride;
   FdkRows rows{projections,
                tables_.order + first,
                tables_.weights + first,
@@ -157,7 +120,10 @@ void FdkEngine::filter(const Launcher& launcher, const float* projections, std::
                plan_.begin,
                plan_.end};
   rows.first = origin;
-  if (tables_.rectification != nullptr) rows.rectification = tables_.rectification + first;
+  if (tables_.rectification != nullptr)
+    rows.rectification = tables_.rectification + first;
+  else
+    rows.first_row = tables_.first_row;
   if (tables_.redundancy != nullptr) {
     rows.redundancy = tables_.redundancy + first * plan_.columns;
     rows.redundancy_stride = plan_.columns;
@@ -168,22 +134,8 @@ void FdkEngine::filter(const Launcher& launcher, const float* projections, std::
   rows.extend_right = plan_.truncation != FdkTruncation::none && plan_.end == plan_.columns;
   rows.extension = plan_.extension;
   rows.mu_column = static_cast<float>(plan_.mu_column);
-  const FdkFilter filter{rows, count, stack, plan_.length, tables_.twiddles, tables_.response};
-  if (fft_ == nullptr) {
-    const std::int64_t bad = fdk_filter(launcher, filter, work);
-    if (bad >= 0)
-      refuse_reading(bad, projections[bad - origin * static_cast<std::int64_t>(plan_.raw_columns) * plan_.raw_rows]);
-    return;
-  }
-  const FdkDeviceFilter device{fft_,
-                               fft_plan_,
-                               reinterpret_cast<float*>(work),
-                               reinterpret_cast<float*>(work + padded_bytes_),
-                               work + padded_bytes_ + spectra_bytes_,
-                               tables_.response};
-  const bool own_kernels = !launcher.reference_only && !launcher.on_cpu();
-  if (const int error = fdk_filter_on_device(launcher, filter, device, own_kernels); error != 0)
-    throw Failure(ErrorCode::device_lost, fft_->error_text(error), "restart the program; if it stays, run on \"cpu\"");
+  if (const std::int64_t bad = ramp_->run(launcher, rows, count, stack, work); bad >= 0)
+    refuse_reading(bad, projections[bad - origin * static_cast<std::int64_t>(plan_.raw_columns) * plan_.raw_rows]);
 }
 
 void FdkEngine::back_project(const Launcher& launcher, const Pass& pass, float* frame, float initial, bool goes_on,
@@ -199,7 +151,7 @@ void FdkEngine::back_project(const Launcher& launcher, const Pass& pass, float* 
                            goes_on,
                            plan_.column_axis};
   const bool tuned = plan_.aligned && !launcher.reference_only;
-  if (tuned && fft_ == nullptr && fdk_back_project_aligned(launcher, job, work, {watch.stop, watch.user})) return;
+  if (tuned && on_cpu_ && fdk_back_project_aligned(launcher, job, work, {watch.stop, watch.user})) return;
   if (tuned && !launcher.on_cpu())
     return launch_by_name(launcher, "recon/fdk_back_project_columns", &job, job.nx, job.ny, job.nz);
   launch(launcher, job, job.nx, job.ny, job.nz);

@@ -1,11 +1,11 @@
 #pragma once
 // FDK as it runs: the tables on the device, the passes over groups of views. Apart from the operator, so that tests and
 // benchmarks can run it without a pipeline.
-#include <memory>
+#include <optional>
 
-#include "recon/fdk_device_filter.hpp"
 #include "recon/fdk_plan.hpp"
 #include "recon/fdk_simd.hpp"
+#include "recon/ramp_stage.hpp"
 
 namespace isocenter::detail {
 
@@ -32,10 +32,9 @@ struct FdkTables {
   const std::int64_t* order = nullptr;
   const FdkViewWeight* weights = nullptr;
   const FdkMatrix* matrices = nullptr;
-  const Complex<float>* twiddles = nullptr;  ///< CPU only
-  const float* response = nullptr;           ///< CPU: in transform order; else length / 2 + 1 in natural order
   const FdkRectification* rectification = nullptr;
   const float* redundancy = nullptr;
+  int first_row = 0;  ///< of the filtered detector, which has the rows from here on
 };
 
 class FdkEngine {
@@ -43,19 +42,15 @@ class FdkEngine {
   /// `fft` is null on the CPU. Throws Failure when the device's transform cannot be planned.
   FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_index, int concurrency,
             const FdkLimits& limits = {});
-  ~FdkEngine();
-  FdkEngine(const FdkEngine&) = delete;
-  FdkEngine& operator=(const FdkEngine&) = delete;
 
   const FdkPlan& plan() const { return plan_; }
   int views_per_pass() const { return views_per_pass_; }
   /// For one run: with the filtered views of a pass unless views come in blocks.
-  std::uint64_t scratch_bytes() const { return work_bytes_ + (limits_.block > 0 ? 0 : stack_bytes_); }
+  std::uint64_t scratch_bytes() const { return work_bytes_ + (limits_.block > 0 ? 0 : stack_bytes()); }
   /// What is kept between blocks: the filtered views that wait for their pass.
-  std::uint64_t stack_bytes() const { return stack_bytes_; }
-  /// What the tables hold, in host memory.
-  const std::vector<float>& response() const { return response_; }
-  const std::vector<Complex<float>>& twiddles() const { return twiddles_; }
+  std::uint64_t stack_bytes() const { return ramp_->stack_bytes(); }
+  /// The filter's own tables; the others come by use.
+  void upload(PlanContext& plan) { ramp_->upload(plan); }
   void use(const FdkTables& tables) { tables_ = tables; }
   /// The tables as they lie in host memory, for the CPU.
   FdkTables host_tables() const;
@@ -75,9 +70,8 @@ class FdkEngine {
     std::int64_t begin, end;
   };
   Pass streaming_pass_of(std::int64_t view) const;
-  void choose_passes(int concurrency);
-  std::uint64_t stack_bytes_of(int views) const;
-  std::uint64_t work_bytes_of(int views, int concurrency) const;
+  RampStage::Shape choose_passes(int concurrency);
+  std::uint64_t work_bytes(std::uint64_t ramp_bytes, int concurrency) const;
   /// `projections` begin with view `origin`; entries first .. first + count of the plan go to the stack from `slot` on.
   void filter(const Launcher& launcher, const float* projections, std::int64_t origin, std::int64_t first, int count,
               void* stack, std::int64_t slot, char* work) const;
@@ -86,14 +80,12 @@ class FdkEngine {
   [[noreturn]] void refuse_reading(std::int64_t place, float value) const;
 
   FdkPlan plan_;
-  const FftService* fft_;
-  void* fft_plan_ = nullptr;
+  bool on_cpu_;
   FdkTables tables_;
-  std::vector<float> response_;
-  std::vector<Complex<float>> twiddles_;
   FdkLimits limits_;
   int views_per_pass_ = 1, views_per_filter_ = 1;
-  std::uint64_t stack_bytes_ = 0, padded_bytes_ = 0, spectra_bytes_ = 0, work_bytes_ = 0;
+  std::optional<RampStage> ramp_;
+  std::uint64_t work_bytes_ = 0;
 };
 
 }  // namespace isocenter::detail

@@ -177,20 +177,63 @@ FdkPlan plan_fdk(const FdkRequest& request) {
   return plan;
 }
 
-std::vector<FdkMatrix> fdk_slab_matrices(const FdkRequest& request, const FdkPlan& plan,
-                                         std::span<const std::int64_t> first) {
+FdkSlabRows fdk_slab_rows(const FdkPlan& plan, std::span<const std::int64_t> first, std::int64_t height) {
+  constexpr int margin = 2;  // the neighbours that are interpolated, and rounding
+  const double x[2] = {0.0, static_cast<double>(plan.grid.nx - 1)}, y[2] = {0.0, static_cast<double>(plan.grid.ny - 1)};
+  FdkSlabRows found;
+  for (const std::int64_t slice : first) {
+    const double z[2] = {static_cast<double>(slice), static_cast<double>(slice + height - 1)};
+    double low = plan.rows, high = -1;
+    for (const FdkMatrix& matrix : plan.matrices)
+      for (unsigned corner = 0; corner < 8; ++corner) {
+        // A projection takes its extremes over a box at the corners, as long as all of it is before the source.
+        const float* m = matrix.m;
+        const auto row = [&](int k) {
+          return static_cast<double>(m[k]) * x[corner & 1U] + static_cast<double>(m[k + 1]) * y[corner >> 1U & 1U] +
+                 static_cast<double>(m[k + 2]) * z[corner >> 2U] + static_cast<double>(m[k + 3]);
+        };
+        const double depth = row(8);
+        if (!(depth > 1e-6)) return {plan.rows, std::vector<int>(first.size(), 0)};
+        low = std::min(low, row(4) / depth);
+        high = std::max(high, row(4) / depth);
+      }
+    const double last = plan.rows - 1;
+    const auto begin = static_cast<int>(std::clamp(std::floor(low) - margin, 0.0, last));
+    const auto end = static_cast<int>(std::clamp(std::ceil(high) + margin, 0.0, last)) + 1;
+    found.first.push_back(begin);
+    found.rows = std::max(found.rows, end - begin);
+  }
+  for (int& begin : found.first) begin = std::min(begin, plan.rows - found.rows);
+  return found;
+}
+
+FdkSlabTables fdk_slab_tables(const FdkRequest& request, const FdkPlan& plan, std::span<const std::int64_t> first,
+                              const FdkSlabRows& rows) {
   const Orbit orbit = find_circular_orbit(request.views, request.beam);
   FilterDetector detector = find_filter_detector(request.views, orbit, request.columns, request.rows);
   if (plan.displaced) make_symmetric(&detector);
-  std::vector<FdkMatrix> matrices;
-  for (const std::int64_t slice : first) {
+  FdkSlabTables tables;
+  for (std::size_t slab = 0; slab < first.size(); ++slab) {
     VoxelGrid grid = place_grid(request, orbit);
-    grid.origin_mm[2] += static_cast<double>(slice) * grid.spacing_mm[2];
-    grid.nz = plan.grid.nz - slice;
-    for (const std::int64_t n : plan.order)
-      matrices.push_back(projection_matrix(detector.views[static_cast<std::size_t>(n)], orbit, grid, n));
+    grid.origin_mm[2] += static_cast<double>(first[slab]) * grid.spacing_mm[2];
+    grid.nz = plan.grid.nz - first[slab];
+    const auto row = static_cast<float>(rows.first[slab]);
+    for (std::size_t i = 0; i < plan.order.size(); ++i) {
+      FdkMatrix m =
+          projection_matrix(detector.views[static_cast<std::size_t>(plan.order[i])], orbit, grid, plan.order[i]);
+      for (int k = 0; k < 4; ++k) m.m[4 + k] -= row * m.m[8 + k];
+      tables.matrices.push_back(m);
+      FdkViewWeight w = plan.weights[i];
+      w.centre_row -= row;
+      w.table_row -= row;
+      tables.weights.push_back(w);
+      if (plan.rectification.empty()) continue;
+      FdkRectification r = plan.rectification[i];
+      for (int k = 0; k < 3; ++k) r.m[3 * k + 2] += row * r.m[3 * k + 1];
+      tables.rectification.push_back(r);
+    }
   }
-  return matrices;
+  return tables;
 }
 
 }  // namespace isocenter::detail

@@ -56,9 +56,23 @@ struct FdkRequest {
 /// Throws Failure for whatever FDK cannot do.
 FdkPlan plan_fdk(const FdkRequest& request);
 
-/// For slabs of the volume of `plan`, which was made from `request`: its matrices with slice first[0] as slice 0, then
-/// those with first[1], ...
-std::vector<FdkMatrix> fdk_slab_matrices(const FdkRequest& request, const FdkPlan& plan,
-                                         std::span<const std::int64_t> first);
+/// The detector rows onto which slabs of the volume project: so many for each, from first[slab] on.
+struct FdkSlabRows {
+  int rows = 0;
+  std::vector<int> first;
+};
+
+/// Slabs of `height` slices from first[0], first[1], ... on. A volume around a source takes all rows.
+FdkSlabRows fdk_slab_rows(const FdkPlan& plan, std::span<const std::int64_t> first, std::int64_t height);
+
+/// What differs between slabs of the volume of `plan`, which was made from `request`: slab after slab, with its slice 0
+/// and its row 0 as the first.
+struct FdkSlabTables {
+  std::vector<FdkMatrix> matrices;
+  std::vector<FdkViewWeight> weights;
+  std::vector<FdkRectification> rectification;
+};
+FdkSlabTables fdk_slab_tables(const FdkRequest& request, const FdkPlan& plan, std::span<const std::int64_t> first,
+                              const FdkSlabRows& rows);
 
 }  // namespace isocenter::detail

@@ -20,7 +20,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const Acquisition scan = read_acquisition(input, blocks_);
     const FdkRequest request = request_for(input, scan);
     const Launcher launcher = launcher_of(plan);
-    const auto* fft = plan.on_cpu() ? nullptr : find_fft(plan, launcher);
+    const FftService* fft = ramp_transform_of(plan);
     FdkPlan made = plan_fdk(request);
     for (const AcquisitionWarning& w : check_volume(scan, volume_grid(made.grid))) plan.warn(w.what, w.fix);
     whole_ = Geometry(made.grid.spacing_mm, made.grid.origin_mm);
@@ -42,7 +42,8 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     if (is_cut())
       plan.fact("fdk.slabs", std::to_string(cut_.slabs.first.size()) + " of " + std::to_string(cut_.height) + " of " +
                                  std::to_string(cut_.slabs.whole) + " slices, from slice " +
-                                 std::to_string(cut_.slabs.first.front()) + " on");
+                                 std::to_string(cut_.slabs.first.front()) + " on, each from " +
+                                 std::to_string(rows_.rows) + " of " + std::to_string(made.rows) + " detector rows");
   }
 
   void run(const RunContext& run) override {
@@ -63,6 +64,9 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
       const auto part = static_cast<std::size_t>(run.part());
       FdkTables tables = tables_;
       tables.matrices += part * engine_->plan().order.size();
+      tables.weights += part * engine_->plan().order.size();
+      if (tables.rectification != nullptr) tables.rectification += part * engine_->plan().order.size();
+      tables.first_row = rows_.first[part];
       engine_->use(tables);
       run.output("output").set_geometry(slab_geometry(whole_, cut_.slabs.first[part]));
     }
@@ -126,17 +130,15 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
       cut_ = cut_into_slabs(nz, rank, ranks, parts);
       FdkPlan slab = made;
       slab.grid.nz = cut_.height;
+      if (is_cut()) {
+        rows_ = fdk_slab_rows(made, cut_.slabs.first, cut_.height);
+        slab.rows = rows_.rows;
+      }
       const std::string refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
       if (refused.empty()) return;
       if (parts < most) continue;
       throw Failure(ErrorCode::out_of_memory, refused, fix_);
     }
-  }
-
-  /// What left_on the device says, and on a GPU without a budget nine tenths of its memory.
-  static std::uint64_t left_of(const PlanContext& plan) {
-    const std::uint64_t left = plan.memory_left(), memory = plan.device().memory_bytes;
-    return left == UINT64_MAX && !plan.on_cpu() && memory > 0 ? memory / 10 * 9 : left;
   }
 
   /// With passes as large as half of what the budget leaves; the rest is for the nodes behind. What was missing, and
@@ -147,12 +149,12 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const std::size_t views = made.order.size();
     const auto volume =
         4 * static_cast<std::uint64_t>(grid.nx * grid.ny * grid.nz) * static_cast<std::uint64_t>(made.frames());
-    const std::uint64_t tables =
-        made.order.size() *
-            (sizeof(std::int64_t) + sizeof(FdkViewWeight) + static_cast<std::uint64_t>(parts) * sizeof(FdkMatrix)) +
-        made.rectification.size() * sizeof(FdkRectification) + made.redundancy.size() * sizeof(float) +
-        static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
-    const std::uint64_t left = left_of(plan), other = volume + tables;
+    const std::uint64_t of_slab =
+        views * (sizeof(FdkViewWeight) + sizeof(FdkMatrix)) + made.rectification.size() * sizeof(FdkRectification);
+    const std::uint64_t tables = views * sizeof(std::int64_t) + static_cast<std::uint64_t>(parts) * of_slab +
+                                 made.redundancy.size() * sizeof(float) +
+                                 static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
+    const std::uint64_t left = memory_left_of(plan), other = volume + tables;
     FdkLimits limits;
     limits.block = blocks_ > 1 ? block : 0;
     const bool last = cut_.height == 1 || parts == 1 || params.slabs > 0;
@@ -235,22 +237,9 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     return {v[0], v[1], v[2]};
   }
 
-  static const FftService* find_fft(const PlanContext& plan, const Launcher& launcher) {
-    const auto* fft = static_cast<const FftService*>(launcher.find(launcher.device, FftService::name));
-    if (fft == nullptr || fft->struct_size < sizeof(FftService))
-      throw Failure(ErrorCode::unsupported,
-                    std::string("device '") + plan.device().name + "' has no Fourier transform (service \"fft\")",
-                    "run this node on \"cpu\", or install the device module that belongs to this library");
-    return fft;
-  }
-
   static void require_kernels(const PlanContext& plan) {
     plan.require_kernel<FdkBackProject>();
-    plan.require_kernel<FdkWeightRows>();
-    plan.require_kernel<FdkMultiplyResponse>();
-    plan.require_kernel<FdkTranspose>();
     plan.require_kernel("recon/fdk_back_project_columns", sizeof(FdkBackProject));
-    plan.require_kernel("recon/fdk_transpose_tuned", sizeof(FdkTranspose));
   }
 
   void describe(PayloadRef output, const PayloadRef& input, int phases) const {
@@ -289,23 +278,24 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   void upload_tables(PlanContext& plan, const FdkRequest& request, const FdkPlan& whole) {
     const FdkPlan& p = engine_->plan();
     FdkTables& t = tables_;
-    const std::vector<FdkMatrix> slabs =
-        is_cut() ? fdk_slab_matrices(request, whole, cut_.slabs.first) : std::vector<FdkMatrix>{};
+    const FdkSlabTables slabs = is_cut() ? fdk_slab_tables(request, whole, cut_.slabs.first, rows_)
+                                         : FdkSlabTables{p.matrices, p.weights, p.rectification};
     t.order = plan.upload(std::span(p.order), "order of the views");
-    t.weights = plan.upload(std::span(p.weights), "weights of the views");
-    t.matrices = plan.upload(std::span(is_cut() ? slabs : p.matrices), "projection matrices");
-    if (!p.rectification.empty()) t.rectification = plan.upload(std::span(p.rectification), "resampling of the views");
+    t.weights = plan.upload(std::span(slabs.weights), "weights of the views");
+    t.matrices = plan.upload(std::span(slabs.matrices), "projection matrices");
+    if (!slabs.rectification.empty())
+      t.rectification = plan.upload(std::span(slabs.rectification), "resampling of the views");
     if (!p.redundancy.empty()) t.redundancy = plan.upload(std::span(p.redundancy), "weights of the rays");
-    t.response = plan.upload(std::span(engine_->response()), "ramp filter");
-    if (plan.on_cpu()) t.twiddles = plan.upload(std::span(engine_->twiddles()), "Fourier factors");
+    engine_->upload(plan);
     engine_->use(t);
   }
 
   std::optional<FdkEngine> engine_;
   FdkTables tables_;
   SlabCut cut_;
-  Geometry whole_;   ///< of the volume that slabs are cut from
-  std::string fix_;  ///< for what try_engine refused
+  FdkSlabRows rows_;  ///< of the slabs
+  Geometry whole_;    ///< of the volume that slabs are cut from
+  std::string fix_;   ///< for what try_engine refused
   std::vector<double> planned_views_;
   std::int64_t blocks_ = 1, next_block_ = 0;
   void* waiting_ = nullptr;

@@ -8,6 +8,16 @@ namespace isocenter::detail {
 
 namespace {
 constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 256 * 256; }
+std::uint64_t lines_of(const RampStage::Shape& shape) {
+  return static_cast<std::uint64_t>(shape.views) * static_cast<std::uint64_t>(shape.rows) * sizeof(float);
+}
+std::uint64_t padded_bytes_of(const RampStage::Shape& shape) {
+  return aligned(lines_of(shape) * static_cast<std::uint64_t>(shape.length));
+}
+std::uint64_t spectra_bytes_of(const RampStage::Shape& shape) {
+  return aligned(lines_of(shape) * static_cast<std::uint64_t>(shape.length + 2));
+}
+
 }  // namespace
 
 const FftService* ramp_transform_of(const PlanContext& plan) {
@@ -25,18 +35,30 @@ const FftService* ramp_transform_of(const PlanContext& plan) {
   return fft;
 }
 
+std::uint64_t RampStage::stack_bytes_of(const Shape& shape) {
+  const auto views = static_cast<std::uint64_t>(shape.stack_views > 0 ? shape.stack_views : shape.views);
+  const FdkStack layout = FdkStack::describe(nullptr, shape.columns, shape.rows);
+  return aligned(views * static_cast<std::uint64_t>(layout.view_stride) * sizeof(float) + 64);
+}
+
+std::uint64_t RampStage::work_bytes_of(const Shape& shape, bool on_cpu, int concurrency) {
+  if (on_cpu)
+    return aligned(fdk_filter_scratch(shape.length, shape.read_columns > 0 ? shape.read_columns : shape.columns,
+                                      shape.rectified, concurrency));
+  return padded_bytes_of(shape) + 2 * spectra_bytes_of(shape);
+}
+
 RampStage::RampStage(const Shape& shape, const std::vector<double>& response, const FftService* fft,
                      std::int32_t device_index, int concurrency)
-    : shape_(shape), fft_(fft) {
-  const FdkStack layout = FdkStack::describe(nullptr, shape.columns, shape.rows);
-  stack_bytes_ = aligned(
-      static_cast<std::uint64_t>(shape.views) * static_cast<std::uint64_t>(layout.view_stride) * sizeof(float) + 64);
+    : shape_(shape), fft_(fft), stack_bytes_(stack_bytes_of(shape)) {
   if (fft_ == nullptr) {
     for (std::int64_t k = 0; k < shape.length; ++k)
       response_.push_back(static_cast<float>(response[static_cast<std::size_t>(fft_frequency_at(k, shape.length))]));
     twiddles_.resize(static_cast<std::size_t>(fft_twiddle_count(shape.length)));
     fft_fill_twiddles(shape.length, twiddles_.data());
-    work_bytes_ = aligned(fdk_filter_scratch(shape.length, shape.columns, shape.rectified, concurrency));
+    twiddle_table_ = twiddles_.data();
+    response_table_ = response_.data();
+    work_bytes_ = work_bytes_of(shape, true, concurrency);
     return;
   }
   for (std::int64_t k = 0; k <= shape.length / 2; ++k)
@@ -48,10 +70,10 @@ RampStage::RampStage(const Shape& shape, const std::vector<double>& response, co
                   std::string(fft_->error_text(error)) + " (" + std::to_string(lines) + " rows of " +
                       std::to_string(shape.length) + ")",
                   "run this node on \"cpu\", or use a smaller detector");
-  const std::uint64_t floats = static_cast<std::uint64_t>(lines) * sizeof(float);
-  padded_bytes_ = aligned(floats * static_cast<std::uint64_t>(shape.length));
-  spectra_bytes_ = aligned(floats * static_cast<std::uint64_t>(shape.length + 2));
+  padded_bytes_ = padded_bytes_of(shape);
+  spectra_bytes_ = spectra_bytes_of(shape);
   work_bytes_ = padded_bytes_ + spectra_bytes_ + aligned(workspace_bytes);
+  response_table_ = response_.data();
 }
 
 RampStage::~RampStage() {
@@ -74,7 +96,8 @@ std::int64_t RampStage::run(const Launcher& launcher, const FdkRows& rows, int v
                                reinterpret_cast<float*>(memory + padded_bytes_),
                                memory + padded_bytes_ + spectra_bytes_,
                                response_table_};
-  if (const int error = fdk_filter_on_device(launcher, filter, device, !launcher.reference_only); error != 0)
+  const bool own_kernels = !launcher.reference_only && !launcher.on_cpu();
+  if (const int error = fdk_filter_on_device(launcher, filter, device, own_kernels); error != 0)
     throw Failure(ErrorCode::device_lost, fft_->error_text(error), "restart the program; if it stays, run on \"cpu\"");
   return -1;
 }

@@ -8,6 +8,7 @@
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/phase_sort.hpp>
 #include <isocenter/slabs.hpp>
+#include <limits>
 #include <mutex>
 
 #include "device_test.hpp"
@@ -31,10 +32,11 @@ struct Result {
   std::string report;
 };
 
-Result reconstruct(FdkReconstruction::Params params, const SessionOptions& options, bool phases = false) {
+Result reconstruct(FdkReconstruction::Params params, const SessionOptions& options, bool phases = false,
+                   const PhantomProjections::Params& scan = scan_of()) {
   params.unit = AttenuationUnit::per_mm;
   Pipeline pipeline(context());
-  const auto raw = pipeline.add<PhantomProjections>("raw", scan_of());
+  const auto raw = pipeline.add<PhantomProjections>("raw", scan);
   const auto fdk = pipeline.add<FdkReconstruction>("fdk", params);
   if (phases) {
     const auto sorted = pipeline.add<PhaseSort>("sort", {.phases = 2, .source = PhaseSource::period, .period_s = 0.7});
@@ -74,8 +76,49 @@ TEST_P(FdkInSlabs, GiveTheWholeVolumeToRoundingForAnyNumber) {
     const Result cut = reconstruct({.slabs = slabs}, options());
     EXPECT_LT(relative_difference(cut.voxels, whole.voxels), 2e-6) << slabs;
     for (int k = 0; k < 3; ++k) EXPECT_EQ(cut.geometry.origin_mm[k], whole.geometry.origin_mm[k]) << slabs;
-    EXPECT_THAT(cut.report, AllOf(HasSubstr("fdk.slabs"), HasSubstr("of 33 slices, from slice 0 on")));
+    EXPECT_THAT(cut.report, AllOf(HasSubstr("fdk.slabs"), HasSubstr("of 33 slices, from slice 0 on, each from")));
   }
+}
+
+/// A detector around another axis, or one that is resampled: rows are cut there too.
+TEST_P(FdkInSlabs, GiveTheWholeVolumeOfAMisalignedAndOfADisplacedDetector) {
+  for (PhantomProjections::Params scan : {scan_of(), scan_of(120)}) {
+    if (scan.views == 120)
+      scan.arc_deg = 360, scan.detector_offset_u_mm = 90;
+    else
+      scan.misalignment_mm = 2, scan.misalignment_deg = 0.4;
+    const Result whole = reconstruct({.slabs = 1}, options(), false, scan);
+    for (const std::int64_t slabs : {3, 11}) {
+      const Result cut = reconstruct({.slabs = slabs}, options(), false, scan);
+      EXPECT_LT(relative_difference(cut.voxels, whole.voxels), 2e-6) << slabs;
+    }
+  }
+}
+
+TEST_P(FdkInSlabs, FilterAndHoldOnlyTheRowsThatTheyProjectOnto) {
+  PhantomProjections::Params scan = scan_of();
+  scan.rows = 120, scan.row_step_mm = 3;
+  const FdkReconstruction::Params params{.nx = 40, .ny = 40, .nz = 40, .spacing_mm = {6}, .slabs = 8};
+  const std::string report = reconstruct(params, options(), false, scan).report;
+  // Slabs of 30 mm, magnified by 1500/1170 to 1500/830, are 69 to 86 mm high on the detector, which has 360 mm.
+  const double rows = std::stod(report.substr(report.find("each from ") + 10));
+  EXPECT_GT(rows, 0.2 * 120);
+  EXPECT_LT(rows, 0.3 * 120);
+}
+
+TEST_P(FdkInSlabs, NameTheReadingOfTheScanThatIsNoNumber) {
+  if (GetParam() != "cpu") GTEST_SKIP() << "nothing waits for the check there";
+  Pipeline source(context());
+  source.add_output("scan", source.add<PhantomProjections>("raw", scan_of()).output);
+  Session session = source.prepare();
+  session.start();
+  Projections scan(*session.pull("scan"));
+  scan.views().span<float>()[(7 * 33 + 30) * 40 + 5] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(error_of([&] {
+                isocenter::apply<FdkReconstruction>(context(), {.unit = AttenuationUnit::per_mm, .slabs = 5}, scan,
+                                                    options());
+              }),
+              AllOf(HasSubstr("view 7"), HasSubstr("row 30, column 5")));
 }
 
 TEST_P(FdkInSlabs, GiveTheWholeVolumeOfEachMotionPhase) {
