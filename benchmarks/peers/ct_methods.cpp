@@ -1,10 +1,9 @@
 // Our side of benchmarks/peers/ct_methods.py.
-//   ct_methods write DIR N              a cone-beam scan for N^3 voxels and a 2-D parallel one for (2 N + 1)^2 pixels
-//   of
-//                                       Shepp-Logan (original contrast): truth, exact projections and geometry, as raw
-//                                       float32 and text
-//   ct_methods run DIR N SCAN METHOD    one method on one scan (cone, flat); writes what it gives, prints time and
-//   memory
+//   ct_methods write DIR N              two cone-beam scans for N^3 voxels, of which one is tilted from view to view,
+//                                       and a 2-D parallel one for (2 N + 1)^2 pixels of Shepp-Logan (original
+//                                       contrast): truth, exact projections and geometry, as raw float32 and text
+//   ct_methods run DIR N SCAN METHOD    one method on one scan (cone, tilted, flat); writes what it gives, prints time
+//                                       and memory
 // METHOD: forward, back, fdk (cone), fbp (flat), sirt, sart, cgls.
 #include <algorithm>
 #include <chrono>
@@ -37,11 +36,12 @@ struct Scan {
   double step_mm, voxel_mm, arc_deg;
   std::int64_t cgls_iterations, sirt_iterations, sart_iterations;
   double sart_relaxation;
+  double tilt_deg = 0, shift_mm = 0;  ///< of source and detector, other ones in each view
 };
 
 Scan scan_of(const std::string& name, std::int64_t n) {
   const double half = 0.5 * field_mm / static_cast<double>(n);
-  if (name == "cone")
+  if (name == "cone" || name == "tilted")
     return {.name = name,
             .beam = ic::PhantomBeam::cone,
             .views = n * 15 / 16,
@@ -55,7 +55,9 @@ Scan scan_of(const std::string& name, std::int64_t n) {
             .cgls_iterations = 5,
             .sirt_iterations = 5,
             .sart_iterations = 1,
-            .sart_relaxation = 0.3};
+            .sart_relaxation = 0.3,
+            .tilt_deg = name == "tilted" ? 6.0 : 0.0,
+            .shift_mm = name == "tilted" ? 3.0 : 0.0};
   if (name == "flat")  // odd, with pixels as large as columns, as scikit-image wants it
     return {.name = name,
             .beam = ic::PhantomBeam::parallel,
@@ -71,7 +73,7 @@ Scan scan_of(const std::string& name, std::int64_t n) {
             .sirt_iterations = 50,
             .sart_iterations = 1,
             .sart_relaxation = 0.15};
-  throw std::invalid_argument("there is no scan '" + name + "': cone or flat");
+  throw std::invalid_argument("there is no scan '" + name + "': cone, tilted or flat");
 }
 
 void write_floats(const fs::path& path, std::span<const float> values) {
@@ -108,7 +110,9 @@ void write(const ic::Context& context, const fs::path& folder, const Scan& s) {
                                                                 .rows = s.rows,
                                                                 .column_step_mm = s.step_mm,
                                                                 .row_step_mm = s.step_mm,
-                                                                .arc_deg = s.arc_deg})
+                                                                .arc_deg = s.arc_deg,
+                                                                .misalignment_mm = s.shift_mm,
+                                                                .misalignment_deg = s.tilt_deg})
                             .output);
   const ic::Projections p(one_item(raw));
   write_floats(folder / (s.name + ".projections.raw"), p.views().span<float>());
@@ -245,11 +249,11 @@ void run(const ic::Context& context, const fs::path& folder, const Scan& s, cons
 int main(int argc, char** argv) try {
   const ic::Context context;
   if (argc == 4 && std::strcmp(argv[1], "write") == 0)
-    for (const char* scan : {"cone", "flat"}) write(context, argv[2], scan_of(scan, std::stol(argv[3])));
+    for (const char* scan : {"cone", "tilted", "flat"}) write(context, argv[2], scan_of(scan, std::stol(argv[3])));
   else if (argc == 6 && std::strcmp(argv[1], "run") == 0)
     run(context, argv[2], scan_of(argv[4], std::stol(argv[3])), argv[5]);
   else
-    throw std::invalid_argument("usage: ct_methods write DIR N | ct_methods run DIR N cone|flat METHOD");
+    throw std::invalid_argument("usage: ct_methods write DIR N | ct_methods run DIR N cone|tilted|flat METHOD");
   return 0;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "ct_methods: %s\n", e.what());

@@ -42,13 +42,14 @@ void helix_by(benchmark::State& state, const HelicalVariant* variant) {
 void HelixAvx2(benchmark::State& state) { helix_by(state, helical_variant_avx2()); }
 void HelixAvx512(benchmark::State& state) { helix_by(state, helical_variant_avx512()); }
 // Pixels a side, pitch in hundredths.
-BENCHMARK(HelixReference)->Args({256, 100})->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(HelixAvx2)->Args({256, 100})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(HelixReference)->Args({256, 100})->MeasureProcessCPUTime()->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(HelixAvx2)->Args({256, 100})->MeasureProcessCPUTime()->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(HelixAvx512)
     ->Args({256, 50})
     ->Args({256, 100})
     ->Args({256, 150})
     ->Args({512, 100})
+    ->MeasureProcessCPUTime()
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
@@ -77,9 +78,9 @@ void motion_by(benchmark::State& state, const MotionVariant* variant) {
 }
 void MotionAvx2(benchmark::State& state) { motion_by(state, motion_variant_avx2()); }
 void MotionAvx512(benchmark::State& state) { motion_by(state, motion_variant_avx512()); }
-BENCHMARK(MotionReference)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(MotionAvx2)->Arg(128)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(MotionAvx512)->Arg(128)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(MotionReference)->Arg(128)->MeasureProcessCPUTime()->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(MotionAvx2)->Arg(128)->Arg(256)->MeasureProcessCPUTime()->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(MotionAvx512)->Arg(128)->Arg(256)->MeasureProcessCPUTime()->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace isocenter::testing
