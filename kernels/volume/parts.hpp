@@ -10,6 +10,7 @@
 
 #include "core/launch.hpp"
 #include "volume/shared_counters.hpp"
+#include "volume/zero.hpp"
 
 namespace isocenter::detail {
 
@@ -303,9 +304,10 @@ inline void find_parts(const Launcher& launcher, const PartGrid& g, std::int32_t
 }
 
 /// For each label the `keep` largest parts (all, where 0) of at least `smallest` voxels. `limits` holds keep * 256
-/// zeros.
+/// numbers. `out` may be the labels themselves.
 inline void keep_parts(const Launcher& launcher, const PartGrid& g, std::int32_t* parent, int connectivity, int keep,
                        int smallest, unsigned long long* limits, std::uint8_t* out) {
+  if (keep > 0) launch(launcher, ZeroKernel{reinterpret_cast<std::uint32_t*>(limits)}, keep * 512, 1, 1);
   find_parts(launcher, g, parent, connectivity, false);
   launch(launcher, CountPartsKernel{g, parent}, g.nx, g.ny, g.nz);
   for (int k = 0; k < keep; ++k)

@@ -361,7 +361,6 @@ void BundleNetwork::read_labels(const kernels::Launcher& l, std::byte* scratch, 
   kernels::launch(l, kernels::ReadLabelsKernel{reader, out, steps_, channels_, 0, limit}, shape_.nx, shape_.ny,
                   shape_.nz);
   if (recipe_.largest == 0) return;
-  kernels::launch(l, kernels::ZeroKernel{reinterpret_cast<std::uint32_t*>(limits_)}, recipe_.largest * 512, 1, 1);
   const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::equal_labels};
   kernels::keep_parts(l, grid, reinterpret_cast<std::int32_t*>(scratch + parents_at_), recipe_.connectivity,
                       recipe_.largest, 1, limits_, out);

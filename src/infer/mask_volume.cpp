@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "infer/components.hpp"
+#include "core/launcher.hpp"
+#include "volume/parts.hpp"
 
 namespace isocenter::infer {
 namespace {
@@ -53,12 +54,13 @@ void MaskVolumeOperator::plan(PlanContext& plan) {
   }
   if (params.labels.empty()) std::fill(kept_.begin() + 1, kept_.end(), std::uint8_t{1});
   if (params.largest_component) {
-    if (shape_.frame_voxels() > INT32_MAX)
+    if (shape_.frame_voxels() > INT32_MAX - 1)
       throw Failure(ErrorCode::unsupported,
-                    "largest_component = true is there for up to 2^31 voxels, and the volume " + std::string("has ") +
-                        extents(shape_),
+                    "largest_component = true is there for up to 2147483646 voxels, and the volume " +
+                        std::string("has ") + extents(shape_),
                     "leave it out, or resample the volume");
     plan.scratch(static_cast<std::uint64_t>(shape_.frame_voxels()) * (sizeof(std::int32_t) + 1));
+    limits_ = plan.allocate<unsigned long long>(256, "sizes of parts");
   }
   plan.output("output").like(plan.input("input"));
 }
@@ -78,7 +80,9 @@ void MaskVolumeOperator::run(const RunContext& run) {
     if (params.largest_component) {
       auto* part = reinterpret_cast<std::uint8_t*>(work + count);
       for (std::int64_t i = 0; i < count; ++i) part[i] = kept_[labels[i]];
-      keep_largest_components(part, work, shape_.nx, shape_.ny, shape_.nz);
+      isocenter::detail::keep_parts(isocenter::detail::launcher_of(run),
+                                    {shape_.nx, shape_.ny, shape_.nz, part, isocenter::detail::PartRule::any_label},
+                                    work, 6, 1, 1, limits_, part);
       labels = part;
       keep = of_component.data();
     }

@@ -14,6 +14,7 @@ class MaskVolumeOperator final : public OperatorBase<MaskVolume> {
  private:
   isocenter::detail::GridShape shape_, mask_shape_;
   std::array<std::uint8_t, 256> kept_{};  ///< 1 for a label that is kept
+  unsigned long long* limits_ = nullptr;  ///< for largest_component
 };
 
 }  // namespace isocenter::infer

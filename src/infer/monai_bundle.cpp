@@ -1,6 +1,7 @@
 #include "infer/monai_bundle.hpp"
 
-#include "infer/label_style.hpp"
+#include "infer/label_names.hpp"
+#include "volume/label_colours.hpp"
 
 namespace isocenter::infer {
 
@@ -22,7 +23,7 @@ void MonaiBundleOperator::plan(PlanContext& plan) {
   out.inherit_attributes(in);
   isocenter_payload_set_text(out.get(), "unit", nullptr, nullptr);
   out.set_text("labels.names", label_names(names, labels));
-  out.set_numbers("labels.colours", label_colours(labels));
+  out.set_numbers("labels.colours", isocenter::detail::label_colours(labels));
 }
 
 void MonaiBundleOperator::run(const RunContext& run) {

@@ -1,16 +1,12 @@
 #include "infer/segment_volume.hpp"
 
 #include "core/launcher.hpp"
-#include "infer/components.hpp"
+#include "infer/label_names.hpp"
+#include "volume/label_colours.hpp"
+#include "volume/parts.hpp"
 
 namespace isocenter::infer {
 namespace {
-
-/// Colours for classes whose model states none: well apart in hue, the background black.
-constexpr double palette[][3] = {{0, 0, 0},          {0.89, 0.10, 0.11}, {0.22, 0.49, 0.72},
-                                 {0.30, 0.69, 0.29}, {0.60, 0.31, 0.64}, {1.00, 0.50, 0.00},
-                                 {1.00, 1.00, 0.20}, {0.65, 0.34, 0.16}, {0.97, 0.51, 0.75}};
-constexpr std::size_t palette_size = sizeof palette / sizeof palette[0];
 
 std::string joined_names(const ModelCard& card, int labels, const std::string& model) {
   if (!card.class_names.empty() && card.class_names.size() != static_cast<std::size_t>(labels))
@@ -18,13 +14,7 @@ std::string joined_names(const ModelCard& card, int labels, const std::string& m
                   model + ": the metadata 'isocenter.class_names' names " + std::to_string(card.class_names.size()) +
                       " classes, and the network has " + std::to_string(labels) + " labels",
                   "name each label, the background first, with backslashes between");
-  std::string names;
-  for (int i = 0; i < labels; ++i) {
-    const std::string name = !card.class_names.empty() ? card.class_names[static_cast<std::size_t>(i)]
-                                                       : (i == 0 ? "background" : "class " + std::to_string(i));
-    names += (i == 0 ? "" : "\\") + name;
-  }
-  return names;
+  return label_names(card.class_names, labels);
 }
 
 std::vector<double> colours(const ModelCard& card, int labels, const std::string& model) {
@@ -37,20 +27,16 @@ std::vector<double> colours(const ModelCard& card, int labels, const std::string
                     "give three numbers for each label, the background first");
     return card.class_colours;
   }
-  std::vector<double> all;
-  for (int i = 0; i < labels; ++i)
-    for (const double c : palette[i == 0 ? 0 : 1 + (static_cast<std::size_t>(i) - 1) % (palette_size - 1)])
-      all.push_back(c);
-  return all;
+  return isocenter::detail::label_colours(labels);
 }
 
 }  // namespace
 
 void SegmentVolumeOperator::plan(PlanContext& plan) {
   shape_ = isocenter::detail::grid_shape(plan.input("input"), "input", "voxels", DType::float32);
-  if (params.largest_component && (!plan.on_cpu() || shape_.frame_voxels() > INT32_MAX))
-    throw Failure(ErrorCode::unsupported, "largest_component = true is there for the CPU and for up to 2^31 voxels",
-                  "set 'device: cpu' for this node, or leave it out");
+  if (params.largest_component && shape_.frame_voxels() > INT32_MAX - 1)
+    throw Failure(ErrorCode::unsupported, "largest_component = true is there for up to 2147483646 voxels",
+                  "leave it out, or crop the volume");
   network_.plan(plan, shape_,
                 {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision});
   if (network_.channels() > 255)
@@ -59,7 +45,11 @@ void SegmentVolumeOperator::plan(PlanContext& plan) {
                       " classes, and labels of 8 bits hold 255",
                   "use network_inference for its scores");
   std::int64_t scratch = network_.scratch_bytes();
-  if (params.largest_component) scratch += shape_.frame_voxels() * static_cast<std::int64_t>(sizeof(std::int32_t));
+  if (params.largest_component) {
+    scratch += shape_.frame_voxels() * static_cast<std::int64_t>(sizeof(std::int32_t));
+    limits_ = plan.allocate<unsigned long long>(256, "sizes of parts");
+    plan.require_kernel<isocenter::detail::KeepPartsKernel>();
+  }
   plan.scratch(static_cast<std::uint64_t>(scratch));
   describe_output(plan);
 }
@@ -85,9 +75,11 @@ void SegmentVolumeOperator::run(const RunContext& run) {
   for (int t = 0; t < shape_.nt; ++t) {
     const std::int64_t at = t * shape_.frame_voxels();
     network_.run_labels(run, scratch, in + at, out + at, params.threshold, t, shape_.nt);
-    if (params.largest_component)
-      keep_largest_components(out + at, reinterpret_cast<std::int32_t*>(scratch + network_.scratch_bytes()), shape_.nx,
-                              shape_.ny, shape_.nz);
+    if (!params.largest_component) continue;
+    namespace kernels = isocenter::detail;
+    kernels::keep_parts(
+        kernels::launcher_of(run), {shape_.nx, shape_.ny, shape_.nz, out + at, kernels::PartRule::equal_labels},
+        reinterpret_cast<std::int32_t*>(scratch + network_.scratch_bytes()), 6, 1, 1, limits_, out + at);
   }
 }
 

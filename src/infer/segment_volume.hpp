@@ -15,6 +15,7 @@ class SegmentVolumeOperator final : public OperatorBase<SegmentVolume> {
 
   isocenter::detail::GridShape shape_;
   VolumeNetwork network_;
+  unsigned long long* limits_ = nullptr;  ///< for largest_component
 };
 
 }  // namespace isocenter::infer

@@ -71,7 +71,7 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   on_cpu_ = plan.on_cpu();
   plan_orientation(plan, shape);
   plan_grid(options);
-  plan_executor(plan, options.precision);
+  plan_executor(plan, options.precision, hash);
   plan_tables(plan, options.overlap);
   plan_scratch();
   state_facts(plan, hash);
@@ -94,19 +94,12 @@ void VolumeNetwork::plan_orientation(PlanContext& plan, const kernels::GridShape
     plan.warn(found, "look at the result, or resample the volume along the patient's axes first");
   shape_ = oriented(shape, orientation_);
 
-  const std::array<std::int64_t, 3> size{shape.nx, shape.ny, shape.nz};
-  const std::array<std::int64_t, 3> stride{1, size[0], size[0] * size[1]};
-  std::array<std::int64_t*, 3> steps{&steps_.x, &steps_.y, &steps_.z};
-  steps_.first = 0;
-  for (std::size_t k = 0; k < 3; ++k) {
-    const auto from = static_cast<std::size_t>(orientation_.axis[k]);
-    *steps[k] = orientation_.flipped[k] ? -stride[from] : stride[from];
-    if (orientation_.flipped[k]) steps_.first += (size[from] - 1) * stride[from];
-  }
+  steps_ = voxel_steps(shape, orientation_);
   if (orientation_.as_it_comes()) return;
-  if (stride[2] > INT32_MAX / 8)
+  const std::int64_t slice = static_cast<std::int64_t>(shape.nx) * shape.ny;
+  if (slice > INT32_MAX / 8)
     throw Failure(ErrorCode::unsupported,
-                  "input 'input' has slices of " + std::to_string(stride[2]) + " voxels, and " + model_.source +
+                  "input 'input' has slices of " + std::to_string(slice) + " voxels, and " + model_.source +
                       " needs its axes in another order, which goes for slices of up to " +
                       std::to_string(INT32_MAX / 8),
                   "resample or crop the volume first");
@@ -166,7 +159,7 @@ void VolumeNetwork::choose_window(const VolumeNetworkOptions& options) {
                   "set its third number to 1");
 }
 
-void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision) {
+void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision, const std::string& hash) {
   LowerOptions lowering;
   Shape shape{1, 1};
   if (!flat_) shape.push_back(window_[2]);
@@ -176,8 +169,11 @@ void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision)
   const kernels::Launcher launcher = kernels::launcher_of(plan);
   if (on_cpu_) {
     launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-    executor_ = plan_cpu(std::move(graph), {.precision = precision, .threads = plan.launcher().concurrency});
-    plan.declare_host_memory(static_cast<std::uint64_t>(executor_->summary().constant_bytes));
+    CpuOptions options{.precision = precision, .threads = plan.launcher().concurrency};
+    if (!model_.external_data) options.weights_key = hash + " " + to_text(shape);
+    executor_ = plan_cpu(std::move(graph), options);
+    const PlanSummary& s = executor_->summary();
+    plan.declare_host_memory(s.shared_constants ? 0 : static_cast<std::uint64_t>(s.constant_bytes));
   } else {
     executor_ = plan_on_cuda(std::move(graph), precision, launcher, plan);
   }
@@ -256,6 +252,8 @@ void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) cons
   plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
   plan.fact("network_grid", text(network_));
   plan.fact("arena_bytes", std::to_string(s.arena_bytes));
+  plan.fact("weights_bytes",
+            std::to_string(s.constant_bytes) + (s.shared_constants ? ", another session's" : ", of this session"));
   plan.fact("nodes", std::to_string(s.nodes) + ", of them reorders " + std::to_string(s.reorders) +
                          ", in plain loops " + std::to_string(s.reference_nodes.size()));
   if (!s.reference_nodes.empty())

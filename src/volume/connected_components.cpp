@@ -3,22 +3,10 @@
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
+#include "volume/label_colours.hpp"
 #include "volume/part_input.hpp"
 
 namespace isocenter::detail {
-namespace {
-
-/// Colours that are well apart for neighbouring numbers: steps of the golden angle around the hue circle.
-std::array<double, 3> part_colour(int number) {
-  const double hue = 6 * std::fmod(0.61803398875 * number, 1.0);
-  const auto channel = [&](double offset) {
-    const double h = std::fmod(hue + offset, 6.0);
-    return std::clamp(std::fabs(h - 3) - 1, 0.0, 1.0);
-  };
-  return {channel(0), channel(4), channel(2)};
-}
-
-}  // namespace
 
 class ConnectedComponentsOperator : public OperatorBase<ConnectedComponents> {
  public:
@@ -36,14 +24,9 @@ class ConnectedComponentsOperator : public OperatorBase<ConnectedComponents> {
     plan.metric("volume", "mm3", static_cast<std::uint32_t>(params.most));
     PayloadRef out = plan.output("output");
     std::string names = "background";
-    std::vector<double> colours{0, 0, 0};
-    for (int i = 1; i <= params.most; ++i) {
-      names += "\\part " + std::to_string(i);
-      const auto c = part_colour(i);
-      colours.insert(colours.end(), c.begin(), c.end());
-    }
+    for (int i = 1; i <= params.most; ++i) names += "\\part " + std::to_string(i);
     out.set_text("labels.names", names);
-    out.set_numbers("labels.colours", colours);
+    out.set_numbers("labels.colours", label_colours(static_cast<int>(params.most) + 1));
     out.like(in, "labels");
   }
 

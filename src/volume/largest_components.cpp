@@ -3,7 +3,6 @@
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
 #include "volume/part_input.hpp"
-#include "volume/zero.hpp"
 
 namespace isocenter::detail {
 
@@ -37,7 +36,6 @@ class LargestComponentsOperator : public OperatorBase<LargestComponents> {
     const int keep = static_cast<int>(params.keep);
     for (int t = 0; t < shape_.nt; ++t) {
       run.check_cancelled();
-      if (keep > 0) launch(launcher, ZeroKernel{reinterpret_cast<std::uint32_t*>(limits)}, keep * 512, 1, 1);
       const std::int64_t at = t * shape_.frame_voxels();
       keep_parts(launcher, part_grid(shape_, in + at, params.by_label), parent, neighbours_of(params.connectivity),
                  keep, smallest_, limits, out + at);

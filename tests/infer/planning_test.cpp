@@ -1,4 +1,4 @@
-// Memory, windows, model cards, components, hashes.
+// Memory, windows, model cards, hashes.
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 
@@ -9,7 +9,6 @@
 #include <set>
 
 #include "fixture.hpp"
-#include "infer/components.hpp"
 #include "infer/model_card.hpp"
 #include "infer/schedule.hpp"
 #include "infer/sha256.hpp"
@@ -131,35 +130,6 @@ TEST(Windows, ACoarserAxisIsInterpolatedBetweenItsCentres) {
   const auto reading = read_axis(4, 2, 0.5, {1, 1});  // centres of the two at 0.5 and 2.5 of the four
   EXPECT_THAT(reading.weight, ElementsAre(1.0F, 0.0F, 0.75F, 0.25F, 0.25F, 0.75F, 1.0F, 0.0F));
   EXPECT_THAT(reading.index, ElementsAre(0, 0, 0, 1, 0, 1, 1, 1));
-}
-
-TEST(Components, TheLargestOfEachLabelStays) {
-  //                               x: two of label 1, then a single one; label 2 twice, of the same size
-  std::vector<std::uint8_t> labels{1, 1, 0, 1, 2, 0, 2, 0,  //
-                                   0, 0, 0, 0, 2, 0, 2, 0};
-  std::vector<std::int32_t> work(labels.size());
-  keep_largest_components(labels.data(), work.data(), 8, 2, 1);
-  EXPECT_THAT(labels, ElementsAre(1, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0));
-}
-
-TEST(Components, TouchByFacesInThreeDimensionsOnly) {
-  std::vector<std::uint8_t> labels{1, 0, 0, 1,   // z 0: a diagonal pair
-                                   1, 0, 0, 0};  // z 1: below the first
-  std::vector<std::int32_t> work(labels.size());
-  keep_largest_components(labels.data(), work.data(), 2, 2, 2);
-  EXPECT_THAT(labels, ElementsAre(1, 0, 0, 0, 1, 0, 0, 0));
-}
-
-TEST(Components, ASnakeThatUnitesLateIsOne) {
-  const int n = 33;
-  std::vector<std::uint8_t> labels(static_cast<std::size_t>(n * n));
-  for (int y = 0; y < n; ++y)
-    for (int x = 0; x < n; ++x)  // a comb: teeth of every second column, joined in the last row
-      labels[static_cast<std::size_t>(y * n + x)] = x % 2 == 0 || y == n - 1 ? 1 : 0;
-  const auto before = labels;
-  std::vector<std::int32_t> work(labels.size());
-  keep_largest_components(labels.data(), work.data(), n, n, 1);
-  EXPECT_EQ(labels, before);
 }
 
 TEST(ModelCard, ReadsWhatTheFixtureSays) {

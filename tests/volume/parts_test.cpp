@@ -158,6 +158,27 @@ TEST_P(LargestComponentsTest, KeepsEachFrameForItselfAndJoinsLabelsWhenAsked) {
               ElementsAre(0, 0, 0, 1, 2, 1, 0, 0, 9, 9, 0, 0, 0, 0, 0, 0));
 }
 
+TEST_P(LargestComponentsTest, TouchesByFacesOrCornersAsAsked) {
+  const std::vector<std::uint8_t> map = {1, 0, 0, 1,   // z 0: a diagonal pair
+                                         1, 0, 0, 0};  // z 1: below the first
+  const auto kept = [&](Connectivity c) {
+    return labels_of(apply<LargestComponents>(context(), {.connectivity = c}, segmentation(map, 2, 2, 2), options()));
+  };
+  EXPECT_THAT(kept(Connectivity::faces), ElementsAre(1, 0, 0, 0, 1, 0, 0, 0));
+  EXPECT_EQ(kept(Connectivity::edges), map);
+}
+
+TEST_P(LargestComponentsTest, TakesAPartWhoseTeethMeetLateAsOne) {
+  const int n = 33;
+  std::vector<std::uint8_t> map(static_cast<std::size_t>(n * n));
+  for (int y = 0; y < n; ++y)
+    for (int x = 0; x < n; ++x)  // a comb: every second column, joined in the last row
+      map[static_cast<std::size_t>(y * n + x)] = x % 2 == 0 || y == n - 1 ? 1 : 0;
+  EXPECT_EQ(labels_of(apply<LargestComponents>(context(), {.connectivity = Connectivity::faces},
+                                               segmentation(map, n, n, 1), options())),
+            map);
+}
+
 TEST_P(FillHolesTest, FillsWhatSciPyFills) {
   const auto map = scattered(count, 75);
   const auto filled = [&](HoleShape in) {

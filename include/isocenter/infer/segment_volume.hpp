@@ -50,7 +50,7 @@ struct SegmentVolume {
           param(&Params::threshold, "threshold", Unit::none, -1e6, 1e6,
                 "For a network with one class: its score's limit."),
           param(&Params::largest_component, "largest_component",
-                "Keep only the largest connected part of each label (6 neighbours); on the CPU only."),
+                "Keep only the largest connected part of each label (6 neighbours)."),
           choice(&Params::precision, "precision", network_precisions,
                  "What the network computes in; the CPU has float32 and bfloat16."),
       };
