@@ -117,9 +117,9 @@ std::string statement() {
          "with Full Dates (113106) or Modified Dates (113107), Retain Patient Characteristics (113108), Retain Device\n"
          "Identity (113109), Retain UIDs (113110), Retain Institution Identity (113112). Others are not supported.\n\n"
          "## 6 Character sets\n\n"
-         "Read: what of PS3.3 C.12.1.1.2 DCMTK converts, ISO 2022 among them; the Japanese code extensions (JIS X 0201,\n"
-         "0208, 0212) by the module itself. Written: the source's own; ISO_IR 192 (UTF-8) once a text beyond ASCII is\n"
-         "added.\n";
+         "Read: what of PS3.3 C.12.1.1.2 DCMTK converts, ISO 2022 among them; the Japanese code extensions (JIS X\n"
+         "0201, 0208, 0212) by the module itself. Written: the source's own; ISO_IR 192 (UTF-8) once a text beyond\n"
+         "ASCII is added.\n";
   return text.str();
 }
 
