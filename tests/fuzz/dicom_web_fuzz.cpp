@@ -14,10 +14,10 @@ namespace {
 using namespace isocenter::detail::dicom;
 
 struct Counter : PartTaker {
-  void begin_part(const PartHeader& header) override {
+  void begin_part(const MediaType& type) override {
     if (open) __builtin_trap();
     open = true;
-    bytes += header.location.size();
+    bytes += type.essence.size();
   }
   void part_data(std::span<const std::uint8_t> data) override {
     if (!open) __builtin_trap();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <isocenter/dicom/dicom_series_source.hpp>
+#include <isocenter/dicom/dicomweb_fetch.hpp>
 #include <isocenter/dicom/dicomweb_source.hpp>
 #include <isocenter/isocenter.hpp>
 #include <optional>
@@ -201,6 +202,43 @@ TEST(OrthancWeb, AsksWhoWeAre) {
   EXPECT_THAT(complaint(), HasSubstr("/studies: the server answered 401, unauthorised. Fix: give a token"));
 }
 
+ic::Context context_with_dicom() {
+  isocenter_context_options options{};
+  options.struct_size = sizeof options;
+  options.flags = ISOCENTER_CONTEXT_NO_MODULES;
+  ic::Context context(options);
+  context.load_module(std::string(ISOCENTER_MODULE_DIR) + "/isocenter_dicom.so");
+  return context;
+}
+
+TEST(DicomwebFetch, RefusesParametersThatDoNotFit) {
+  const ic::Context context = context_with_dicom();
+  const auto complaint = [&](auto change) {
+    ic::DicomwebFetch::Params params;
+    params.url = "https://pacs.example/dicom-web";
+    params.inbox = "inbox";
+    params.keys = "StudyInstanceUID=1.2";
+    change(params);
+    ic::Pipeline pipeline(context);
+    pipeline.add<ic::DicomwebFetch>("fetch", params);
+    return error_of([&] { pipeline.prepare(); });
+  };
+  using Params = ic::DicomwebFetch::Params;
+  EXPECT_EQ(complaint([](Params&) {}), "");
+  EXPECT_EQ(complaint([](Params& p) { p.url = "pacs.example"; }),
+            "dicomweb_fetch 'fetch': url = 'pacs.example' is no web address. Fix: write it as in "
+            "https://pacs.example:8443/dicom-web.");
+  EXPECT_THAT(complaint([](Params& p) { p.keys = "PatientID=1"; }),
+              HasSubstr("'PatientID' does not name what to retrieve"));
+  EXPECT_THAT(complaint([](Params& p) { p.transfer_syntax = "JPEG"; }),
+              HasSubstr("transfer_syntax = 'JPEG' is no UID"));
+  EXPECT_THAT(complaint([](Params& p) { p.frames = "1,x"; }), HasSubstr("frames = '1,x' has 'x', which is no frame's"));
+  EXPECT_THAT(complaint([](Params& p) { p.frames = "1"; }), HasSubstr("content is neither frames nor rendered"));
+  EXPECT_THAT(complaint([](Params& p) { p.content = ic::DicomwebContent::rendered; }),
+              HasSubstr("of one instance, and"));
+  EXPECT_THAT(complaint([](Params& p) { p.token_file = "/nowhere"; }), "");  // read when it is needed
+}
+
 TEST(OrthancWeb, StreamsSeriesAsVolumes) {
   const TemporaryFolder folder;
   const Orthanc orthanc(open_to_all);
@@ -213,11 +251,7 @@ TEST(OrthancWeb, StreamsSeriesAsVolumes) {
   files.insert(files.end(), other.begin(), other.end());
   ASSERT_EQ(send(client, folder / "out", files).delivered, 8) << orthanc.log();
 
-  isocenter_context_options options{};
-  options.struct_size = sizeof options;
-  options.flags = ISOCENTER_CONTEXT_NO_MODULES;
-  ic::Context context(options);
-  context.load_module(std::string(ISOCENTER_MODULE_DIR) + "/isocenter_dicom.so");
+  const ic::Context context = context_with_dicom();
   ic::DicomSeriesSource::Params file_params;
   file_params.path = folder / "a";
   ic::Pipeline from_files(context);

@@ -160,7 +160,7 @@ bool MultipartReader::read_headers() {
 void MultipartReader::begin_part(const std::string& block) {
   if (++parts_ > limits_.most_parts) fail("it has more than " + std::to_string(limits_.most_parts) + " parts");
   const std::string part = "part " + std::to_string(parts_);
-  PartHeader header;
+  MediaType type;
   part_bytes_ = 0;
   state_ = State::data;
   for (std::size_t at = 2; at < block.size();) {
@@ -169,9 +169,7 @@ void MultipartReader::begin_part(const std::string& block) {
     at = end + 2;
     std::string value;
     if (is_header(line, "Content-Type", value)) {
-      header.type = parse_media_type(value);
-    } else if (is_header(line, "Content-Location", value)) {
-      header.location = value;
+      type = parse_media_type(value);
     } else if (is_header(line, "Content-Length", value)) {
       const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), counted_);
       if (error != std::errc{} || stop != value.data() + value.size())
@@ -185,7 +183,7 @@ void MultipartReader::begin_part(const std::string& block) {
     }
   }
   counted_part_ = state_ == State::counted_data;
-  taker_.begin_part(header);
+  taker_.begin_part(type);
 }
 
 void MultipartReader::give(std::size_t count) {

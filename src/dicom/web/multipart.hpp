@@ -9,16 +9,12 @@
 
 namespace isocenter::detail::dicom {
 
-struct PartHeader {
-  MediaType type;
-  std::string location;  ///< Content-Location; "" without one
-};
-
-/// What gets the parts, in order: begin, data any number of times, end. What it throws ends the reading.
+/// What gets the parts, in order: begin with the part's Content-Type, data any number of times, end. What it throws
+/// ends the reading.
 class PartTaker {
  public:
   virtual ~PartTaker() = default;
-  virtual void begin_part(const PartHeader& header) = 0;
+  virtual void begin_part(const MediaType& type) = 0;
   virtual void part_data(std::span<const std::uint8_t> data) = 0;
   virtual void end_part() = 0;
 };

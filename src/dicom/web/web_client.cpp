@@ -106,6 +106,7 @@ struct WebClient::Connection {
 
   CURL* easy;
   curl_slist* headers = nullptr;
+  char error[CURL_ERROR_SIZE] = "";  ///< where libcurl writes until the handle is gone
 };
 
 /// One request on its way: what libcurl calls. What these functions throw is kept, and ends the transfer.
@@ -307,7 +308,8 @@ WebAnswer WebClient::attempt(const WebRequest& request, const std::string& url, 
   CURL* easy = connection_->easy;
   curl_easy_reset(easy);  // keeps the connection
   connection_->forget_headers();
-  char text[CURL_ERROR_SIZE] = "";
+  char* const text = connection_->error;
+  text[0] = '\0';
   const auto set = [&](CURLoption option, auto value) {
     const CURLcode done = curl_easy_setopt(easy, option, value);
     if (done != CURLE_OK)

@@ -30,7 +30,7 @@ class PartsBody : public BodyTaker {
     if (answer.type.essence == "multipart/related") {
       reader_ = std::make_unique<MultipartReader>(answer.type.parameter("boundary"), parts_, answer.where);
     } else if (!single_.empty() && answer.type.essence == single_) {
-      parts_.begin_part({answer.type, ""});
+      parts_.begin_part(answer.type);
     } else {
       throw Failure(ErrorCode::bad_data,
                     answer.where + ": the answer is '" + shown(answer.type.essence) + "' and no multipart/related",
@@ -72,11 +72,10 @@ class InstanceTaker final : public PartTaker, public PartsBody {
     done = {};
     PartsBody::begin(answer);
   }
-  void begin_part(const PartHeader& header) override {
+  void begin_part(const MediaType& type) override {
     spool_.clear();
-    if (header.type.essence != "application/dicom" && !header.type.essence.empty())
-      throw Failure(ErrorCode::bad_data,
-                    where_ + ": a part is '" + shown(header.type.essence) + "' and no application/dicom",
+    if (type.essence != "application/dicom" && !type.essence.empty())
+      throw Failure(ErrorCode::bad_data, where_ + ": a part is '" + shown(type.essence) + "' and no application/dicom",
                     "look into the server's log");
   }
   void part_data(std::span<const std::uint8_t> data) override { spool_.append(data); }
@@ -133,7 +132,7 @@ class PartCollector final : public PartTaker, public PartsBody {
     parts.clear();
     PartsBody::begin(answer);
   }
-  void begin_part(const PartHeader& header) override { parts.push_back({header.type, {}}); }
+  void begin_part(const MediaType& type) override { parts.push_back({type, {}}); }
   void part_data(std::span<const std::uint8_t> data) override {
     parts.back().bytes.insert(parts.back().bytes.end(), data.begin(), data.end());
   }

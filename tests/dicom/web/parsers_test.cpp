@@ -17,8 +17,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 struct Collector : PartTaker {
-  void begin_part(const PartHeader& header) override {
-    types.push_back(header.type.essence);
+  void begin_part(const MediaType& type) override {
+    types.push_back(type.essence);
     bodies.emplace_back();
   }
   void part_data(std::span<const std::uint8_t> data) override { bodies.back().append(data.begin(), data.end()); }
@@ -85,6 +85,8 @@ TEST(Multipart, SaysWhatIsWrong) {
               HasSubstr("part 1 announces 99999999999 bytes, more"));
   EXPECT_THAT(error("--b\r\nContent-Length: 1\r\n\r\nxy\r\n--b--"),
               HasSubstr("part 1 does not end after the 1 bytes that its Content-Length gives"));
+  EXPECT_THAT(error("--b\r\nContent-Length: 1\r\n\r\nx\r\n--bad\r\n--b--"),
+              HasSubstr("does not end after the 1 bytes"));
 }
 
 TEST(MediaType, IsReadWithItsParameters) {
