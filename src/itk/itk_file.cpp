@@ -115,6 +115,8 @@ void guarded(ErrorCode code, const fs::path& path, const Format& format, const c
     return f();
   } catch (const Error&) {
     throw;
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const itk::ExceptionObject& e) {
     words = words_of(e);
   } catch (const std::exception& e) {
