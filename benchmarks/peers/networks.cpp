@@ -1,0 +1,82 @@
+// Our side of benchmarks/peers/networks.py: one network of one float32 input on the CPU.
+//   peer_networks MODEL.onnx INPUT.raw OUTPUT.raw PRECISION THREADS
+// Reads a number of runs from each line of the standard input, and answers with the elapsed and the processor time of
+// each in seconds on one line, so that the script can take turns between programs. The first line tells version, start
+// times and memory as JSON.
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+
+#include "infer/executor.hpp"
+#include "infer/lower.hpp"
+
+using namespace isocenter::infer;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+void serve(char** argv) {
+  const auto begin = Clock::now();
+  CpuOptions options;
+  options.threads = std::stoi(argv[5]);
+  const std::string precision = argv[4];
+  if (precision != "float32" && precision != "bfloat16") throw std::runtime_error("PRECISION is float32 or bfloat16");
+  options.precision = precision == "bfloat16" ? Precision::bfloat16 : Precision::float32;
+  const auto executor = plan_cpu(lower(read_onnx(argv[1]), {}), options);
+  const double planned = since(begin);
+  const std::unique_ptr<std::byte[]> memory(
+      new std::byte[static_cast<std::size_t>(executor->summary().arena_bytes) + 256]);
+  auto* arena = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.get()) + 255) / 256 * 256);
+  executor->bind(arena);
+  const Port& in = executor->inputs().at(0);
+  std::vector<char> input(static_cast<std::size_t>(element_count(in.shape) * bytes_of(in.type)));
+  std::ifstream file(argv[2], std::ios::binary);
+  if (!file.read(input.data(), static_cast<std::streamsize>(input.size())))
+    throw std::runtime_error("the input ends early");
+  const auto run = [&] {
+    std::memcpy(arena + in.offset, input.data(), input.size());
+    executor->run(nullptr);
+  };
+  run();
+  const double first = since(begin);
+  const Port& out = executor->outputs().at(0);
+  std::ofstream(argv[3], std::ios::binary)
+      .write(reinterpret_cast<const char*>(arena + out.offset), element_count(out.shape) * bytes_of(out.type));
+  std::printf(
+      "{\"engine\": \"%s\", \"plan_s\": %.4f, \"first_result_s\": %.4f, \"arena_mib\": %.1f, \"weights_mib\": %.1f}\n",
+      executor->summary().engine.c_str(), planned, first,
+      static_cast<double>(executor->summary().arena_bytes) / 1048576.0,
+      static_cast<double>(executor->summary().constant_bytes) / 1048576.0);
+  std::fflush(stdout);
+  for (int runs = 0; std::cin >> runs;) {
+    for (int i = 0; i < runs; ++i) {
+      const auto start = Clock::now();
+      const std::clock_t processor = std::clock();
+      run();
+      std::printf("%.6f %.6f ", since(start), static_cast<double>(std::clock() - processor) / CLOCKS_PER_SEC);
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 6) {
+    std::fprintf(stderr, "usage: peer_networks MODEL.onnx INPUT.raw OUTPUT.raw float32|bfloat16 THREADS\n");
+    return 2;
+  }
+  try {
+    serve(argv);
+    return 0;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}
