@@ -6,6 +6,7 @@
 #include "infer/reference.hpp"
 #include "infer/step.hpp"
 #include "infer/threads.hpp"
+#include "infer/weight_cache.hpp"
 
 namespace isocenter::infer {
 namespace {
@@ -77,7 +78,16 @@ Schedule schedule_for(Graph graph, const CpuOptions& options) {
   require_precision(options.precision, graph.source);
   if (options.optimise && !options.reference) optimise(graph);
   return make_schedule(std::move(graph), {.narrow = options.precision == Precision::bfloat16 && !options.reference,
+                                          .parts = !options.reference,
                                           .upsampling_into_parts = true});
+}
+
+/// Names the form that weights are brought into; empty where they are not shared. oneDNN chooses it by the threads too.
+std::string key_of(const CpuOptions& options, int threads) {
+  if (options.weights_key.empty()) return {};
+  return options.weights_key + " " + std::to_string(static_cast<int>(options.precision)) + " " +
+         std::to_string(threads) + (options.optimise ? " optimised" : "") + (options.reference ? " loops" : "") +
+         (options.library ? " library" : "");
 }
 
 class CpuExecutor final : public Executor {
@@ -87,7 +97,12 @@ class CpuExecutor final : public Executor {
         launcher_(cpu_launcher(threads_)),
         schedule_(schedule_for(std::move(graph), options)) {
     use_threads(threads_);  // oneDNN chooses its blocking for the threads that it finds now
+    const std::string key = key_of(options, threads_);
+    if (!key.empty()) weights_ = find_weights(key);
+    constants_ = ConstantPool(weights_ != nullptr);
+    summary_.shared_constants = weights_ != nullptr;
     make_steps(options);
+    keep_constants(key);
     plan_memory(schedule_);
     describe(options);
   }
@@ -97,7 +112,7 @@ class CpuExecutor final : public Executor {
   const PlanSummary& summary() const override { return summary_; }
 
   void bind(std::byte* arena) override {
-    const Addresses addresses{&schedule_, arena, aligned_constants()};
+    const Addresses addresses{&schedule_, arena, weights_->data()};
     for (const auto& step : steps_) step->bind(addresses);
   }
   void run(void*) override {
@@ -122,11 +137,20 @@ class CpuExecutor final : public Executor {
       if (const Value& v = schedule_.graph.value(id); v.constant)
         steps_.push_back(std::make_unique<ConstantOutputStep>(
             constants_.add_value(id, *v.constant), Slot{schedule_.placement(id).buffer, 0}, v.constant->bytes()));
-    const auto& block = constants_.block();
-    storage_.resize(block.size() + 256);
-    if (!block.empty()) std::memcpy(aligned_constants(), block.data(), block.size());
-    constant_bytes_ = static_cast<std::int64_t>(block.size());
+  }
+
+  void keep_constants(const std::string& key) {
+    if (weights_ == nullptr) {
+      weights_ = std::make_shared<const WeightBlock>(constants_.block());
+      if (!key.empty()) weights_ = share_weights(key, weights_);
+    }
+    if (weights_->bytes() != constants_.size())
+      throw Failure(ErrorCode::internal,
+                    schedule_.graph.source + ": two plans of the same network have weights of " +
+                        std::to_string(weights_->bytes()) + " and " + std::to_string(constants_.size()) + " bytes",
+                    "report this with the model");
     constants_ = {};
+    for (Value& value : schedule_.graph.values) value.constant.reset();  // the steps read the block
   }
 
   /// The reference works on plain values. Where the plan laid them out otherwise (oneDNN had no implementation), they
@@ -153,7 +177,7 @@ class CpuExecutor final : public Executor {
         (list == &schedule_.graph.inputs ? inputs_ : outputs_).push_back({v.name, v.type, v.shape, offset});
       }
     summary_.arena_bytes = schedule_.arena_bytes;
-    summary_.constant_bytes = constant_bytes_;
+    summary_.constant_bytes = static_cast<std::int64_t>(weights_->bytes());
     for (const auto& b : schedule_.buffers) summary_.sum_of_values_bytes += b.bytes;
     summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
     summary_.reorders = schedule_.reorders;
@@ -161,17 +185,12 @@ class CpuExecutor final : public Executor {
     summary_.precision = options.precision == Precision::bfloat16 ? "bfloat16, summed in float32" : "float32";
   }
 
-  std::byte* aligned_constants() {
-    return reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(storage_.data()) + 255) / 256 * 256);
-  }
-
   int threads_;
   isocenter::detail::Launcher launcher_;
   Schedule schedule_;
   Steps steps_;
   ConstantPool constants_;
-  std::vector<std::byte> storage_;
-  std::int64_t constant_bytes_ = 0;
+  std::shared_ptr<const WeightBlock> weights_;
   std::vector<Port> inputs_, outputs_;
   PlanSummary summary_;
 };

@@ -21,6 +21,7 @@ struct Port {
 struct PlanSummary {
   std::int64_t arena_bytes = 0;
   std::int64_t constant_bytes = 0;       ///< weights in the form that they run in, tables
+  bool shared_constants = false;         ///< they were there already, from another session
   std::int64_t sum_of_values_bytes = 0;  ///< what the arena would be without overlapped lifetimes
   int nodes = 0, reorders = 0;
   std::vector<std::string> reference_nodes;  ///< nodes in plain loops: correct, and slow
@@ -47,7 +48,10 @@ struct CpuOptions {
   int threads = 0;         ///< 0: all that the process may use
   bool optimise = true;    ///< false: no fusion, for tests
   bool reference = false;  ///< true: plain loops only, for tests
-  bool library = true;     ///< false: kernels of ours only, as on a device without a plan for a node, for tests
+  /// What the graph was made from: the file's digest and the inputs' shapes. Plans of the same share their weights;
+  /// empty: this one does not.
+  std::string weights_key;
+  bool library = true;  ///< false: kernels of ours only, as on a device without a plan for a node, for tests
 };
 
 /// Plans a graph for the CPU. Errors: unsupported, where this processor does not compute in the precision asked for.

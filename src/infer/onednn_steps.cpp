@@ -128,6 +128,7 @@ memory::desc onnx_weights(const Convolution& conv, const Shape& w) {
 
 /// Brings a constant into the form a primitive asks for, once.
 Slot prepare(StepBuilder& b, const Array& array, const memory::desc& from, const memory::desc& to) {
+  if (b.constants.filled()) return b.constants.reserve(to.get_size());
   memory source(from, cpu_engine(), const_cast<std::byte*>(array.data()));
   memory target(to, cpu_engine());
   dnnl::stream stream(cpu_engine());

@@ -4,6 +4,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <onnx.pb.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -274,10 +275,22 @@ void check_versions(const onnx::ModelProto& proto, OnnxModel& model) {
            "export it with opset_version=17");
 }
 
+bool has_external_data(const onnx::GraphProto& graph) {
+  const auto lies_outside = [](const TensorProto& t) { return t.data_location() == TensorProto::EXTERNAL; };
+  const auto reads_it = [&](const onnx::AttributeProto& a) {
+    return (a.has_t() && lies_outside(a.t())) || (a.has_g() && has_external_data(a.g()));
+  };
+  return std::any_of(graph.initializer().begin(), graph.initializer().end(), lies_outside) ||
+         std::any_of(graph.node().begin(), graph.node().end(), [&](const onnx::NodeProto& node) {
+           return std::any_of(node.attribute().begin(), node.attribute().end(), reads_it);
+         });
+}
+
 OnnxModel convert(const onnx::ModelProto& proto, const std::string& source, const std::string& folder) {
   OnnxModel model;
   model.source = source;
   model.producer = proto.producer_name();
+  model.external_data = has_external_data(proto.graph());
   check_versions(proto, model);
   const auto& graph = proto.graph();
   if (graph.node_size() == 0 && graph.output_size() == 0)

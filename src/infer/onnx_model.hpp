@@ -53,6 +53,7 @@ struct OnnxModel {
   std::vector<OnnxPort> inputs;  ///< without those that an initialiser fills
   std::vector<OnnxPort> outputs;
   std::map<std::string, std::string> metadata;
+  bool external_data = false;  ///< some weights lie in other files, which the file's digest does not cover
 };
 
 /// TensorProto.DataType as an element type; nothing for text and complex numbers.

@@ -167,14 +167,14 @@ class LayoutPass {
 
 class BufferPass {
  public:
-  BufferPass(Schedule& schedule, bool upsampling_into_parts)
+  BufferPass(Schedule& schedule, const ScheduleOptions& options)
       : s_(schedule),
-        upsampling_into_parts_(upsampling_into_parts),
+        options_(options),
         last_use_(schedule.graph.values.size(), -1),
         whole_(schedule.graph.values.size(), no_value) {}
 
   void run() {
-    find_parts();
+    if (options_.parts) find_parts();
     const auto steps = static_cast<int>(s_.graph.nodes.size());
     for (int i = 0; i < steps; ++i)
       for (const ValueId id : s_.graph.nodes[static_cast<std::size_t>(i)].inputs)
@@ -237,7 +237,7 @@ class BufferPass {
 
   bool makes_parts(const Node& node) const {
     return (is_any<Map, Normalisation, Concat, Copy, Pool>(node) && has_kernel(s_.graph, node)) ||
-           (upsampling_into_parts_ && is_upsampling(s_.graph, node));
+           (options_.upsampling_into_parts && is_upsampling(s_.graph, node));
   }
 
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
@@ -298,7 +298,7 @@ class BufferPass {
   }
 
   Schedule& s_;
-  bool upsampling_into_parts_;
+  ScheduleOptions options_;
   std::vector<int> last_use_;
   std::vector<ValueId> whole_;  ///< for each value the concatenation whose buffer it lies in
 };
@@ -374,7 +374,7 @@ bool has_kernel(const Graph& graph, const Node& node) {
 
 Schedule make_schedule(Graph graph, const ScheduleOptions& options) {
   Schedule schedule = LayoutPass(std::move(graph), options.narrow).run();
-  BufferPass(schedule, options.upsampling_into_parts).run();
+  BufferPass(schedule, options).run();
   return schedule;
 }
 

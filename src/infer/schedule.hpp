@@ -44,6 +44,7 @@ struct ScheduleOptions {
   /// Inputs of convolutions and matrix products, and what leads there through kernels, are kept as bfloat16; the
   /// graph's inputs and outputs never are.
   bool narrow = false;
+  bool parts = true;                   ///< what a concatenation reads is made in its place
   bool upsampling_into_parts = false;  ///< the engine's is_upsampling() convolutions write to a part of a wider array
 };
 /// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place; what a concatenation

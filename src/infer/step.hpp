@@ -34,11 +34,21 @@ struct Addresses {
 /// Everything that does not change between runs: weights, tables. One block, uploaded whole.
 class ConstantPool {
  public:
-  Slot add(const void* data, std::size_t bytes) {
-    const std::size_t at = (block_.size() + 255) / 256 * 256;
-    block_.resize(at + bytes);
-    if (bytes > 0) std::memcpy(block_.data() + at, data, bytes);
+  ConstantPool() = default;
+  /// `filled`: the block is there from an earlier plan of the same; places are given out, and nothing is written.
+  explicit ConstantPool(bool filled) : filled_(filled) {}
+  bool filled() const { return filled_; }
+  /// A place for that many bytes, with zeros in it where the pool is not filled.
+  Slot reserve(std::size_t bytes) {
+    const std::size_t at = (size_ + 255) / 256 * 256;
+    size_ = at + bytes;
+    if (!filled_) block_.resize(size_);
     return {-1, static_cast<std::int64_t>(at)};
+  }
+  Slot add(const void* data, std::size_t bytes) {
+    const Slot slot = reserve(bytes);
+    if (!filled_ && bytes > 0) std::memcpy(block_.data() + slot.offset, data, bytes);
+    return slot;
   }
   template <class T>
   Slot add(const std::vector<T>& values) {
@@ -48,9 +58,12 @@ class ConstantPool {
     const auto it = values_.find(id);
     return it != values_.end() ? it->second : values_[id] = add(array.data(), static_cast<std::size_t>(array.bytes()));
   }
+  std::size_t size() const { return size_; }
   const std::vector<std::byte>& block() const { return block_; }
 
  private:
+  bool filled_ = false;
+  std::size_t size_ = 0;
   std::vector<std::byte> block_;
   std::map<ValueId, Slot> values_;
 };

@@ -71,7 +71,7 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   on_cpu_ = plan.on_cpu();
   plan_orientation(plan, shape);
   plan_grid(options);
-  plan_executor(plan, options.precision);
+  plan_executor(plan, options.precision, hash);
   plan_tables(plan, options.overlap);
   plan_scratch();
   state_facts(plan, hash);
@@ -159,7 +159,7 @@ void VolumeNetwork::choose_window(const VolumeNetworkOptions& options) {
                   "set its third number to 1");
 }
 
-void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision) {
+void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision, const std::string& hash) {
   LowerOptions lowering;
   Shape shape{1, 1};
   if (!flat_) shape.push_back(window_[2]);
@@ -169,8 +169,11 @@ void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision)
   const kernels::Launcher launcher = kernels::launcher_of(plan);
   if (on_cpu_) {
     launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-    executor_ = plan_cpu(std::move(graph), {.precision = precision, .threads = plan.launcher().concurrency});
-    plan.declare_host_memory(static_cast<std::uint64_t>(executor_->summary().constant_bytes));
+    CpuOptions options{.precision = precision, .threads = plan.launcher().concurrency};
+    if (!model_.external_data) options.weights_key = hash + " " + to_text(shape);
+    executor_ = plan_cpu(std::move(graph), options);
+    const PlanSummary& s = executor_->summary();
+    plan.declare_host_memory(s.shared_constants ? 0 : static_cast<std::uint64_t>(s.constant_bytes));
   } else {
     executor_ = plan_on_cuda(std::move(graph), precision, launcher, plan);
   }
@@ -249,6 +252,8 @@ void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) cons
   plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
   plan.fact("network_grid", text(network_));
   plan.fact("arena_bytes", std::to_string(s.arena_bytes));
+  plan.fact("weights_bytes",
+            std::to_string(s.constant_bytes) + (s.shared_constants ? ", another session's" : ", of this session"));
   plan.fact("nodes", std::to_string(s.nodes) + ", of them reorders " + std::to_string(s.reorders) +
                          ", in plain loops " + std::to_string(s.reference_nodes.size()));
   if (!s.reference_nodes.empty())

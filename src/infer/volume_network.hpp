@@ -47,7 +47,7 @@ class VolumeNetwork {
   void plan_orientation(PlanContext& plan, const isocenter::detail::GridShape& shape);
   void plan_grid(const VolumeNetworkOptions& options);
   void choose_window(const VolumeNetworkOptions& options);
-  void plan_executor(PlanContext& plan, NetworkPrecision precision);
+  void plan_executor(PlanContext& plan, NetworkPrecision precision, const std::string& hash);
   void plan_tables(PlanContext& plan, double overlap);
   void plan_scratch();
   void state_facts(PlanContext& plan, const std::string& hash) const;

@@ -69,6 +69,7 @@ class CudaExecutor final : public Executor {
     constants_ = request.upload(request.user, block.data(), block.size());
     describe(static_cast<std::int64_t>(block.size()));
     builder_constants_ = {};
+    for (Value& value : schedule_.graph.values) value.constant.reset();  // they are on the device
   }
 
   const std::vector<Port>& inputs() const override { return inputs_; }
