@@ -83,7 +83,9 @@ struct Journal::Segment {
 
 Journal::Journal(const std::string& folder, const JournalSize& size) : folder_(folder), size_(size) {
   make_durable_folder(folder, fs::path(folder).parent_path().string());
-  if (size_.segments > 0) emptier_ = std::thread([this] { empty_segments(); });
+  if (size_.segments <= 0) return;
+  emptier_ = std::thread([this] { empty_segments(); });
+  maker_ = std::thread([this] { make_segments(); });
 }
 
 Journal::~Journal() {
@@ -92,7 +94,8 @@ Journal::~Journal() {
     stopping_ = true;
     changed_.notify_all();
   }
-  if (emptier_.joinable()) emptier_.join();
+  for (std::thread* thread : {&emptier_, &maker_})
+    if (thread->joinable()) thread->join();
   if (!failed_.empty()) return;
   for (const auto& segment : segments_) ::unlink(segment->path.c_str());
 }
@@ -108,28 +111,62 @@ void Journal::fail(const std::string& why) {
   changed_.notify_all();
 }
 
+bool Journal::has_free_segment() const {
+  return std::any_of(segments_.begin(), segments_.end(), [](const auto& s) { return s->used == 0; });
+}
+
+/// Whether one has to be made: somebody waits, or will before long.
+bool Journal::wants_segment() const {
+  if (unsupported_ || has_free_segment() || std::cmp_greater_equal(segments_.size(), size_.segments)) return false;
+  return asked_ || (!no_room_ && active_ && segments_[*active_]->used > size_.segment_bytes / 4);
+}
+
 /// Allocates by writing: blocks that were only reserved would cost a change of the file's map with each entry.
-bool Journal::make_segment() {
-  const std::string path = folder_ + "/" + std::to_string(segments_.size()) + ".segment";
+std::unique_ptr<Journal::Segment> Journal::make_segment(std::size_t number) {
+  const std::string path = folder_ + "/" + std::to_string(number) + ".segment";
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0666);
-  unsupported_ = file < 0 && errno == EINVAL;
-  if (file < 0) return false;
-  auto segment = std::make_unique<Segment>(path, file);
-  const std::uint64_t piece = std::min<std::uint64_t>(size_.segment_bytes, std::uint64_t{1} << 20U);
-  const Blocks zeros = blocks(piece);
-  std::fill_n(zeros.get(), piece, std::uint8_t{0});
-  int error = 0;
-  for (std::uint64_t at = 0; at < size_.segment_bytes && error == 0; at += piece)
-    error = write_at(file, {zeros.get(), std::min(piece, size_.segment_bytes - at)}, at);
-  unsupported_ = error == EINVAL;
-  if (error == 0 && ::fsync(file) != 0) error = errno;
-  if (error != 0) {
-    ::unlink(path.c_str());
-    return false;
+  int error = file < 0 ? errno : 0;
+  std::unique_ptr<Segment> segment;
+  if (file >= 0) {
+    segment = std::make_unique<Segment>(path, file);
+    const std::uint64_t piece = std::min<std::uint64_t>(size_.segment_bytes, std::uint64_t{1} << 20U);
+    const Blocks zeros = blocks(piece);
+    std::fill_n(zeros.get(), piece, std::uint8_t{0});
+    for (std::uint64_t at = 0; at < size_.segment_bytes && error == 0; at += piece)
+      error = write_at(file, {zeros.get(), std::min(piece, size_.segment_bytes - at)}, at);
+    if (error == 0 && ::fsync(file) != 0) error = errno;
   }
-  flush_folder(folder_);
-  segments_.push_back(std::move(segment));
-  return true;
+  if (error == 0) {
+    flush_folder(folder_);
+    return segment;
+  }
+  ::unlink(path.c_str());
+  const std::lock_guard lock(mutex_);
+  unsupported_ = error == EINVAL;
+  return nullptr;
+}
+
+void Journal::make_segments() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_ && failed_.empty()) {
+    if (!wants_segment()) {
+      changed_.wait(lock);
+      continue;
+    }
+    const std::size_t number = segments_.size();
+    lock.unlock();
+    std::unique_ptr<Segment> segment;
+    try {
+      segment = make_segment(number);
+    } catch (const std::exception&) {
+      segment = nullptr;  // no memory, or the folder cannot be flushed: as no room
+    }
+    lock.lock();
+    asked_ = false;
+    no_room_ = segment == nullptr;
+    if (segment != nullptr) segments_.push_back(std::move(segment));
+    changed_.notify_all();
+  }
 }
 
 void Journal::begin(Segment& segment) {
@@ -157,10 +194,13 @@ std::optional<Journal::Place> Journal::reserve(std::uint64_t bytes) {
     }
     for (std::size_t i = 0; i < segments_.size() && !active_; ++i)
       if (segments_[i]->used == 0) active_ = i;
-    if (!active_ && !unsupported_ && std::cmp_less(segments_.size(), size_.segments) && make_segment())
-      active_ = segments_.size() - 1;
     if (active_) break;
-    if (segments_.empty()) return std::nullopt;
+    if (segments_.empty() && (unsupported_ || no_room_)) {
+      no_room_ = false;  // the next one asks again
+      return std::nullopt;
+    }
+    asked_ = !unsupported_ && !no_room_ && std::cmp_less(segments_.size(), size_.segments);
+    if (asked_) changed_.notify_all();
     if (changed_.wait_until(lock, until) == std::cv_status::timeout && Clock::now() >= until)
       throw Failure(ErrorCode::io_error,
                     "the journal '" + folder_ + "' is full: the disk does not keep up with what comes",
@@ -170,6 +210,7 @@ std::optional<Journal::Place> Journal::reserve(std::uint64_t bytes) {
   if (segment.used == 0) begin(segment);
   const Place place{*active_, segment.used};
   segment.used += bytes;
+  if (wants_segment()) changed_.notify_all();
   ++segment.tickets;
   last_append_ = Clock::now();
   return place;
@@ -252,6 +293,7 @@ void Journal::empty_segments() {
       segment->used = 0;
       segment->full = false;
     }
+    no_room_ = false;  // there may be some by now
     changed_.notify_all();
   }
 }

@@ -4,7 +4,8 @@
 // An entry is a file to be: its name and its bytes. append() writes it past the page cache (O_DIRECT) into a segment,
 // a file that was allocated before, and one flush makes all entries durable that wait for it (group commit). The caller
 // then writes the file itself and drops the ticket. Once no ticket of a full segment is left, or nothing came for a
-// second, a thread flushes the whole file system, empties the segment, and it is used again. A process or a machine
+// second, a thread flushes the whole file system, empties the segment, and it is used again. Another thread makes
+// segments ahead of their use. A process or a machine
 // that dies leaves segments, which replay() reads.
 #include <chrono>
 #include <condition_variable>
@@ -76,7 +77,10 @@ class Journal {
   };
 
   std::optional<Place> reserve(std::uint64_t bytes);
-  bool make_segment();
+  bool has_free_segment() const;
+  bool wants_segment() const;
+  std::unique_ptr<Segment> make_segment(std::size_t number);
+  void make_segments();
   void begin(Segment& segment);
   void done(std::size_t segment);
   void fail(const std::string& why);
@@ -94,8 +98,10 @@ class Journal {
   Clock::time_point last_append_{};
   std::string failed_;        ///< why nothing more is taken; empty: sound
   bool unsupported_ = false;  ///< the file system has no O_DIRECT
+  bool asked_ = false;        ///< somebody waits for a segment to be made
+  bool no_room_ = false;      ///< the last one could not be made
   bool stopping_ = false;
-  std::thread emptier_;
+  std::thread emptier_, maker_;
 };
 
 }  // namespace isocenter::detail::dicom
