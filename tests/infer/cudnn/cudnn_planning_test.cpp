@@ -92,6 +92,19 @@ TEST(CudnnPlanning, TransposedGroupedStridedAndPointwiseConvolutionsHavePlans) {
   }
 }
 
+/// Tensor cores are chosen where TF32 is allowed, and only there.
+TEST(CudnnPlanning, Tf32HasAnotherPlanThanFloat32) {
+  for (const std::size_t axes : {2U, 3U}) {
+    CudnnProblem p = problem(axes, 64, 64, 32, window(axes, 3, 1, 1, 1));
+    std::string why_not;
+    const auto exact = plan_cudnn(h100(), p, why_not);
+    p.tf32 = true;
+    const auto rounded = plan_cudnn(h100(), p, why_not);
+    ASSERT_TRUE(exact != nullptr && rounded != nullptr) << why_not;
+    EXPECT_NE(exact->plan_name(), rounded->plan_name()) << axes << " axes";
+  }
+}
+
 TEST(CudnnPlanning, WhatCudnnDoesNotFuseIsPlannedWithoutIt) {
   CudnnProblem p = problem(3, 32, 32, 32, window(3, 3, 1, 1, 1));
   p.convolution.bias = p.convolution.residual = true;
