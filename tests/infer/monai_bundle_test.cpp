@@ -119,6 +119,20 @@ TEST_P(MonaiBundleTest, ResamplesToTheBundlesSpacingAndBack) {
   for (std::size_t i = 0; i < v.size(); ++i) ASSERT_EQ(labels[i], v[i] > 100 ? 1 : 0) << i;
 }
 
+TEST_P(MonaiBundleTest, TakesSpacingAndWindowInTheOrderOfMonaisAxes) {
+  BundleFolder bundle;
+  bundle.before(BundleFolder::orientation +
+                R"(, {"_target_": "Spacingd", "keys": "image", "pixdim": [1.0, 2.0, 1.5], "mode": "bilinear"})");
+  Pipeline pipeline(context());
+  const auto node = pipeline.add<MonaiBundle>("segment", {.path = bundle});
+  pipeline.connect(pipeline.add_input("in", volume(std::vector<float>(21 * 8 * 9), 21, 8, 9, {2, 1, 0.5})), node.input);
+  pipeline.add_output("out", node.output);
+  const std::string report = pipeline.prepare(options()).report();
+  // R: 20 * 2 / 1 + 1 = 41; A: 7 * 1 / 2 + 1 = 4.5, halves to the even 4, the window's 6; S: 8 * 0.5 / 1.5 + 1 = 3.7,
+  // the window's 5.
+  EXPECT_THAT(report, AllOf(HasSubstr("5 x 6 x 41"), HasSubstr("5 x 6 x 8"), HasSubstr("LPS taken as RAS")));
+}
+
 TEST_P(MonaiBundleTest, KeepsTheLargestPart) {
   BundleFolder bundle;
   bundle.after(BundleFolder::argmax +
