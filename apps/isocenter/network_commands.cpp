@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "dicom/web/web_address.hpp"
 #include "interrupt.hpp"
 
 namespace isocenter::command {
@@ -65,7 +66,7 @@ std::string metric(const nlohmann::json& node, const char* name) {
 struct PeerOptions {
   std::string address, called_ae, calling_ae, timeout_s, max_pdu, certificate, key, authorities;
   std::string token_file, token_variable;
-  bool is_web() const { return address.starts_with("https://") || address.starts_with("http://"); }
+  bool is_web() const { return detail::dicom::is_web_address(address); }
 };
 
 void add_tls(CLI::App* sub, PeerOptions& o) {
@@ -204,7 +205,8 @@ void add_receive(CLI::App& app, const Globals& globals, Action& action) {
   sub->add_option("--associations", o->associations, "At once; further peers wait (16)")->type_name("N");
   sub->add_option("--timeout", o->timeout_s, "Seconds of silence that end an association (30)")->type_name("S");
   sub->add_option("--idle", o->idle, "Seconds without an instance after which a series is whole (60)")->type_name("S");
-  sub->add_option("--journal", o->journal, "MiB that may wait to be flushed file by file (256); 0: none")
+  sub->add_option("--journal", o->journal,
+                  "MiB of a journal whose flushes instances share, 64 or more: for slow disks (0: none)")
       ->type_name("MIB");
   sub->add_option("--series", o->series, "End after so many whole series; without it at Ctrl-C")->type_name("N");
   add_tls(sub, *o);
@@ -363,9 +365,10 @@ void add_mpps(CLI::App& app, const Globals& globals, Action& action) {
       Settings settings = peer_settings(p);
       settings.insert(settings.end(),
                       {{"action", action_name}, {"uid", p.uid}, {"keys", lines(p.keys)}, {"path", p.path}});
-      const Session session = prepare(globals, "dicom_procedure_step", settings);
-      std::cout << node_of(session).at("facts").at("dicom.procedure_step").get<std::string>() << "\n";
-      return exit_ok;
+      ExitCode ended = exit_ok;
+      const auto node = run(globals, "dicom_procedure_step", settings, ended);
+      if (ended == exit_ok) std::cout << node.at("facts").at("dicom.procedure_step").get<std::string>() << "\n";
+      return ended;
     });
   };
   add("start", "It began; prints the step's UID", false);

@@ -4,6 +4,7 @@
 #include <dcmtk/dcmdata/dcspchrs.h>
 #include <iconv.h>
 
+#include <memory>
 #include <vector>
 
 #include "dataset_values.hpp"
@@ -31,10 +32,11 @@ bool holds_japanese(DcmItem& item) {
 }
 
 /// EUC-JP to UTF-8. Its four code sets are ASCII, JIS X 0208, JIS X 0201 katakana and JIS X 0212.
-std::string from_euc_jp(std::string text) {
+std::optional<std::string> from_euc_jp(std::string text, Undecodable undecodable) {
   const iconv_t converter = iconv_open("UTF-8", "EUC-JP");
-  if (converter == reinterpret_cast<iconv_t>(-1)) return text;
+  if (converter == reinterpret_cast<iconv_t>(-1)) return std::nullopt;  // this machine lacks its gconv module
   std::string utf8;
+  bool lost = false;
   char* from = text.data();
   std::size_t left = text.size();
   while (left > 0) {
@@ -46,10 +48,12 @@ std::string from_euc_jp(std::string text) {
     utf8.append(piece, sizeof piece - room);
     if (!stuck) continue;
     utf8 += '?';
+    lost = true;
     ++from;
     --left;
   }
   iconv_close(converter);
+  if (lost && undecodable == Undecodable::refuse) return std::nullopt;
   return utf8;
 }
 
@@ -61,7 +65,7 @@ struct Escape {
 constexpr Escape escapes[] = {{"\x1B(B", 'a'}, {"\x1B(J", 'a'}, {"\x1B)I", 0},
                               {"\x1B$B", 'j'}, {"\x1B$@", 'j'}, {"\x1B$(D", 's'}};
 
-bool convert(DcmItem& item, const std::string& inherited) {
+bool convert(DcmItem& item, const std::string& inherited, Undecodable undecodable) {
   std::string sets = text_value(item, attribute::specific_character_set);
   if (sets.empty()) sets = inherited;
   const bool japanese = is_japanese(sets);
@@ -75,16 +79,19 @@ bool convert(DcmItem& item, const std::string& inherited) {
     if (element->ident() == EVR_SQ) {
       DcmObject* nested = nullptr;
       while ((nested = static_cast<DcmSequenceOfItems*>(element)->nextInContainer(nested)) != nullptr)
-        if (!convert(static_cast<DcmItem&>(*nested), sets)) return false;
+        if (!convert(static_cast<DcmItem&>(*nested), sets, undecodable)) return false;
       continue;
     }
     if (!element->isAffectedBySpecificCharacterSet()) continue;
     OFString text, utf8;
     if (element->getOFStringArray(text).bad()) return false;
-    if (japanese)
-      utf8 = japanese_to_utf8({text.c_str(), text.length()}, katakana).c_str();
-    else if (converter.convertString(text, utf8, element->ident() == EVR_PN ? "\\^=" : "\\").bad())
+    if (japanese) {
+      const auto converted = japanese_to_utf8({text.c_str(), text.length()}, katakana, undecodable);
+      if (!converted) return false;
+      utf8 = converted->c_str();
+    } else if (converter.convertString(text, utf8, element->ident() == EVR_PN ? "\\^=" : "\\").bad()) {
       return false;
+    }
     if (element->putOFStringArray(utf8).bad()) return false;
   }
   if (item.tagExists(DCM_SpecificCharacterSet)) item.putAndInsertString(DCM_SpecificCharacterSet, "ISO_IR 192");
@@ -93,8 +100,9 @@ bool convert(DcmItem& item, const std::string& inherited) {
 
 }  // namespace
 
-std::string japanese_to_utf8(std::string_view text, bool katakana) {
+std::optional<std::string> japanese_to_utf8(std::string_view text, bool katakana, Undecodable undecodable) {
   std::string euc;
+  bool lost = false;
   char set = 'a';
   while (!text.empty()) {
     std::size_t taken = 0;
@@ -113,17 +121,29 @@ std::string japanese_to_utf8(std::string_view text, bool katakana) {
       euc += static_cast<char>(static_cast<unsigned char>(text[1]) | 0x80U);
       text.remove_prefix(2);
     } else {
+      // Half a pair, or an escape to a set that is none of these.
+      lost = lost || (set != 'a' && byte > 0x20 && byte < 0x7F) || byte == 0x1B;
       if (byte < 0x20) set = 'a';  // a control character ends a line, and with it what was designated
-      if (byte < 0x80)
+      if (byte < 0x80) {
         euc += static_cast<char>(byte);
-      else
-        euc += katakana && byte >= 0xA1 && byte <= 0xDF ? std::string("\x8E") + static_cast<char>(byte) : "?";
+      } else if (katakana && byte >= 0xA1 && byte <= 0xDF) {
+        euc += {'\x8E', static_cast<char>(byte)};
+      } else {
+        euc += '?';
+        lost = true;
+      }
       text.remove_prefix(1);
     }
   }
-  return from_euc_jp(std::move(euc));
+  if (lost && undecodable == Undecodable::refuse) return std::nullopt;
+  return from_euc_jp(std::move(euc), undecodable);
 }
 
-bool to_utf8(DcmItem& item) { return holds_japanese(item) ? convert(item, "") : item.convertToUTF8().good(); }
+bool to_utf8(DcmItem& item, Undecodable undecodable) {
+  const std::unique_ptr<DcmItem> copy(static_cast<DcmItem*>(item.clone()));
+  if (copy == nullptr) return false;
+  const bool converted = holds_japanese(*copy) ? convert(*copy, "", undecodable) : copy->convertToUTF8().good();
+  return converted && item.copyFrom(*copy).good();
+}
 
 }  // namespace isocenter::detail::dicom

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
+#include <memory>
 
+#include "character_set.hpp"
 #include "network/procedure_step.hpp"
 #include "service_operators.hpp"
 #include "toolkit.hpp"
@@ -38,6 +40,19 @@ std::string value_of(DcmItem& item, const DcmTagKey& tag) {
   return value.c_str();
 }
 
+/// The head of a file, in UTF-8 as the rest of the step is.
+void load_head(const std::string& path, DcmFileFormat& file) {
+  const OFCondition read =
+      file.loadFileUntilTag(path.c_str(), EXS_Unknown, EGL_noChange, 4096, ERM_autoDetect, DCM_PixelData);
+  if (read.bad())
+    throw Failure(ErrorCode::bad_data, "'" + path + "' cannot be read: " + read.text(),
+                  "give the files as they were made");
+  if (!to_utf8(*file.getDataset()))
+    throw Failure(ErrorCode::unsupported,
+                  "'" + path + "': its text cannot be turned from its SpecificCharacterSet (0008,0005) to UTF-8",
+                  "mend the attribute, or give the series by PerformedSeriesSequence among the keys");
+}
+
 /// PerformedSeriesSequence with an item for each series that these files belong to, and in it each instance.
 void add_series(DcmDataset& attributes, const std::vector<std::string>& files) {
   std::map<std::string, DcmItem*> series;
@@ -46,7 +61,7 @@ void add_series(DcmDataset& attributes, const std::vector<std::string>& files) {
     DcmItem*& item = series[name.series_uid];
     if (item == nullptr) {
       DcmFileFormat file;
-      file.loadFileUntilTag(path.c_str(), EXS_Unknown, EGL_noChange, 4096, ERM_autoDetect, DCM_PixelData);
+      load_head(path, file);
       attributes.findOrCreateSequenceItem(DCM_PerformedSeriesSequence, item, -2);
       if (item == nullptr) throw std::bad_alloc();
       item->putAndInsertString(DCM_SeriesInstanceUID, name.series_uid.c_str());
@@ -62,42 +77,62 @@ void add_series(DcmDataset& attributes, const std::vector<std::string>& files) {
   }
 }
 
+/// The start's attributes, out of the keys and what is known without them.
+std::unique_ptr<DcmDataset> start_of(const DicomProcedureStep::Params& params) {
+  auto attributes = make_query("", query_keys(params.keys));
+  const Moment moment = now();
+  add_if_missing(*attributes, DCM_PerformedStationAETitle, params.calling_ae);
+  add_if_missing(*attributes, DCM_PerformedProcedureStepID, moment.date.substr(2) + moment.time);
+  add_if_missing(*attributes, DCM_PerformedProcedureStepStartDate, moment.date);
+  add_if_missing(*attributes, DCM_PerformedProcedureStepStartTime, moment.time);
+  return attributes;
+}
+
+std::unique_ptr<DcmDataset> end_of(const DicomProcedureStep::Params& params) {
+  auto attributes = make_query("", query_keys(params.keys));
+  const Moment moment = now();
+  add_if_missing(*attributes, DCM_PerformedProcedureStepEndDate, moment.date);
+  add_if_missing(*attributes, DCM_PerformedProcedureStepEndTime, moment.time);
+  add_series(*attributes, files_below(params.path));
+  return attributes;
+}
+
 }  // namespace
 
 void DicomProcedureStepOperator::plan(PlanContext& plan) {
   use_dcmtk();
   const DcmtkLog log;
-  const Peer peer = peer_of(params);
+  peer_of(params);
   const bool start = params.action == DicomStepAction::start;
   if (params.uid.empty() && !start)
     throw Failure(ErrorCode::invalid_argument, "uid is empty: which step ended is not said",
                   "give the UID that start said");
-  const std::string uid = params.uid.empty() ? new_uid() : params.uid;
-  const auto attributes = make_query("", query_keys(params.keys));
-  const Moment moment = now();
+  uid_ = params.uid.empty() ? new_uid() : params.uid;
   if (start) {
-    add_if_missing(*attributes, DCM_PerformedStationAETitle, params.calling_ae);
-    add_if_missing(*attributes, DCM_PerformedProcedureStepID, moment.date.substr(2) + moment.time);
-    add_if_missing(*attributes, DCM_PerformedProcedureStepStartDate, moment.date);
-    add_if_missing(*attributes, DCM_PerformedProcedureStepStartTime, moment.time);
+    complete_procedure_step_start(uid_, *start_of(params));
   } else {
-    add_if_missing(*attributes, DCM_PerformedProcedureStepEndDate, moment.date);
-    add_if_missing(*attributes, DCM_PerformedProcedureStepEndTime, moment.time);
-    add_series(*attributes, files_below(params.path));
+    make_query("", query_keys(params.keys));
+    files_below(params.path);
   }
+  plan.fact("dicom.procedure_step", uid_);
+  plan.items(1);
+}
+
+void DicomProcedureStepOperator::run(const RunContext& run) {
+  if (run.sequence() > 0) throw EndOfStream{};
+  const DcmtkLog log;
+  const Peer peer = peer_of(params);
+  const bool start = params.action == DicomStepAction::start;
+  const auto attributes = start ? start_of(params) : end_of(params);
   Association association(peer, {procedure_step_proposal()});
   if (start)
-    create_procedure_step(association, uid, *attributes);
+    create_procedure_step(association, uid_, *attributes);
   else
     end_procedure_step(
-        association, uid,
+        association, uid_,
         params.action == DicomStepAction::complete ? ProcedureStepEnd::completed : ProcedureStepEnd::discontinued,
         *attributes);
   association.release();
-  plan.fact("dicom.procedure_step", uid);
-  plan.items(0);
 }
-
-void DicomProcedureStepOperator::run(const RunContext&) { throw EndOfStream{}; }
 
 }  // namespace isocenter::detail::dicom

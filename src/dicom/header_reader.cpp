@@ -203,7 +203,7 @@ class HeaderReader {
     DcmDataset one;
     one.putAndInsertString(DCM_SpecificCharacterSet, text_value(dataset, attribute::specific_character_set).c_str());
     one.putAndInsertString(DCM_SeriesDescription, raw.c_str());
-    return to_utf8(one) ? text_value(one, attribute::series_description) : std::string();
+    return to_utf8(one, Undecodable::question_mark) ? text_value(one, attribute::series_description) : std::string();
   }
 
   /// An attribute of the pixel format that has to be an integer in [low, high]; -1 and a finding when it is not.

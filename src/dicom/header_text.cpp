@@ -87,7 +87,7 @@ std::string header_text(const std::string& path, int frame) {
   const DcmtkLog log;  // a character set that is not known leaves question marks, and no line on the terminal
   DcmDataset& dataset = *header.getDataset();
   const std::string character_set = text_value(dataset, attribute::specific_character_set);
-  if (to_utf8(dataset) && !character_set.empty())  // the file's own stays readable
+  if (to_utf8(dataset, Undecodable::question_mark) && !character_set.empty())  // the file's own stays readable
     dataset.putAndInsertString(DCM_SpecificCharacterSet, character_set.c_str());
   std::string text;
   append(dataset, {}, frame, text);

@@ -217,11 +217,10 @@ void add_common_modules(DcmDataset& dataset, const SourceMetadata& source, const
                      std::all_of(texts.begin(), texts.end(), ascii);
   if (!plain) {
     if (!to_utf8(context))
-      throw Failure(
-          ErrorCode::unsupported,
-          "text that is not ASCII cannot stand beside the source's SpecificCharacterSet (0008,0005), which cannot be "
-          "turned to UTF-8",
-          "use ASCII text in descriptions and labels");
+      throw Failure(ErrorCode::unsupported,
+                    "text that is not ASCII cannot stand beside the source's text, which cannot be turned from its "
+                    "SpecificCharacterSet (0008,0005) to UTF-8",
+                    "use ASCII text in descriptions and labels");
     context.putAndInsertString(DCM_SpecificCharacterSet, "ISO_IR 192");
   }
   copy_context(context, dataset, patient_and_study | context_parts);

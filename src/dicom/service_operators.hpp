@@ -17,6 +17,9 @@ class DicomProcedureStepOperator : public OperatorBase<DicomProcedureStep> {
  public:
   void plan(PlanContext& plan) override;
   void run(const RunContext& run) override;
+
+ private:
+  std::string uid_;  ///< of the step
 };
 
 }  // namespace isocenter::detail::dicom

@@ -8,8 +8,8 @@ enum class DicomStepAction { start, complete, discontinue };
 inline constexpr const char* dicom_step_action_choices[] = {"start", "complete", "discontinue"};
 
 /// Tells an information system that an examination began, or how it ended (modality performed procedure step, PS3.4
-/// annex F.7). No ports: it does so while the pipeline is prepared; the node's fact "dicom.procedure_step" is the
-/// step's SOP instance UID.
+/// annex F.7). No ports: a session that runs does it once; the node's fact "dicom.procedure_step" is the step's SOP
+/// instance UID.
 ///
 /// `start` needs Modality and ScheduledStepAttributesSequence[0].StudyInstanceUID among the keys; the station's AE
 /// title, the step's ID and the time of its start are ours and the moment's unless they are given. `complete` and

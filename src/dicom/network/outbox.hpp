@@ -52,12 +52,13 @@ class Outbox {
                    const std::function<void(const Delivery&)>& progress = {});
 
   std::int64_t waiting() const;
+  /// The files that put() made and that are in this folder ("queue", "sending", "failed"), in their turn.
+  std::vector<std::string> names_in(const char* state) const;
 
  private:
   struct Round;
   bool resolve_uncertain(const Peer& peer, Delivery& delivery);
   void send_batch(const Peer& peer, std::vector<Outgoing> batch, Round& round);
-  std::vector<std::string> names_in(const char* state) const;
   std::string place(const char* state, const std::string& file) const { return folder_ + "/" + state + "/" + file; }
 
   std::string folder_;

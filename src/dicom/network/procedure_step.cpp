@@ -57,8 +57,7 @@ void judge(const Association& association, const std::string& what, std::uint16_
 
 ContextProposal procedure_step_proposal() { return {step_class, uncompressed_syntaxes()}; }
 
-void create_procedure_step(Association& association, const std::string& sop_instance_uid, DcmDataset& attributes) {
-  const std::string what = "N-CREATE of the procedure step " + sop_instance_uid;
+void complete_procedure_step_start(const std::string& sop_instance_uid, DcmDataset& attributes) {
   require_uid(sop_instance_uid);
   DcmSequenceOfItems& scheduled = require_items(attributes, DCM_ScheduledStepAttributesSequence);
   for (unsigned long i = 0; i < scheduled.card(); ++i) {
@@ -77,6 +76,11 @@ void create_procedure_step(Association& association, const std::string& sop_inst
        DCM_PerformedStationName, DCM_PerformedLocation, DCM_PerformedProcedureStepEndDate,
        DCM_PerformedProcedureStepEndTime, DCM_PerformedProcedureStepDescription, DCM_PerformedProcedureTypeDescription,
        DCM_ProcedureCodeSequence, DCM_StudyID, DCM_PerformedProtocolCodeSequence, DCM_PerformedSeriesSequence});
+}
+
+void create_procedure_step(Association& association, const std::string& sop_instance_uid, DcmDataset& attributes) {
+  const std::string what = "N-CREATE of the procedure step " + sop_instance_uid;
+  complete_procedure_step_start(sop_instance_uid, attributes);
   attributes.putAndInsertString(DCM_PerformedProcedureStepStatus, "IN PROGRESS");
   const T_ASC_PresentationContextID context = association.require_context(step_class, what);
   T_DIMSE_Message message{};

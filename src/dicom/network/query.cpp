@@ -38,16 +38,20 @@ struct Answers {
   bool too_many = false;
   std::size_t count = 0;
   std::vector<std::string> json;
+  std::string complaint;  ///< about the first answer that is no JSON
 };
 
-std::string to_json(DcmDataset& answer) {
+void add_json(DcmDataset& answer, Answers& answers) {
   std::ostringstream text;
   DcmJsonFormatCompact format(OFTrue);
-  answer.convertToUTF8();
+  answer.convertToUTF8();  // text that is not of its character set must not hide a whole worklist: it stays as it is
   text << "{";
-  answer.writeJsonExt(text, format, OFFalse, OFFalse);
+  const OFCondition written = answer.writeJsonExt(text, format, OFFalse, OFFalse);
   text << "}";
-  return text.str();
+  if (written.good())
+    answers.json.push_back(text.str());
+  else if (answers.complaint.empty())
+    answers.complaint = written.text();
 }
 
 void take_answer(void* data, T_DIMSE_C_FindRQ* request, int, T_DIMSE_C_FindRSP*, DcmDataset* identifiers) {
@@ -58,7 +62,7 @@ void take_answer(void* data, T_DIMSE_C_FindRQ* request, int, T_DIMSE_C_FindRSP*,
     DIMSE_sendCancelRequest(answers.association->get(), answers.context, request->MessageID);
     return;
   }
-  if (answers.as_json) answers.json.push_back(to_json(*identifiers));
+  if (answers.as_json) add_json(*identifiers, answers);
 }
 
 void ask(Association& association, const std::string& sop_class, DcmDataset& query, Answers& answers) {
@@ -177,6 +181,10 @@ std::vector<std::string> find(Association& association, QueryModel model, DcmDat
   if (answers.too_many)
     throw Failure(ErrorCode::bad_data, association.peer().name() + ": more than " + std::to_string(most) + " answers",
                   "narrow the query, or raise the limit");
+  if (!answers.complaint.empty())
+    throw Failure(ErrorCode::bad_data,
+                  association.peer().name() + ": C-FIND: an answer cannot be written as JSON: " + answers.complaint,
+                  "ask for fewer attributes, or have the peer mend it");
   return answers.json;
 }
 

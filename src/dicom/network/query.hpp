@@ -25,7 +25,8 @@ struct QueryKey {
 std::unique_ptr<DcmDataset> make_query(const std::string& level, const std::vector<QueryKey>& keys);
 
 /// The peer's answers, each in the DICOM JSON model (PS3.18 annex F). Throws Failure for what the network or the peer
-/// does; bad_data when there are more than `most` answers (the query is cancelled).
+/// does; bad_data when there are more than `most` answers (the query is cancelled), or one is no JSON (a number is
+/// NaN).
 std::vector<std::string> find(Association& association, QueryModel model, DcmDataset& query, std::size_t most);
 /// The query that find needs the peer to accept.
 ContextProposal find_proposal(QueryModel model);

@@ -68,6 +68,10 @@ InstanceName name_of(std::span<const std::uint8_t> data_set, const std::string& 
   if (syntax.getXfer() == EXS_Unknown)
     throw Failure(ErrorCode::unsupported, "transfer syntax '" + transfer_syntax + "' is unknown",
                   "have the peer send another");
+  if (syntax.getStreamCompression() != ESC_none)  // only inflated could its nesting be seen, by what it may overflow
+    throw Failure(ErrorCode::unsupported,
+                  "transfer syntax " + std::string(syntax.getXferName()) + " (" + transfer_syntax + ") is not taken",
+                  "have the peer send another, such as 1.2.840.10008.1.2.1");
   require_shallow(data_set, transfer_syntax);
   DcmInputBufferStream stream;
   stream.setBuffer(data_set.data(), static_cast<offile_off_t>(data_set.size()));

@@ -15,7 +15,7 @@ struct InstanceName {
 
 /// Reads StudyInstanceUID, SeriesInstanceUID, SOPClassUID and SOPInstanceUID from the beginning of a data set; nothing
 /// after them is looked at. Throws Failure(bad_data) with keyword, tag and value for what is missing or no UID, and
-/// Failure(unsupported) for an unknown transfer syntax.
+/// Failure(unsupported) for an unknown transfer syntax and for a deflated one, whose nesting nobody can check.
 InstanceName name_of(std::span<const std::uint8_t> data_set, const std::string& transfer_syntax);
 
 /// Preamble and file meta information (PS3.10 section 7.1), explicit little endian, to stand before the data set.

@@ -144,7 +144,7 @@ class Encoder {
     const DcmVR vr(vr_name.c_str());
     if (vr_name.size() != 2 || !vr.isStandard() || vr_name != vr.getVRName())
       fail_at(key, "vr = '" + shown(vr_name) + "' is none of PS3.5");
-    std::string value = value_of(key, vr.getEVR(), attribute);
+    std::string value = key == DCM_SpecificCharacterSet ? "ISO_IR 192" : value_of(key, vr.getEVR(), attribute);
     if (value.size() % 2 != 0) value += vr.getEVR() == EVR_UI || is_binary(vr.getEVR()) ? '\0' : ' ';
     if (value.size() > (vr.usesExtendedLengthEncoding() ? 0xfffffffeU : 0xfffeU))
       fail_at(key, "its value is too long for its vr");
@@ -328,6 +328,20 @@ std::unique_ptr<DcmDataset> data_set_of(const std::string& bytes, const std::str
   return data_set;
 }
 
+/// Names UTF-8 as the character set wherever an object or an item within it names one.
+void name_utf8(Json& object) {
+  for (auto& [name, attribute] : object.items()) {
+    if (name == "00080005") {
+      attribute = {{"vr", "CS"}, {"Value", {"ISO_IR 192"}}};
+      continue;
+    }
+    const auto values = attribute.find("Value");
+    if (attribute["vr"] != "SQ" || values == attribute.end()) continue;
+    for (Json& item : *values)
+      if (item.is_object()) name_utf8(item);
+  }
+}
+
 /// Gives the objects of an array, or the one that there is; each is forgotten before the next is read.
 void for_each_object(const std::string& text, const std::string& where, const JsonLimits& limits,
                      const std::function<void(const Json&)>& take) {
@@ -369,7 +383,7 @@ void read_json_texts(const std::string& text, const std::string& where, const st
   for_each_object(text, where, limits, [&](const Json& object) {
     data_set_of(encoder.data_set(object), where);
     Json row = object;
-    if (row.contains("00080005")) row["00080005"] = {{"vr", "CS"}, {"Value", {"ISO_IR 192"}}};
+    name_utf8(row);
     take(row.dump());
   });
 }
@@ -377,9 +391,9 @@ void read_json_texts(const std::string& text, const std::string& where, const st
 std::string json_text(DcmDataset& data_set) {
   std::ostringstream text;
   DcmJsonFormatCompact format(OFTrue);
-  data_set.convertToUTF8();
+  OFCondition written = data_set.convertToUTF8();
   text << "{";
-  const OFCondition written = data_set.writeJsonExt(text, format, OFFalse, OFFalse);
+  if (written.good()) written = data_set.writeJsonExt(text, format, OFFalse, OFFalse);
   if (written.bad())
     throw Failure(ErrorCode::unsupported, std::string("a data set cannot be written as JSON: ") + written.text(),
                   "fetch the instances instead");

@@ -31,12 +31,12 @@ void read_json_model(const std::string& text, const std::string& where,
                      const JsonLimits& limits = {});
 
 /// The same objects as text, one after the other: checked in the same way, and as they came, a BulkDataURI too; a
-/// SpecificCharacterSet (0008,0005) is that of this text, which some servers forget.
+/// SpecificCharacterSet (0008,0005), of an item too, is that of this text, which some servers forget.
 void read_json_texts(const std::string& text, const std::string& where, const std::function<void(std::string)>& take,
                      const JsonLimits& limits = {});
 
 /// One object of the model, in UTF-8 (the data set is converted). Throws Failure(unsupported) for what DCMTK cannot
-/// write so: numbers that are none (NaN).
+/// write so: numbers that are none (NaN), text that is not of its character set.
 std::string json_text(DcmDataset& data_set);
 
 }  // namespace isocenter::detail::dicom

@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 
-#include <algorithm>
 #include <cstring>
 #include <isocenter/error.hpp>
 #include <memory>
@@ -31,18 +30,7 @@ std::string part(const Url& url, CURLUPart which, unsigned flags = 0) {
   return copy;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
 }  // namespace
-
-bool is_web_address(const std::string& text) {
-  const std::string start = lower(text.substr(0, 8));
-  return start.starts_with("http://") || start == "https://";
-}
 
 std::string base_address(const std::string& url) {
   const std::string fix = "write it as in https://pacs.example:8443/dicom-web";

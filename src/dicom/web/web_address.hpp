@@ -2,10 +2,15 @@
 // The address of a DICOMweb service, and what may follow it.
 #include <string>
 
+#include "lower_case.hpp"
+
 namespace isocenter::detail::dicom {
 
 /// Whether a text is meant as a web address: it begins with http:// or https://.
-bool is_web_address(const std::string& text);
+inline bool is_web_address(const std::string& text) {
+  const std::string start = lower(text.substr(0, 8));
+  return start.starts_with("http://") || start == "https://";
+}
 
 /// The address without a slash at its end. Throws Failure(invalid_argument) unless it is http or https with a host, and
 /// without user, password, query and fragment.

@@ -158,8 +158,9 @@ struct WebClient::Exchange {
     } else if (header_value(line, "Content-Length", value)) {
       std::uint64_t length = 0;
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
-      const bool number = error == std::errc{} && end == value.data() + value.size();
-      if (!number || (is_wanted() && length > request.most_bytes))
+      const bool number = error != std::errc::invalid_argument && end == value.data() + value.size();
+      if (!number) fail("its Content-Length '" + shown(value) + "' is no number");
+      if (error == std::errc::result_out_of_range || (is_wanted() && length > request.most_bytes))
         fail("the answer announces " + shown(value) + " bytes, more than the " + std::to_string(request.most_bytes) +
              " that are taken");
     } else if (header_value(line, "Content-Encoding", value) && ::strcasecmp(value.c_str(), "identity") != 0) {
@@ -321,6 +322,7 @@ WebAnswer WebClient::attempt(const WebRequest& request, const std::string& url, 
   };
   set(CURLOPT_ERRORBUFFER, text);
   set(CURLOPT_URL, url.c_str());
+  if (origin_of(url).starts_with("http:") && is_loopback(url)) set(CURLOPT_PROXY, "");  // it would read the token
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_USERAGENT, "isocenter");
   set(CURLOPT_NOSIGNAL, 1L);
@@ -331,7 +333,10 @@ WebAnswer WebClient::attempt(const WebRequest& request, const std::string& url, 
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
-  set_text(CURLOPT_CAINFO, peer_.tls.authorities);
+  if (!peer_.tls.authorities.empty()) {
+    set(CURLOPT_CAINFO, peer_.tls.authorities.c_str());
+    set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // else the system's authorities would count too
+  }
   set_text(CURLOPT_SSLCERT, peer_.tls.certificate);
   set_text(CURLOPT_SSLKEY, peer_.tls.key);
   set(CURLOPT_KEYPASSWD, "");  // an encrypted key fails instead of asking the terminal

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <isocenter/error.hpp>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "../network/durable.hpp"
@@ -21,9 +22,14 @@ constexpr std::size_t most_complaints = 1000;
 
 class WebDelivery {
  public:
-  WebDelivery(std::string folder, WebClient& client, const WebDeliveryOptions& options,
+  WebDelivery(const Outbox& outbox, std::string folder, WebClient& client, const WebDeliveryOptions& options,
               const std::function<void(const Outbox::Delivery&)>& progress)
-      : folder_(std::move(folder)), client_(client), options_(options), progress_(progress), batch_(options.batch) {}
+      : outbox_(outbox),
+        folder_(std::move(folder)),
+        client_(client),
+        options_(options),
+        progress_(progress),
+        batch_(options.batch) {}
 
   /// One batch, after what an earlier one left in doubt. False when something failed.
   bool round() {
@@ -64,34 +70,48 @@ class WebDelivery {
     file.path = to;
   }
 
-  std::vector<std::string> paths_in(const char* state) const {
-    std::vector<std::string> paths;
-    for (const auto& entry : fs::directory_iterator(folder_ + "/" + state))
-      if (entry.is_regular_file() && entry.path().extension() == ".dcm") paths.push_back(entry.path().string());
-    std::sort(paths.begin(), paths.end());  // they begin with the number of their turn
-    return paths;
+  /// The file with its name. One that has become unreadable as an instance goes to failed/, and does not hold up the
+  /// others: false.
+  bool read_name(Outgoing& file) {
+    try {
+      file.name = name_of_file(file.path);
+      return true;
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::bad_data) throw;
+      settle(file, {StoreAnswer::Outcome::refused, e.what()});
+      return false;
+    }
   }
 
-  std::vector<Outgoing> next_batch() const {
+  std::vector<Outgoing> next_batch() {
     std::vector<Outgoing> files;
     std::uint64_t bytes = 0;
-    for (const std::string& path : paths_in("queue")) {
-      bytes += fs::file_size(path);
-      if (!files.empty() && bytes > options_.batch_bytes) break;
-      files.push_back({path, name_of_file(path)});
+    for (const std::string& name : outbox_.names_in("queue")) {
+      Outgoing file{folder_ + "/queue/" + name, {}};
+      const std::uint64_t size = fs::file_size(file.path);
+      if (!files.empty() && bytes + size > options_.batch_bytes) break;
+      if (!read_name(file)) continue;
+      bytes += size;
+      files.push_back(std::move(file));
       if (static_cast<int>(files.size()) >= batch_) break;
     }
     return files;
   }
 
+  /// An answer counts when it names the instance: a server may leave out of account what it is asked to match.
   bool is_there(const InstanceName& name) {
     try {
-      return !web_find(client_, WebLevel::instance,
-                       {{"StudyInstanceUID", name.study_uid},
-                        {"SeriesInstanceUID", name.series_uid},
-                        {"SOPInstanceUID", name.sop_instance_uid}},
-                       1000)
-                  .empty();
+      const std::vector<std::string> answers = web_find(client_, WebLevel::instance,
+                                                        {{"StudyInstanceUID", name.study_uid},
+                                                         {"SeriesInstanceUID", name.series_uid},
+                                                         {"SOPInstanceUID", name.sop_instance_uid}},
+                                                        1000);
+      return std::any_of(answers.begin(), answers.end(), [&](const std::string& answer) {
+        const auto object = nlohmann::json::parse(answer);  // web_find has checked it
+        const auto uid = object.find("00080018");
+        return uid != object.end() &&
+               uid->value("Value", nlohmann::json::array()) == nlohmann::json::array({name.sop_instance_uid});
+      });
     } catch (const WebFailure& e) {
       if (e.status == 404) return false;  // some have nothing at a study's address before they have the study
       throw;
@@ -100,8 +120,9 @@ class WebDelivery {
 
   bool resolve_uncertain() {
     bool searchable = true;
-    for (const std::string& path : paths_in("sending")) {
-      Outgoing file{path, name_of_file(path)};
+    for (const std::string& name : outbox_.names_in("sending")) {
+      Outgoing file{folder_ + "/sending/" + name, {}};
+      if (!read_name(file)) continue;
       bool there = false;
       try {
         there = searchable && is_there(file.name);
@@ -122,7 +143,7 @@ class WebDelivery {
       }
       if (there) {
         ++result.found_there;
-        ::unlink(path.c_str());
+        ::unlink(file.path.c_str());
       } else {
         move(file, "queue");
       }
@@ -166,6 +187,7 @@ class WebDelivery {
     }
   }
 
+  const Outbox& outbox_;
   std::string folder_;
   WebClient& client_;
   const WebDeliveryOptions& options_;
@@ -178,7 +200,7 @@ class WebDelivery {
 Outbox::Delivery web_deliver(const Outbox& outbox, const std::string& folder, WebClient& client,
                              const WebDeliveryOptions& options,
                              const std::function<void(const Outbox::Delivery&)>& progress) {
-  WebDelivery delivery(folder, client, options, progress);
+  WebDelivery delivery(outbox, folder, client, options, progress);
   double pause_s = options.first_pause_s;
   int failures = 0;
   while (outbox.waiting() > 0 && !client.stop()() && !delivery.hopeless) {

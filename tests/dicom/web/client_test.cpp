@@ -51,13 +51,28 @@ TEST(WebClient, SaysWhatEachStatusMeansAndWhatToDo) {
   EXPECT_THAT(of("299 x"), StartsWith("GET URL/studies: the server answered 299. Fix: look into the server's log."));
 }
 
+TEST(WebClient, TellsNoProxyWhatIsForThisMachine) {
+  ScriptedServer server([](const auto&, int) { return http_answer("200 OK", dicom_json, "[]"); });
+  ScriptedServer proxy([](const auto&, int) { return http_answer("200 OK", dicom_json, "[]"); });
+  ::setenv("http_proxy", proxy.url().c_str(), 1);
+  WebClient client(web_peer(server.url()), never);
+  EXPECT_EQ(web_find(client, WebLevel::study, {}, 10).size(), 0U);
+  ::unsetenv("http_proxy");
+  EXPECT_EQ(server.requests().size(), 1U);
+  EXPECT_EQ(proxy.requests().size(), 0U);
+}
+
 TEST(WebClient, RefusesAnswersThatAreNotWhatWasAskedFor) {
   EXPECT_THAT(complaint_about(http_answer("200 OK", "text/html", "<html>")),
               HasSubstr("GET URL/studies: the answer is 'text/html' and no application/dicom+json. Fix: check that"));
   EXPECT_THAT(complaint_about(http_answer("200 OK", dicom_json, "[{\"0010")),
               HasSubstr("it is no JSON in UTF-8. Fix: "));
+  EXPECT_THAT(complaint_about("HTTP/1.1 200 OK\r\nContent-Length: 12abc\r\n\r\n"),
+              HasSubstr("GET URL/studies: its Content-Length '12abc' is no number. Fix: "));
   EXPECT_THAT(complaint_about("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n"),
               HasSubstr("the answer announces 99999999999999 bytes, more than the 268435456 that are taken"));
+  EXPECT_THAT(complaint_about("HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999999\r\n\r\n"),
+              HasSubstr("the answer announces 999999999999999999999 bytes, more than the 268435456 that are taken"));
   EXPECT_THAT(complaint_about("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"),
               HasSubstr("the answer is encoded as 'gzip', which was not asked for"));
   EXPECT_THAT(

@@ -13,8 +13,10 @@ namespace isocenter::test {
 namespace {
 
 using namespace detail::dicom;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Collector : PartTaker {
   void begin_part(const MediaType& type) override {
@@ -228,6 +230,18 @@ TEST(JsonModel, ComesBackAsItWas) {
   from_text.front()->findAndDeleteElement(DcmTagKey(0x0018, 0x9087));
   const std::string written = json_text(*data_sets(json_text(*from_text.front())).front());  // 2.50 is 2.5 by then
   EXPECT_EQ(json_text(*data_sets(written).front()), written);
+}
+
+TEST(JsonModel, IsUtf8InItemsThatNameAnotherCharacterSet) {
+  const std::string object =
+      R"({"00400275": {"vr": "SQ", "Value": [{"00080005": {"vr": "CS", "Value": ["ISO_IR 100"]},
+          "00321060": {"vr": "LO", "Value": ["Grüße"]}}]}})";
+  const auto all = data_sets(object);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_THAT(json_text(*all[0]), AllOf(HasSubstr("\"Grüße\""), Not(HasSubstr("ISO_IR 100"))));
+  read_json_texts(object, "GET http://x", [](const std::string& text) {
+    EXPECT_THAT(text, AllOf(HasSubstr("Grüße"), Not(HasSubstr("ISO_IR 100"))));
+  });
 }
 
 TEST(JsonModel, IsReadOneDataSetAfterTheOther) {

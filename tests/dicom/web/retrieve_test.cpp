@@ -101,6 +101,17 @@ TEST_F(WebRetrieve, GoesOnAfterAnInstanceThatCannotBeTaken) {
   EXPECT_THAT(kept(), SizeIs(1));
 }
 
+TEST_F(WebRetrieve, RefusesDeflatedParts) {
+  const auto head = file_head({"1.2.840.10008.5.1.4.1.1.2", instance_uid(0), "1.2.840.10008.1.2.1.99", "", ""}, "");
+  const std::string part = "--b\r\n\r\n" + std::string(head.begin(), head.end()) + "deflated\r\n";
+  const WebRetrieved done = retrieve(http_answer("200 OK", dicom_parts, part + parts_of({files_[0]})));
+  EXPECT_EQ(done.completed, 1);
+  EXPECT_EQ(done.failed, 1);
+  EXPECT_THAT(
+      done.complaint,
+      HasSubstr("transfer syntax Deflated Explicit VR Little Endian (1.2.840.10008.1.2.1.99) is not taken. Fix: "));
+}
+
 TEST_F(WebRetrieve, TellsWhenTheServerLeftSomethingOut) {
   EXPECT_THAT(retrieve(http_answer("206 Partial Content", dicom_parts, parts_of(files_))).complaint,
               HasSubstr("the server answered 206: it left out what it cannot give in this transfer syntax"));

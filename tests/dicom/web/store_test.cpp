@@ -93,9 +93,10 @@ TEST_F(WebStore, LooksUpWhatMayHaveArrivedAndSendsItOnce) {
   int posts = 0;
   ScriptedServer server([&](const ScriptedServer::Request& request, int) {
     if (request.line.starts_with("GET")) {
-      const bool there = request.line.find("SOPInstanceUID=" + instance_uid(0)) != std::string::npos &&
-                         request.line.find("offset=0") != std::string::npos;
-      return http_answer("200 OK", dicom_json, there ? "[{}]" : "[]");
+      // It answers with that instance whichever it is asked for.
+      const bool first_page = request.line.find("offset=0") != std::string::npos;
+      const std::string found = R"([{}, {"00080018": {"vr": "UI", "Value": [")" + instance_uid(0) + R"("]}}])";
+      return http_answer("200 OK", dicom_json, first_page ? found : "[]");
     }
     if (++posts == 1) return std::string();
     return http_answer("200 OK", dicom_json, report(reference(1) + "," + reference(2)));
@@ -109,6 +110,26 @@ TEST_F(WebStore, LooksUpWhatMayHaveArrivedAndSendsItOnce) {
   EXPECT_EQ(done.left, 0);
   EXPECT_EQ(posts, 2);
   EXPECT_EQ(server.requests().back().body.find(instance_uid(0)), std::string::npos);
+}
+
+TEST_F(WebStore, SendsTheRestOfAQueueWithADamagedFile) {
+  {
+    Outbox outbox(folder_ / "out");
+    outbox.put(files_);
+    put_ = true;
+  }
+  const std::string damaged = "000000000000_" + instance_uid(0) + ".dcm";
+  std::ofstream(folder_ / "out/queue/" + damaged, std::ios::trunc) << "no DICOM file";
+  std::ofstream(folder_ / "out/queue/stranger.dcm") << "not of the outbox";
+  ScriptedServer server(
+      [](const auto&, int) { return http_answer("200 OK", dicom_json, report(reference(1) + "," + reference(2))); });
+  const Outbox::Delivery done = deliver(server);
+  EXPECT_EQ(done.delivered, 2);
+  EXPECT_EQ(done.refused, 1);
+  EXPECT_EQ(done.left, 0);
+  EXPECT_THAT(text_of(folder_ / "out/failed/" + damaged + ".txt"),
+              HasSubstr(damaged + "': SOPClassUID (0008,0016) is missing"));
+  EXPECT_EQ(text_of(folder_ / "out/queue/stranger.dcm"), "not of the outbox");
 }
 
 TEST_F(WebStore, StaysInDoubtWhenTheAnswerNamesNoInstance) {
