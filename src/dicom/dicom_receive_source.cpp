@@ -29,8 +29,12 @@ ListenerOptions listener_options(const DicomReceiveSource::Params& params) {
   o.series_idle_s = static_cast<int>(params.idle_s);
   o.max_pdu = static_cast<long>(params.max_pdu);
   o.max_instance_bytes = static_cast<std::uint64_t>(params.max_instance_mib) << 20U;
-  o.journal.segments =
-      params.journal_mib == 0 ? 0 : static_cast<int>(std::max<std::int64_t>(2, params.journal_mib / 32));
+  constexpr std::int64_t segment_mib = 32, fewest_mib = 2 * segment_mib;
+  if (params.journal_mib != 0 && params.journal_mib < fewest_mib)
+    throw Failure(ErrorCode::invalid_argument,
+                  "journal_mib = " + std::to_string(params.journal_mib) + " is less than a journal needs",
+                  "set it to 64 or more, or to 0 for no journal");
+  o.journal.segments = static_cast<int>(params.journal_mib / segment_mib);
   o.tls = tls_of(params);
   return o;
 }

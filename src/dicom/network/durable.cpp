@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <isocenter/error.hpp>
 
 namespace isocenter::detail::dicom {
@@ -95,6 +96,14 @@ void make_durable_folder(const std::string& path, const std::string& parent) {
   flush_folder(parent);
 }
 
+void make_durable_folders(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return;
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  if (!parent.empty()) make_durable_folders(parent);
+  make_durable_folder(path, parent.empty() ? "." : parent);
+}
+
 void rename_file(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0) fail_io(to, "be given its name", errno);
 }
@@ -110,10 +119,15 @@ int lock_folder(const std::string& folder) {
   fail_io(path, "be locked", error);
 }
 
-void flush_file_system(const std::string& path) {
-  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (folder.get() < 0) fail_io(path, "be opened", errno);
-  if (::syncfs(folder.get()) != 0) fail_io(path, "be flushed", errno);
+FileSystemFlush::FileSystemFlush(const std::string& path)
+    : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (file_ < 0) fail_io(path, "be opened", errno);
+}
+
+FileSystemFlush::~FileSystemFlush() { ::close(file_); }
+
+void FileSystemFlush::flush() const {
+  if (::syncfs(file_) != 0) fail_io(path_, "be flushed", errno);
 }
 
 std::shared_ptr<GroupFlush> folder_flush(const std::string& path) {

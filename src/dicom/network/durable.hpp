@@ -21,13 +21,28 @@ void write_durable(const std::string& path, std::span<const std::uint8_t> head, 
 void flush_folder(const std::string& path);
 /// Makes a folder if need be, its parent being there, and flushes the parent.
 void make_durable_folder(const std::string& path, const std::string& parent);
+/// Makes a folder and those above it that are not there, and flushes the parent of each that it makes.
+void make_durable_folders(const std::string& path);
 /// Renames within a file system; the caller flushes the folders.
 void rename_file(const std::string& from, const std::string& to);
 /// An exclusive lock that the process holds until it closes the descriptor; -1 when another process has it.
 int lock_folder(const std::string& folder);
 
-/// Flushes all that was written to the file system on which `path` is.
-void flush_file_system(const std::string& path);
+/// Flushes all that was written to the file system on which `path` is. Made before the first write that it has to
+/// answer for: errors that another flush was told before are not told to a descriptor that is opened later. Linux
+/// tells of failed writes there from 5.8 on.
+class FileSystemFlush {
+ public:
+  explicit FileSystemFlush(const std::string& path);
+  FileSystemFlush(const FileSystemFlush&) = delete;
+  FileSystemFlush& operator=(const FileSystemFlush&) = delete;
+  ~FileSystemFlush();
+  void flush() const;
+
+ private:
+  std::string path_;
+  int file_;
+};
 
 /// A file or folder that many threads want flushed: those that wait while a flush runs share the next one.
 class GroupFlush {

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <isocenter/error.hpp>
@@ -40,14 +42,12 @@ bool holds(const std::string& path, std::span<const std::uint8_t> data_set) {
   return true;
 }
 
-/// Whether the file holds exactly these bytes.
-bool is(const std::string& path, std::span<const std::uint8_t> bytes) {
-  std::error_code error;
-  if (fs::file_size(path, error) != bytes.size() || error) return false;
-  std::ifstream file(path, std::ios::binary);
-  const std::vector<char> there{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  return std::equal(there.begin(), there.end(), bytes.begin(), bytes.end(),
-                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+/// Whether what this descriptor was opened as is still what the path names.
+bool is_at(int file, const std::string& path) {
+  struct stat opened {
+  }, named{};
+  return ::fstat(file, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
 }
 
 /// "1.2/1.3/1.2.3.dcm"
@@ -89,15 +89,14 @@ class Inbox::Reservation {
 };
 
 Inbox::Inbox(const std::string& folder, const JournalSize& journal) : folder_(folder) {
-  std::error_code error;
-  fs::create_directories(folder_ + "/.incoming", error);
-  if (error) fail_io(folder_, "be made", error.value());
+  make_durable_folders(folder_ + "/.incoming");
   lock_ = lock_folder(folder_);
   if (lock_ < 0)
     throw Failure(ErrorCode::invalid_state, "another process receives into '" + folder_ + "'",
                   "end that one, or choose another folder");
   try {
     restore();
+    std::error_code error;
     for (const auto& left : fs::directory_iterator(folder_ + "/.incoming", error)) fs::remove(left.path(), error);
     flush_folder(folder_);
     if (journal.segments > 0) journal_ = std::make_unique<Journal>(folder_ + "/.journal", journal);
@@ -112,17 +111,16 @@ Inbox::~Inbox() {
   ::close(lock_);
 }
 
+/// What the page cache holds of a file that is there may never have reached the disk: each one is written again.
 void Inbox::restore() {
   const std::string journal = folder_ + "/.journal", file = temporary();
-  bool any = false;
+  const FileSystemFlush names(folder_);
   Journal::replay(journal, [&](const std::string& name, std::span<const std::uint8_t> bytes) {
-    any = true;
-    if (is(folder_ + "/" + name, bytes)) return;
-    write_file(file, bytes, {});
+    write_durable(file, bytes, {});
     rename_into_series(file, folder_ + "/" + name);
     ++restored_;
   });
-  if (any) flush_file_system(folder_);
+  if (restored_ > 0) names.flush();
   Journal::clear(journal);
 }
 
@@ -135,7 +133,7 @@ std::shared_ptr<GroupFlush> Inbox::series_flush(const InstanceName& name) {
   const std::string folder = series_folder(name);
   const std::lock_guard lock(mutex_);
   auto& flush = flushes_[folder];
-  if (flush == nullptr) {
+  if (flush == nullptr || !is_at(flush->file(), folder)) {  // whoever reads the inbox may have removed it
     const std::string study = folder_ + "/" + name.study_uid;
     make_durable_folder(study, folder_);
     make_durable_folder(folder, study);
@@ -144,6 +142,16 @@ std::shared_ptr<GroupFlush> Inbox::series_flush(const InstanceName& name) {
     flushes_[folder] = folder_flush(folder);
   }
   return flushes_[folder];
+}
+
+std::shared_ptr<GroupFlush> Inbox::rename_durably(const std::string& part, const std::string& path,
+                                                  const InstanceName& name) {
+  const std::shared_ptr<GroupFlush> flush = series_flush(name);
+  if (std::rename(part.c_str(), path.c_str()) == 0) return flush;
+  if (errno != ENOENT) fail_io(path, "be given its name", errno);
+  const std::shared_ptr<GroupFlush> anew = series_flush(name);  // the folder was removed in between
+  rename_file(part, path);
+  return anew;
 }
 
 Inbox::Accepted Inbox::keep_first(const std::string& path, const InstanceName& name,
@@ -170,14 +178,17 @@ Inbox::Accepted Inbox::accept(const InstanceName& name, const std::string& sourc
   try {
     if (journal_ != nullptr) {
       if (const auto ticket = journal_->append(relative(name), head, data_set)) {
-        rename_into_series(part, path);
+        try {
+          rename_into_series(part, path);
+        } catch (...) {
+          journal_->withdraw(*ticket);
+          throw;
+        }
         return {path, false};
       }
     }
     flush_file(part);
-    const std::shared_ptr<GroupFlush> flush = series_flush(name);
-    rename_file(part, path);
-    flush->wait();
+    rename_durably(part, path, name)->wait();
   } catch (...) {
     ::unlink(part.c_str());
     throw;

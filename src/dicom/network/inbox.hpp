@@ -23,9 +23,9 @@ class GroupFlush;
 
 class Inbox {
  public:
-  /// Makes the folder when it is not there, brings back what the journal of a run that died has and the folder has not
-  /// or not whole, and removes the rest of that run. Holds a lock on the folder: throws Failure(invalid_state) when
-  /// another process does, io_error when it cannot be written to.
+  /// Makes the folder when it is not there, brings back what the journal of a run that died has, and removes the rest
+  /// of that run. Holds a lock on the folder: throws Failure(invalid_state) when another process does, io_error when it
+  /// cannot be written to or the journal cannot be read, which then stays.
   explicit Inbox(const std::string& folder, const JournalSize& journal = {.segments = 0});
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
@@ -52,6 +52,8 @@ class Inbox {
   void restore();
   Accepted keep_first(const std::string& path, const InstanceName& name, std::span<const std::uint8_t> data_set);
   std::shared_ptr<GroupFlush> series_flush(const InstanceName& name);
+  std::shared_ptr<GroupFlush> rename_durably(const std::string& part, const std::string& path,
+                                             const InstanceName& name);
   std::string temporary();
 
   std::string folder_;

@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <isocenter/error.hpp>
+#include <limits>
 #include <random>
 
 #include "durable.hpp"
@@ -43,28 +44,55 @@ int write_at(int file, std::span<const std::uint8_t> bytes, std::uint64_t offset
   return 0;
 }
 
-int write_head(int file, const SegmentHead& head) {
+int write_head(int file, const SegmentHead& head, std::uint64_t offset = 0) {
   const Blocks memory = blocks(block);
   std::fill_n(memory.get(), block, std::uint8_t{0});
   std::memcpy(memory.get(), &head, sizeof head);
-  return write_at(file, {memory.get(), block}, 0);
+  return write_at(file, {memory.get(), block}, offset);
 }
+
+constexpr SegmentHead no_head{.mark = 0};
+
+/// The beginning of a file, or all of it where that is shorter.
+std::vector<std::uint8_t> read_file(const std::string& path, std::uint64_t most) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail_io(path, "be read", errno);
+  std::vector<std::uint8_t> bytes;
+  int error = 0;
+  for (bool ended = false; !ended && error == 0 && bytes.size() < most;) {
+    const std::size_t had = bytes.size(), piece = std::min<std::uint64_t>(most - had, std::uint64_t{1} << 20U);
+    bytes.resize(had + piece);
+    const ssize_t n = ::read(file, bytes.data() + had, piece);
+    if (n < 0 && errno != EINTR) error = errno;
+    ended = n == 0;
+    bytes.resize(had + (n > 0 ? static_cast<std::size_t>(n) : 0));
+  }
+  ::close(file);
+  if (error != 0) fail_io(path, "be read", error);
+  return bytes;
+}
+
+bool no_room(int error) { return error == ENOSPC || error == EDQUOT; }
 
 std::uint64_t random_key() {
   std::random_device random;
   return std::uint64_t{random()} << 32U | random();
 }
 
+/// None where there is no folder.
 std::vector<std::string> segment_files(const std::string& folder) {
   std::vector<std::string> files;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    if (entry.path().extension() == ".segment") files.push_back(entry.path().string());
+  fs::directory_iterator entry(folder, error);
+  if (error == std::errc::no_such_file_or_directory) return files;
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+    if (entry->path().extension() == ".segment") files.push_back(entry->path().string());
+  if (error) fail_io(folder, "be read", error.value());
   return files;
 }
 
 /// A failure without its fix.
-std::string what_of(const Error& e) {
+std::string what_of(const std::exception& e) {
   const std::string text = e.what();
   return text.substr(0, text.find(". Fix: "));
 }
@@ -77,6 +105,7 @@ struct Journal::Segment {
   std::string path;
   std::shared_ptr<GroupFlush> flush;
   std::uint64_t used = 0, key = 0;  ///< 0 used: empty
+  Clock::time_point opened;         ///< when it got its first entry
   int tickets = 0;
   bool full = false;
 };
@@ -84,11 +113,18 @@ struct Journal::Segment {
 Journal::Journal(const std::string& folder, const JournalSize& size) : folder_(folder), size_(size) {
   make_durable_folder(folder, fs::path(folder).parent_path().string());
   if (size_.segments <= 0) return;
+  file_system_ = std::make_unique<FileSystemFlush>(folder);
+  segments_.reserve(static_cast<std::size_t>(size_.segments));
   emptier_ = std::thread([this] { empty_segments(); });
-  maker_ = std::thread([this] { make_segments(); });
+  try {
+    maker_ = std::thread([this] { make_segments(); });
+  } catch (...) {
+    stop();
+    throw;
+  }
 }
 
-Journal::~Journal() {
+void Journal::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -96,6 +132,10 @@ Journal::~Journal() {
   }
   for (std::thread* thread : {&emptier_, &maker_})
     if (thread->joinable()) thread->join();
+}
+
+Journal::~Journal() {
+  stop();
   if (!failed_.empty()) return;
   for (const auto& segment : segments_) ::unlink(segment->path.c_str());
 }
@@ -124,26 +164,34 @@ bool Journal::wants_segment() const {
 /// Allocates by writing: blocks that were only reserved would cost a change of the file's map with each entry.
 std::unique_ptr<Journal::Segment> Journal::make_segment(std::size_t number) {
   const std::string path = folder_ + "/" + std::to_string(number) + ".segment";
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0666);
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0666);
   int error = file < 0 ? errno : 0;
-  std::unique_ptr<Segment> segment;
-  if (file >= 0) {
-    segment = std::make_unique<Segment>(path, file);
-    const std::uint64_t piece = std::min<std::uint64_t>(size_.segment_bytes, std::uint64_t{1} << 20U);
-    const Blocks zeros = blocks(piece);
-    std::fill_n(zeros.get(), piece, std::uint8_t{0});
-    for (std::uint64_t at = 0; at < size_.segment_bytes && error == 0; at += piece)
-      error = write_at(file, {zeros.get(), std::min(piece, size_.segment_bytes - at)}, at);
-    if (error == 0 && ::fsync(file) != 0) error = errno;
-  }
   if (error == 0) {
-    flush_folder(folder_);
-    return segment;
+    try {
+      auto segment = std::make_unique<Segment>(path, file);
+      error = fill(*segment);
+      if (error == 0) flush_folder(folder_);
+      if (error == 0) return segment;
+    } catch (...) {
+      ::unlink(path.c_str());
+      throw;
+    }
   }
-  ::unlink(path.c_str());
+  if (error != EEXIST) ::unlink(path.c_str());  // some systems make the file before they refuse O_DIRECT
   const std::lock_guard lock(mutex_);
   unsupported_ = error == EINVAL;
   return nullptr;
+}
+
+int Journal::fill(const Segment& segment) const {
+  const std::uint64_t piece = std::min<std::uint64_t>(size_.segment_bytes, std::uint64_t{1} << 20U);
+  const Blocks zeros = blocks(piece);
+  std::fill_n(zeros.get(), piece, std::uint8_t{0});
+  int error = 0;
+  for (std::uint64_t at = 0; at < size_.segment_bytes && error == 0; at += piece)
+    error = write_at(segment.flush->file(), {zeros.get(), std::min(piece, size_.segment_bytes - at)}, at);
+  if (error == 0 && ::fsync(segment.flush->file()) != 0) error = errno;
+  return error;
 }
 
 void Journal::make_segments() {
@@ -176,10 +224,14 @@ void Journal::begin(Segment& segment) {
   head.checksum = checksum_of(head);
   const int error = write_head(segment.flush->file(), head);
   if (error != 0) {
-    failed_ = "'" + segment.path + "' cannot be written";
+    active_.reset();
+    if (no_room(error)) fail_io(segment.path, "be written", error);
+    failed_ = "'" + segment.path + "' cannot be written: " + std::strerror(error);
+    changed_.notify_all();
     require_sound();
   }
   segment.used = block;
+  segment.opened = Clock::now();
 }
 
 std::optional<Journal::Place> Journal::reserve(std::uint64_t bytes) {
@@ -226,29 +278,43 @@ std::optional<Journal::Ticket> Journal::append(const std::string& name, std::spa
   const Blocks memory = blocks(bytes);
   const auto place = reserve(bytes);
   if (!place) return std::nullopt;
-  Ticket ticket(this, place->segment);
-  Segment* segment = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    segment = segments_[place->segment].get();
-  }
+  Ticket ticket(this, place->segment, place->offset);
+  const Segment& segment = at(place->segment);
   std::uint8_t* to = memory.get() + sizeof entry;
   to = std::copy(name.begin(), name.end(), to);
   to = std::copy(head.begin(), head.end(), to);
   to = std::copy(body.begin(), body.end(), to);
   std::fill(to, memory.get() + bytes, std::uint8_t{0});
-  entry.key = segment->key;
+  entry.key = segment.key;
   entry.checksum = checksum_of(entry, {memory.get() + sizeof entry, entry.name_bytes + entry.bytes});
   std::memcpy(memory.get(), &entry, sizeof entry);
+  const int error = write_at(segment.flush->file(), {memory.get(), bytes}, place->offset);
+  if (no_room(error)) fail_io(segment.path, "be written", error);  // the entry is not whole: nobody will find it
   try {
-    const int error = write_at(segment->flush->file(), {memory.get(), bytes}, place->offset);
-    if (error != 0) fail_io(segment->path, "be written", error);
-    segment->flush->wait();
-  } catch (const Error& e) {
+    if (error != 0) fail_io(segment.path, "be written", error);
+    segment.flush->wait();
+  } catch (const std::exception& e) {
     fail(what_of(e));
     throw;
   }
   return ticket;
+}
+
+void Journal::withdraw(const Ticket& ticket) {
+  const Segment& segment = at(ticket.segment_);
+  try {
+    const int error = write_head(segment.flush->file(), no_head, ticket.offset_);
+    if (error != 0) fail_io(segment.path, "be written", error);
+    segment.flush->wait();
+  } catch (const std::exception& e) {
+    fail(what_of(e));
+    throw;
+  }
+}
+
+Journal::Segment& Journal::at(std::size_t segment) {
+  const std::lock_guard lock(mutex_);
+  return *segments_[segment];
 }
 
 void Journal::done(std::size_t segment) {
@@ -257,14 +323,18 @@ void Journal::done(std::size_t segment) {
 }
 
 bool Journal::something_to_empty(Clock::time_point now) {
-  if (active_ && (stopping_ || now - last_append_ > std::chrono::seconds(1)) && segments_[*active_]->tickets == 0) {
-    segments_[*active_]->full = true;
-    active_.reset();
+  if (active_ && segments_[*active_]->used > 0) {
+    Segment& segment = *segments_[*active_];
+    const bool idle = (stopping_ || now - last_append_ > std::chrono::seconds(1)) && segment.tickets == 0;
+    if (idle || now - segment.opened > size_.longest_open) {
+      segment.full = true;
+      active_.reset();
+    }
   }
   return std::any_of(segments_.begin(), segments_.end(), [](const auto& s) { return s->full && s->tickets == 0; });
 }
 
-void Journal::empty_segments() {
+void Journal::empty_segments() try {
   std::unique_lock lock(mutex_);
   while (failed_.empty()) {
     if (!something_to_empty(Clock::now())) {
@@ -272,30 +342,39 @@ void Journal::empty_segments() {
       changed_.wait_for(lock, std::chrono::seconds(1));
       continue;
     }
-    std::vector<Segment*> emptied;
+    std::vector<Segment*> full;
     for (const auto& segment : segments_)
-      if (segment->full && segment->tickets == 0) emptied.push_back(segment.get());
+      if (segment->full && segment->tickets == 0) full.push_back(segment.get());
     lock.unlock();
-    std::string why;
-    try {
-      flush_file_system(folder_);
-      for (Segment* segment : emptied) {
-        const int error = write_head(segment->flush->file(), {.mark = 0});
-        if (error != 0) fail_io(segment->path, "be written", error);
-        segment->flush->wait();
-      }
-    } catch (const Error& e) {
-      why = what_of(e);
-    }
+    const bool emptied = empty(full);
     lock.lock();
-    if (!why.empty()) failed_ = why;
-    for (Segment* segment : emptied) {
+    if (!emptied) {
+      if (stopping_) return;  // all in them is flushed: they may go
+      changed_.wait_for(lock, std::chrono::seconds(1));
+      continue;
+    }
+    for (Segment* segment : full) {
       segment->used = 0;
       segment->full = false;
     }
     no_room_ = false;  // there may be some by now
     changed_.notify_all();
   }
+} catch (const std::exception& e) {
+  fail(what_of(e));
+}
+
+/// Flushes the files of all entries, then takes the segments' heads away. False when the disk is full: to be done
+/// again.
+bool Journal::empty(const std::vector<Segment*>& segments) {
+  file_system_->flush();
+  for (Segment* segment : segments) {
+    const int error = write_head(segment->flush->file(), no_head);
+    if (no_room(error)) return false;
+    if (error != 0) fail_io(segment->path, "be written", error);
+    segment->flush->wait();
+  }
+  return true;
 }
 
 void Journal::replay(const std::string& folder,
@@ -303,24 +382,20 @@ void Journal::replay(const std::string& folder,
   std::vector<std::pair<std::uint64_t, std::string>> files;
   for (const std::string& path : segment_files(folder)) {
     SegmentHead head;
-    std::ifstream file(path, std::ios::binary);
-    if (file.read(reinterpret_cast<char*>(&head), sizeof head) && head.mark == segment_mark)
-      files.emplace_back(head.number, path);
+    const std::vector<std::uint8_t> bytes = read_file(path, sizeof head);
+    if (bytes.size() < sizeof head) continue;  // its making was cut short: no entry came into it
+    std::memcpy(&head, bytes.data(), sizeof head);
+    if (head.mark == segment_mark) files.emplace_back(head.number, path);
   }
   std::sort(files.begin(), files.end());
-  for (const auto& [number, path] : files) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    std::vector<std::uint8_t> bytes(file ? static_cast<std::size_t>(file.tellg()) : 0);
-    file.seekg(0);
-    if (!file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size())))
-      fail_io(path, "be read", errno);
-    for_each_entry(bytes, entry);
-  }
+  for (const auto& [number, path] : files)
+    for_each_entry(read_file(path, std::numeric_limits<std::uint64_t>::max()), entry);
 }
 
 void Journal::clear(const std::string& folder) {
   const auto files = segment_files(folder);
-  for (const std::string& path : files) ::unlink(path.c_str());
+  for (const std::string& path : files)
+    if (::unlink(path.c_str()) != 0) fail_io(path, "be removed", errno);
   if (!files.empty()) flush_folder(folder);
 }
 

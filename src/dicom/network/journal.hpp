@@ -3,10 +3,10 @@
 //
 // An entry is a file to be: its name and its bytes. append() writes it past the page cache (O_DIRECT) into a segment,
 // a file that was allocated before, and one flush makes all entries durable that wait for it (group commit). The caller
-// then writes the file itself and drops the ticket. Once no ticket of a full segment is left, or nothing came for a
-// second, a thread flushes the whole file system, empties the segment, and it is used again. Another thread makes
-// segments ahead of their use. A process or a machine
-// that dies leaves segments, which replay() reads.
+// then writes the file itself and drops the ticket. A segment takes no more when it is full, when nothing came for a
+// second, or when its first entry is `longest_open` old; once no ticket of it is left, a thread flushes the whole file
+// system, empties the segment, and it is used again. Another thread makes segments ahead of their use. A process or a
+// machine that dies leaves segments, which replay() reads.
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -22,12 +22,14 @@
 
 namespace isocenter::detail::dicom {
 
+class FileSystemFlush;
 class GroupFlush;
 
 struct JournalSize {
   std::uint64_t segment_bytes = std::uint64_t{32} << 20U;  ///< a multiple of 4096
   int segments = 8;                                        ///< more are never made; 0: no journal
   std::chrono::milliseconds patience{20000};               ///< how long append() waits for room
+  std::chrono::milliseconds longest_open{4000};            ///< looked at every second
 };
 
 class Journal {
@@ -42,30 +44,37 @@ class Journal {
   /// While it lives, its entry stays in the journal.
   class Ticket {
    public:
-    Ticket(Journal* journal, std::size_t segment) : journal_(journal), segment_(segment) {}
-    Ticket(Ticket&& other) noexcept : journal_(std::exchange(other.journal_, nullptr)), segment_(other.segment_) {}
+    Ticket(Journal* journal, std::size_t segment, std::uint64_t offset)
+        : journal_(journal), segment_(segment), offset_(offset) {}
+    Ticket(Ticket&& other) noexcept
+        : journal_(std::exchange(other.journal_, nullptr)), segment_(other.segment_), offset_(other.offset_) {}
     Ticket& operator=(Ticket&&) = delete;
     ~Ticket() {
       if (journal_ != nullptr) journal_->done(segment_);
     }
 
    private:
+    friend class Journal;
     Journal* journal_;
     std::size_t segment_;
+    std::uint64_t offset_;
   };
 
   /// Durable when it returns. Nothing when the journal cannot take it: the entry is longer than half a segment, the
   /// file system has no O_DIRECT, or no room for one segment. Throws Failure(io_error) when the journal is full for
-  /// longer than `patience`, and for good once a write or a flush has failed: what the disk holds then is not known.
-  /// Thread-safe.
+  /// longer than `patience`, when the disk is (some file systems need room to write in place), and for good once
+  /// another write or a flush has failed: what the disk holds then is not known. Thread-safe.
   std::optional<Ticket> append(const std::string& name, std::span<const std::uint8_t> head,
                                std::span<const std::uint8_t> body);
 
+  /// Takes an entry back that is not to be acknowledged, durably.
+  void withdraw(const Ticket& ticket);
+
   /// Reads what a journal in this folder has, in the order of its appending. Entries that are not whole were never
-  /// acknowledged and are passed over.
+  /// acknowledged and are passed over. Throws Failure(io_error) when the folder or a segment cannot be read.
   static void replay(const std::string& folder,
                      const std::function<void(const std::string& name, std::span<const std::uint8_t> bytes)>& entry);
-  /// Removes all segments in the folder.
+  /// Removes all segments in the folder; throws Failure(io_error) when one stays.
   static void clear(const std::string& folder);
 
  private:
@@ -83,13 +92,18 @@ class Journal {
   void make_segments();
   void begin(Segment& segment);
   void done(std::size_t segment);
+  Segment& at(std::size_t segment);
+  int fill(const Segment& segment) const;
   void fail(const std::string& why);
+  void stop();
   void require_sound() const;
   void empty_segments();
+  bool empty(const std::vector<Segment*>& segments);
   bool something_to_empty(Clock::time_point now);
 
   std::string folder_;
   JournalSize size_;
+  std::unique_ptr<FileSystemFlush> file_system_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Segment>> segments_;

@@ -31,7 +31,7 @@ struct ListenerOptions {
   int series_idle_s = 60;                ///< a series is whole when nothing came for so long
   long max_pdu = 131072;
   std::uint64_t max_instance_bytes = std::uint64_t{2} << 30U;
-  JournalSize journal;  ///< of the inbox
+  JournalSize journal{.segments = 0};  ///< of the inbox
   TlsFiles tls;
 };
 

@@ -55,10 +55,7 @@ struct Outbox::Round {
 Outbox::Outbox(const std::string& folder) : folder_(folder) {
   use_dcmnet();
   std::error_code error;
-  for (const char* state : {".incoming", "queue", "sending", "failed"}) {
-    fs::create_directories(folder_ + "/" + state, error);
-    if (error) fail_io(folder_, "be made", error.value());
-  }
+  for (const char* state : {".incoming", "queue", "sending", "failed"}) make_durable_folders(folder_ + "/" + state);
   lock_ = lock_folder(folder_);
   if (lock_ < 0)
     throw Failure(ErrorCode::invalid_state, "another process sends from '" + folder_ + "'",

@@ -93,7 +93,7 @@ TEST(Crash, AReplayKilledAtAnyStageIsDoneAgain) {
         -1,
         [&] {
           receive(folder, 0, small);
-          auto* inbox = new Inbox(folder / "inbox", {});  // dies without being destroyed
+          auto* inbox = new Inbox(folder / "inbox", JournalSize{});  // dies without being destroyed
           std::ofstream acknowledged(folder / "acknowledged");
           for (int i = 0; i < 3; ++i) {
             inbox->accept(instance(i), "A", bytes_of(i));
@@ -128,35 +128,82 @@ TEST(FullDisk, AnInstanceIsRefusedForNowLeavesNothingAndIsTakenWhenThereIsRoom) 
 }
 
 TEST(FullDisk, ThePeerIsToldToTryLaterAndTheReasonIsSaid) {
+  for (const int segments : {0, 2}) {
+    const TemporaryFolder folder;
+    const auto files = write_ct_series(folder / "ct", 1);
+    ListenerOptions options;
+    options.ae_title = "STORE";
+    options.port = 0;
+    options.journal.segments = segments;
+    Listener listener(options, folder / "inbox");
+    const std::vector<Outgoing> out{{files[0], name_of_file(files[0])}};
+    Association association(loopback(listener.port()), proposals_for(out));
+    set_faults({.error = ENOSPC});
+    const StoreAnswer answer = store(association, out[0]);
+    set_faults({});
+    EXPECT_EQ(answer.outcome, StoreAnswer::Outcome::try_later);
+    EXPECT_THAT(answer.text, ::testing::HasSubstr("0xa700, out of resources"));
+    const auto event = listener.next(std::chrono::seconds(5));
+    ASSERT_TRUE(event);
+    EXPECT_THAT(event->text, ::testing::HasSubstr("No space left on device"));
+    EXPECT_EQ(store(association, out[0]).outcome, StoreAnswer::Outcome::stored);
+  }
+}
+
+TEST(Replay, FailsAndKeepsTheJournalWhenAPartOfItCannotBeRead) {
   const TemporaryFolder folder;
-  const auto files = write_ct_series(folder / "ct", 1);
-  ListenerOptions options;
-  options.ae_title = "STORE";
-  options.port = 0;
-  Listener listener(options, folder / "inbox");
-  const std::vector<Outgoing> out{{files[0], name_of_file(files[0])}};
-  Association association(loopback(listener.port()), proposals_for(out));
-  set_faults({.error = ENOSPC});
-  const StoreAnswer answer = store(association, out[0]);
-  set_faults({});
-  EXPECT_EQ(answer.outcome, StoreAnswer::Outcome::try_later);
-  EXPECT_THAT(answer.text, ::testing::HasSubstr("0xa700, out of resources"));
-  const auto event = listener.next(std::chrono::seconds(5));
-  ASSERT_TRUE(event);
-  EXPECT_THAT(event->text, ::testing::HasSubstr("No space left on device"));
-  EXPECT_EQ(store(association, out[0]).outcome, StoreAnswer::Outcome::stored);
+  survives(-1, [&] { (new Inbox(folder / "inbox", JournalSize{}))->accept(instance(0), "A", bytes_of(0)); });
+  const std::string unreadable = folder / "inbox/.journal/9.segment";
+  std::filesystem::create_directory(unreadable);
+  EXPECT_THAT(error_of([&] { Inbox inbox(folder / "inbox"); }), ::testing::HasSubstr("9.segment' cannot be read"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "inbox/.journal/0.segment"));
+  std::filesystem::remove(unreadable);
+  const Inbox inbox(folder / "inbox");
+  EXPECT_EQ(inbox.restored(), 1);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.journal"));
+}
+
+TEST(Replay, HasNothingOfAnInstanceThatWasRefusedBecauseItCouldNotBeGivenItsName) {
+  const TemporaryFolder folder;
+  const std::string inbox_folder = folder / "inbox";
+  survives(-1, [&] {
+    auto* inbox = new Inbox(inbox_folder, JournalSize{});
+    std::ofstream(inbox_folder + "/1.2") << "a file where the study's folder has to be";
+    std::ofstream(folder / "refusal") << error_of([&] { inbox->accept(instance(0), "A", bytes_of(0)); });
+    std::filesystem::remove(inbox_folder + "/1.2");
+    inbox->accept(instance(1), "A", bytes_of(1));
+  });
+  EXPECT_THAT(text_of(folder / "refusal"), ::testing::HasSubstr("cannot be given its name: Not a directory"));
+  std::vector<std::string> names;
+  Journal::replay(inbox_folder + "/.journal",
+                  [&](const std::string& name, std::span<const std::uint8_t>) { names.push_back(name); });
+  EXPECT_THAT(names, ::testing::ElementsAre("1.2/1.3/1.2.3.2.dcm"));
+}
+
+TEST(Inbox, TakesMoreOfASeriesWhoseFolderWasRemovedMeanwhile) {
+  for (const int segments : {0, 2}) {
+    const TemporaryFolder folder;
+    Inbox inbox(folder / "inbox", {.segment_bytes = small.segment_bytes, .segments = segments});
+    inbox.accept(instance(0), "A", bytes_of(0));
+    std::filesystem::remove_all(folder / "inbox/1.2");
+    EXPECT_EQ(error_of([&] { inbox.accept(instance(1), "A", bytes_of(1)); }), "") << segments;
+    std::filesystem::remove_all(folder / "inbox/1.2/1.3");
+    EXPECT_EQ(error_of([&] { inbox.accept(instance(2), "A", bytes_of(2)); }), "") << segments;
+    EXPECT_EQ(dicom_files(folder / "inbox").size(), 1U);
+  }
 }
 
 /// A listener in a process of its own: forking goes on from a process with one thread.
 class Receiver {
  public:
-  explicit Receiver(const std::string& inbox) : port(free_port()) {
+  Receiver(const std::string& inbox, const JournalSize& journal) : port(free_port()) {
     pid_ = ::fork();
     if (pid_ == 0) {
       ListenerOptions o;
       o.ae_title = "STORE";
       o.port = port;
       o.associations = 2;
+      o.journal = journal;
       const Listener listener(o, inbox);
       for (;;) ::pause();
     }
@@ -176,7 +223,7 @@ class Receiver {
 
 TEST(Crash, AnOutboxKilledAtAnyStageDeliversTheRestAndNoInstanceIsThereTwice) {
   const TemporaryFolder folder;
-  const Receiver receiver(folder / "inbox");
+  const Receiver receiver(folder / "inbox", JournalSize{});
   const auto send = [&](const std::string& outbox_folder, const std::vector<std::string>& files) {
     Outbox outbox(outbox_folder);
     if (!files.empty()) outbox.put(files);

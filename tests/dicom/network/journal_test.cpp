@@ -99,6 +99,39 @@ TEST(Journal, IsEmptyASecondAfterTheLastEntryAndGoneInTheEnd) {
   EXPECT_TRUE(std::filesystem::is_empty(folder / "j"));
 }
 
+TEST(Journal, EmptiesASegmentThatHasBeenOpenForLongThoughEntriesKeepComing) {
+  const TemporaryFolder folder;
+  Journal journal(folder / "j", {.segment_bytes = std::uint64_t{1} << 20U, .segments = 2, .longest_open = 300ms});
+  journal.append("first", bytes(10, 1), bytes(10, 1));
+  const auto has_first = [&] {
+    const auto names = replayed(folder / "j", 20);
+    return std::count(names.begin(), names.end(), "first") > 0;
+  };
+  EXPECT_TRUE(has_first());
+  int more = 0;
+  for (; more < 60 && has_first(); ++more) {
+    journal.append("more", bytes(10, 1), bytes(10, 1));
+    std::this_thread::sleep_for(50ms);
+  }
+  EXPECT_LT(more, 60);
+}
+
+TEST(Journal, RefusesForNowWhenTheDiskHasNoRoomToWriteInPlace) {
+  const TemporaryFolder folder;
+  {
+    Journal journal(folder / "j", size);
+    const auto before = journal.append("0", bytes(10, 1), bytes(10, 1));
+    set_faults({.error = ENOSPC});
+    EXPECT_THAT(error_of([&] { journal.append("1", bytes(10, 1), bytes(10, 1)); }),
+                HasSubstr("No space left on device. Fix: free"));
+    set_faults({});
+    const auto after = journal.append("2", bytes(10, 1), bytes(10, 1));
+    EXPECT_TRUE(after);
+    EXPECT_THAT(replayed(folder / "j", 20), ElementsAre("0", "2"));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "j"));
+}
+
 TEST(Journal, KeepsAnEntryAsLongAsItsTicketLives) {
   const TemporaryFolder folder;
   Journal journal(folder / "j", size);
