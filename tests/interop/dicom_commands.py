@@ -172,7 +172,7 @@ def dcmtk(folder, files, tls):
             run("echo", f"STORE@127.0.0.1:{port}", "--timeout", "5", expect=3)
     port = free_port()
     receiver = subprocess.Popen([isocenter, "receive", folder + "/inbox", "--aet", "WE", "--port", str(port), "--series",
-                                 "1", *ours], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                 "1", "--journal", "256", *ours], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     wait_for(port)
     subprocess.run(["storescu", *theirs, "-aec", "WE", "127.0.0.1", str(port), *files], check=True)
     text = receiver.communicate(timeout=60)[0]
