@@ -33,12 +33,19 @@ class TiffFile {
   std::uint64_t first() const { return first_; }
   std::uint64_t size() const { return file_.size(); }
   /// The whole numbers of a directory; gives the offset of the next one, 0 after the last.
-  std::uint64_t read(std::uint64_t offset, Entries& entries) const {
+  std::uint64_t read(std::uint64_t offset, Entries& entries) {
     const std::uint64_t count = number(offset, is_big_tiff_ ? 8 : 2), entry_bytes = is_big_tiff_ ? 20 : 12;
     offset += is_big_tiff_ ? 8 : 2;
     if (count > 4096) fail_directory(offset);
+    std::uint16_t last = 0;
     for (std::uint64_t i = 0; i < count; ++i, offset += entry_bytes) {
       const auto key = static_cast<std::uint16_t>(number(offset, 2));
+      if (i > 0 && key <= last)
+        fail(ErrorCode::bad_data, file_.path(),
+             "is damaged: a directory of it has tag " + std::to_string(key) + " behind tag " + std::to_string(last) +
+                 ", and tags ascend (TIFF 6.0, section 2)",
+             "save it anew");
+      last = key;
       const auto type = number(offset + 2, 2);
       constexpr std::uint8_t widths[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
       const unsigned width = type < std::size(widths) ? widths[type] : 0;
@@ -46,6 +53,12 @@ class TiffFile {
       std::uint64_t at = offset + (is_big_tiff_ ? 12 : 8);
       if (values > file_.size()) fail_directory(at);
       if (values * width > room) at = number(at, static_cast<unsigned>(room));
+      claimed_ += values * width;
+      if (claimed_ > file_.size())
+        fail(ErrorCode::bad_data, file_.path(),
+             "is damaged: its directories have " + std::to_string(claimed_) +
+                 " bytes of values or more, and it holds " + std::to_string(file_.size()),
+             "save it anew");
       const auto data = bytes(at, values * width);  // also of what is not wanted: it must be there
       const bool is_whole_number = type == 1 || type == 3 || type == 4 || type == 16;
       for (std::uint64_t v = 0; v < values && is_whole_number && is_wanted(key); ++v)
@@ -84,7 +97,7 @@ class TiffFile {
 
   io::InputFile file_;
   bool is_big_endian_ = false, is_big_tiff_ = false;
-  std::uint64_t first_ = 0;
+  std::uint64_t first_ = 0, claimed_ = 0;  ///< claimed: bytes of values of the directories read so far
 };
 
 /// What all pages of one volume have in common.
@@ -151,7 +164,7 @@ void require_voxels(const fs::path& path, const TiffFile& file, const TiffFile::
 
 HeaderFacts check_tiff(const fs::path& path) {
   constexpr std::size_t most_pages = 65535;
-  const TiffFile file(path);
+  TiffFile file(path);
   std::set<std::uint64_t> seen;
   std::optional<Page> first;
   for (std::uint64_t at = file.first(); at != 0;) {

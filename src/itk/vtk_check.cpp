@@ -97,11 +97,12 @@ HeaderFacts check_vtk(const fs::path& path) {
 
   HeaderFacts facts;
   facts.has_orientation = false;
-  std::string line, word, name, type;
+  std::string line, name, type;
   while (true) {
     line = lines.next();
     std::istringstream words(line);
-    words >> word;
+    std::string word;
+    if (!(words >> word)) continue;
     if (word == "dimensions") {
       facts.size.resize(3);
       if (!(words >> facts.size[0] >> facts.size[1] >> facts.size[2])) facts.size.clear();

@@ -163,6 +163,8 @@ TEST(ItkImageSource, RefusesHeadersThatLie) {
   expect_refused(written(folder / "c.vtk", head + "DIMENSIONS 1 1 1\nSPACING 1 -1 1\n" + rest), ErrorCode::bad_data,
                  {"spacing -1"});
   expect_refused(written(folder / "d.vtk", head + rest), ErrorCode::bad_data, {"DIMENSIONS"});
+  expect_refused(written(folder / "e.vtk", head + "DIMENSIONS 2 2 2\n \nSPACING 1 1 1\n" + rest), ErrorCode::bad_data,
+                 {"truncated"});  // and not "no DIMENSIONS": a blank line changes nothing
 }
 
 TEST(ItkImageSource, RefusesTextThatIsNoNumberOrTooShort) {

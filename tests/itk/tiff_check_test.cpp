@@ -33,12 +33,19 @@ class Tiff {
   }
   void overwrite(std::size_t offset, std::uint32_t value) { std::memcpy(&bytes_.at(offset), &value, sizeof value); }
   std::size_t last_link() const { return last_link_; }
+  /// Entries of the last directory.
+  void set_tag(std::size_t entry, std::uint16_t tag) { std::memcpy(&bytes_.at(place(entry)), &tag, sizeof tag); }
+  void set_values(std::size_t entry, std::uint32_t count, std::uint32_t offset) {
+    overwrite(place(entry) + 4, count);
+    overwrite(place(entry) + 8, offset);
+  }
   fs::path write(const fs::path& path) const {
     write_bytes(path, bytes_);
     return path;
   }
 
  private:
+  std::size_t place(std::size_t entry) const { return last_link_ - 12 * 12 + 12 * entry; }
   void put(const char* text, std::size_t count) { bytes_.insert(bytes_.end(), text, text + count); }
   template <class T>
   void number(T value) {
@@ -119,6 +126,16 @@ TEST(TiffCheck, DirectoriesAndStripsThatLieAreRefused) {
                  {"truncated", "page 0"});
   expect_refused(Tiff(std::vector<Page>{{.width = 0, .strip_bytes = 0}}).write(folder / "f.tif"), ErrorCode::bad_data,
                  {"axis of 0"});
+}
+
+TEST(TiffCheck, TagsThatRepeatAndValuesThatManyEntriesShareAreRefused) {
+  const TemporaryFolder folder;
+  Tiff twice(std::vector<Page>(1));
+  twice.set_tag(11, 339);  // the private tag's place
+  expect_refused(twice.write(folder / "a.tif"), ErrorCode::bad_data, {"tag 339 behind tag 339", "ascend"});
+  Tiff shared(std::vector<Page>(1));
+  for (const std::size_t entry : {7U, 8U, 9U, 10U}) shared.set_values(entry, 30, 8);  // 30 numbers from byte 8 each
+  expect_refused(shared.write(folder / "b.tif"), ErrorCode::bad_data, {"bytes of values", "it holds"});
 }
 
 }  // namespace
