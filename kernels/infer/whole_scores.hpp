@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/lanes.hpp"
+#include "volume/scores.hpp"
 
 namespace isocenter::detail {
 
@@ -32,15 +33,13 @@ struct AddWindowKernel {
   }
 };
 
-enum class ScoreActivation { none, softmax, sigmoid };
-
 /// x, y, z: positions. Divides the scores of all channels by the weights' sum and brings them to probabilities, in
 /// place.
 struct FinishScoresKernel {
   static constexpr const char* name = "infer/finish_scores";
   float* scores;
   int extent[3], channels;
-  ScoreActivation activation;
+  ScoreScale activation;
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes, int x0, int y, int z) const {
@@ -53,8 +52,8 @@ struct FinishScoresKernel {
         const float v = p[c * step] /= weight;
         most = v > most ? v : most;
       }
-      if (activation == ScoreActivation::none) continue;
-      const bool soft = activation == ScoreActivation::softmax;
+      if (activation == ScoreScale::none) continue;
+      const bool soft = activation == ScoreScale::softmax;
       for (int c = 0; c < channels; ++c) {
         float& v = p[c * step];
         v = soft ? expf(v - most) : 1.0F / (1.0F + expf(-v));

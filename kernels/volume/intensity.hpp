@@ -10,10 +10,10 @@
 
 namespace isocenter::detail {
 
-/// Which values count: all numbers, or those other than 0. NaN never does.
+/// Which values count: all finite numbers, or those other than 0. NaN and infinities never do.
 struct CountedValues {
   bool nonzero;
-  ISOCENTER_HD bool counts(float v) const { return v == v && !(nonzero && v == 0.0F); }
+  ISOCENTER_HD bool counts(float v) const { return v - v == 0.0F && !(nonzero && v == 0.0F); }
 };
 
 struct ValueMoments {
@@ -267,6 +267,23 @@ struct IntensityScaling {
     return kind == Kind::window ? 0 : kind == Kind::z_score ? moments : selection_bytes();
   }
 };
+
+/// In plan(): every kernel that scale_intensity launches for this kind.
+template <class Plan>
+void require_scaling(const Plan& plan, IntensityScaling::Kind kind) {
+  plan.template require_kernel<ScaleValuesKernel>();
+  if (kind == IntensityScaling::Kind::z_score) {
+    plan.template require_kernel<RowMomentsKernel>();
+    plan.template require_kernel<MergeGroupsKernel>();
+    plan.template require_kernel<ZScoreKernel>();
+  } else if (kind == IntensityScaling::Kind::percentiles) {
+    plan.template require_kernel<ZeroKernel>();
+    plan.template require_kernel<CountBitsKernel>();
+    plan.template require_kernel<AddCopiesKernel>();
+    plan.template require_kernel<PickBitsKernel>();
+    plan.template require_kernel<PercentileScaleKernel>();
+  }
+}
 
 /// Measures what the scaling needs and scales; enqueues only.
 inline void scale_intensity(const Launcher& launcher, const IntensityScaling& how, const float* in, float* out, int nx,

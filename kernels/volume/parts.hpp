@@ -303,6 +303,23 @@ inline void find_parts(const Launcher& launcher, const PartGrid& g, std::int32_t
   launch(launcher, MarkRootsKernel{g, parent}, g.nx, g.ny, g.nz);
 }
 
+/// In plan(): every kernel that find_parts launches, and keep_parts.
+template <class Plan>
+void require_found_parts(const Plan& plan) {
+  plan.template require_kernel<StartPartsKernel>();
+  plan.template require_kernel<JoinPartsKernel>();
+  plan.template require_kernel<FlattenPartsKernel>();
+  plan.template require_kernel<MarkRootsKernel>();
+}
+template <class Plan>
+void require_parts(const Plan& plan) {
+  require_found_parts(plan);
+  plan.template require_kernel<ZeroKernel>();
+  plan.template require_kernel<CountPartsKernel>();
+  plan.template require_kernel<NextPartKernel>();
+  plan.template require_kernel<KeepPartsKernel>();
+}
+
 /// For each label the `keep` largest parts (all, where 0) of at least `smallest` voxels. `limits` holds keep * 256
 /// numbers. `out` may be the labels themselves.
 inline void keep_parts(const Launcher& launcher, const PartGrid& g, std::int32_t* parent, int connectivity, int keep,

@@ -2,20 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <isocenter/describe.hpp>
 #include <isocenter/error.hpp>
 
 namespace isocenter::infer {
 namespace {
 
 using Kind = BundleValue::Kind;
+using isocenter::detail::to_parameter_text;
 
 std::string shown(const BundleValue& v) {
-  if (v.is(Kind::number)) {
-    std::string text = std::to_string(v.number);
-    while (text.back() == '0') text.pop_back();
-    if (text.back() == '.') text.pop_back();
-    return text;
-  }
+  if (v.is(Kind::number)) return to_parameter_text(v.number);
   if (v.is(Kind::boolean)) return v.boolean ? "true" : "false";
   if (v.is(Kind::list)) return "a list";
   if (v.is(Kind::map)) return "a table";
@@ -113,7 +110,7 @@ std::array<int, 3> BundleCall::extents(const std::string& key, int least) const 
   const auto numbers = triple(key);
   for (std::size_t k = 0; k < 3; ++k) {
     if (numbers[k] != std::floor(numbers[k]) || numbers[k] < least || numbers[k] > 65535)
-      refuse("has " + std::to_string(numbers[k]) + " in '" + key + "'",
+      refuse("has " + to_parameter_text(numbers[k]) + " in '" + key + "'",
              "whole numbers from " + std::to_string(least) + " to 65535 are allowed");
     extents[k] = std::max(0, static_cast<int>(numbers[k]));
   }

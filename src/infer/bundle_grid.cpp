@@ -26,10 +26,15 @@ AxisPairs pairs(int count, int size, int offset, bool nearest, double first, dou
 
 }  // namespace
 
+double spaced_extent(int size, double spacing_mm, double wanted_mm) {
+  if (!(wanted_mm > 0) || wanted_mm == spacing_mm) return size;
+  return std::nearbyint((size - 1) * (spacing_mm / wanted_mm) + 1);
+}
+
 AxisChange spacing_change(int size, double spacing_mm, double wanted_mm) {
   if (!(wanted_mm > 0) || wanted_mm == spacing_mm) return {AxisChange::Rule::keep, size, size, 1, 1};
   const double ratio = spacing_mm / wanted_mm;
-  return {AxisChange::Rule::first_centre, size, static_cast<int>(std::nearbyint((size - 1) * ratio + 1)),
+  return {AxisChange::Rule::first_centre, size, static_cast<int>(spaced_extent(size, spacing_mm, wanted_mm)),
           wanted_mm / spacing_mm, ratio};
 }
 

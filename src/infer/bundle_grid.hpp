@@ -25,6 +25,8 @@ struct AxisChange {
 };
 
 /// MONAI's Spacing along one axis: round((n - 1) * ratio) + 1 voxels, halves to the even number.
+double spaced_extent(int size, double spacing_mm, double wanted_mm);
+/// spaced_extent() fits in an int.
 AxisChange spacing_change(int size, double spacing_mm, double wanted_mm);
 AxisChange resize_change(int size, int wanted);
 

@@ -5,8 +5,7 @@
 
 #include "core/launcher.hpp"
 #include "infer/copy.hpp"
-#include "infer/cuda_engine.hpp"
-#include "infer/lower.hpp"
+#include "infer/network_plan.hpp"
 #include "infer/resample.hpp"
 #include "infer/threads.hpp"
 #include "infer/whole_scores.hpp"
@@ -16,6 +15,8 @@ namespace isocenter::infer {
 namespace {
 
 namespace kernels = isocenter::detail;
+
+constexpr int most_along_axis = 65535;
 
 std::int64_t padded_bytes(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
 std::int64_t count(const std::array<int, 3>& e) { return static_cast<std::int64_t>(e[0]) * e[1] * e[2]; }
@@ -47,16 +48,13 @@ void BundleNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, Bun
   plan_orientation(plan);
   plan_steps(plan);
   plan_windows(plan);
-  plan_executor(plan);
+  plan_executor(plan, hash);
   plan_way_back(plan);
-  plan.fact("model", model_.source);
-  plan.fact("model_sha256", hash);
+  state_network(plan, model_, hash, executor_->summary());
   if (!recipe_.version.empty()) plan.fact("bundle_version", recipe_.version);
-  plan.fact("engine", executor_->summary().engine);
   plan.fact("window", text(window_));
   plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
   plan.fact("network_grid", text(padded_));
-  plan.fact("arena_bytes", std::to_string(executor_->summary().arena_bytes));
   model_ = {};  // the weights are in the executor now
 }
 
@@ -119,22 +117,41 @@ void BundleNetwork::plan_scaling(PlanContext& plan, const BundleStep& step) {
   const kernels::ValueScale fixed = kernels::window_scale(step.low, step.high, step.from, step.to, step.clip);
   pass.scale = plan.upload<kernels::ValueScale>(std::span(&fixed, 1), "intensity scale");
   passes_.push_back(pass);
-  plan.require_kernel<kernels::ScaleValuesKernel>();
+  if (pass.scaling.kind == Scaling::percentiles && count(size_) > UINT32_MAX)
+    throw Failure(ErrorCode::unsupported,
+                  "ScaleIntensityRangePercentilesd would count " + std::to_string(count(size_)) +
+                      " voxels, and up to " + std::to_string(UINT32_MAX) + " are counted",
+                  "put it before Spacingd or Resized, or crop the volume first");
+  kernels::require_scaling(plan, pass.scaling.kind);
 }
 
 /// Along z, y, then x, so that each pass moves rows that are as long as possible.
 void BundleNetwork::plan_change(PlanContext& plan, const BundleStep& step) {
-  for (std::size_t k = 0; k < 3; ++k)
-    changes_[k] = step.kind == BundleStep::Kind::resize
-                      ? resize_change(size_[k], turned(step.size)[k])
-                      : spacing_change(size_[k], shape_.geometry.spacing_mm[k], turned(step.spacing_mm)[k]);
+  for (std::size_t k = 0; k < 3; ++k) {
+    if (step.kind == BundleStep::Kind::resize) {
+      changes_[k] = resize_change(size_[k], turned(step.size)[k]);
+      continue;
+    }
+    const double mm = shape_.geometry.spacing_mm[k], wanted = turned(step.spacing_mm)[k];
+    const double extent = spaced_extent(size_[k], mm, wanted);
+    if (!(extent <= most_along_axis))
+      throw Failure(ErrorCode::invalid_argument,
+                    std::string("at the bundle's pixdim of ") + kernels::to_parameter_text(wanted) +
+                        " mm the volume has " + kernels::to_parameter_text(extent) + " voxels along its axis " +
+                        "ijk"[2 - k] + ", and up to " + std::to_string(most_along_axis) + " are allowed",
+                    "check pixdim of Spacingd and the volume's spacing, " + kernels::to_parameter_text(mm) + " mm");
+    changes_[k] = spacing_change(size_[k], mm, wanted);
+  }
   for (const std::size_t k : {std::size_t{2}, std::size_t{1}, std::size_t{0}}) {
     if (changes_[k].rule == AxisChange::Rule::keep) continue;
-    if (changes_[k].to > 65535)
-      throw Failure(
-          ErrorCode::invalid_argument,
-          "at the bundle's spacing the volume has " + std::to_string(changes_[k].to) + " voxels along an axis",
-          "check the spacing of the volume and of the bundle");
+    std::int64_t faster = 1, slower = 1;
+    for (std::size_t i = 0; i < 3; ++i)
+      if (i != k) (i < k ? faster : slower) *= size_[i];
+    if (std::max(faster, slower) > INT32_MAX)
+      throw Failure(ErrorCode::unsupported,
+                    "the bundle's grid of " + text(size_) + " voxels (k, j, i) has a face of more than " +
+                        std::to_string(INT32_MAX) + " voxels",
+                    "check Spacingd or Resized of the bundle and the volume's spacing");
     const AxisPairs pairs = forward(changes_[k]);
     Pass pass;
     pass.axis = static_cast<int>(k);
@@ -159,6 +176,14 @@ void BundleNetwork::plan_windows(PlanContext& plan) {
     starts_[k] = bundle_window_starts(padded_[k], window_[k], recipe_.overlap);
     pads = pads || padded_[k] != size_[k];
   }
+  const std::int64_t weights_bytes = count(window_) * 4;
+  if (count(window_) > INT32_MAX || static_cast<std::uint64_t>(weights_bytes) > plan.memory_left())
+    throw Failure(ErrorCode::unsupported,
+                  "the bundle's window of " + text(window_) + " voxels (k, j, i) needs " +
+                      std::to_string(weights_bytes) + " bytes of weights, and of the budget " +
+                      std::to_string(plan.memory_left()) + " are left (at most " + std::to_string(INT32_MAX) +
+                      " voxels are allowed)",
+                  "set a smaller roi_size, or k of DivisiblePadd where the window is the whole volume");
   const int window[3] = {window_[0], window_[1], window_[2]};
   importance_ = plan.upload<float>(importance_map(window, recipe_.gaussian, recipe_.sigma), "window weights");
   plan.require_kernel<kernels::ExtractWindowKernel>();
@@ -176,34 +201,16 @@ void BundleNetwork::plan_windows(PlanContext& plan) {
   padded_at_ = reserve(count(padded_) * 4);
 }
 
-void BundleNetwork::plan_executor(PlanContext& plan) {
+void BundleNetwork::plan_executor(PlanContext& plan, const std::string& digest) {
   if (model_.inputs.size() != 1 || (model_.inputs[0].shape && model_.inputs[0].shape->size() != 5) ||
       model_.inputs[0].type != ElementType::f32)
     throw Failure(ErrorCode::unsupported,
                   model_.source + ": the model does not take one input (1, 1, i, j, k) of float32",
                   "export the network of the bundle, for volumes with one channel");
   const Shape shape{1, 1, window_[2], window_[1], window_[0]};
-  LowerOptions lowering;
-  lowering.input_shapes[model_.inputs[0].name] = shape;
-  Graph graph = lower(model_, lowering);
-  if (on_cpu_) {
-    launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-    CpuOptions options;
-    options.threads = plan.launcher().concurrency;
-    executor_ = plan_cpu(std::move(graph), options);
-    plan.declare_host_memory(static_cast<std::uint64_t>(executor_->summary().constant_bytes));
-  } else {
-    executor_ = plan_on_cuda(std::move(graph), Precision::float32, kernels::launcher_of(plan), plan);
-  }
-  const Port& out = executor_->outputs()[0];
-  Shape expected = shape;
-  expected[1] = out.shape.size() > 1 ? out.shape[1] : 0;
-  if (out.shape != expected || out.type != ElementType::f32)
-    throw Failure(ErrorCode::unsupported,
-                  model_.source + ": output '" + out.name + "' is " + to_text(out.shape) + " of " + name_of(out.type) +
-                      " for an input of " + to_text(shape) + ", and float32 scores on the same grid are needed",
-                  "use a network whose output has its input's extents");
-  channels_ = static_cast<int>(out.shape[1]);
+  if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
+  executor_ = plan_network(plan, model_, shape, Precision::float32, digest);
+  channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
   if (recipe_.output_channels > 0 && recipe_.output_channels != channels_)
     throw Failure(ErrorCode::bad_data,
                   model_.source + ": the model gives " + std::to_string(channels_) +
@@ -239,7 +246,7 @@ void BundleNetwork::plan_way_back(PlanContext& plan) {
                   "crop the volume first");
   limits_ = plan.allocate<unsigned long long>(static_cast<std::uint64_t>(recipe_.largest) * 256, "sizes of parts");
   parents_at_ = reserve(original_.frame_voxels() * 4);
-  plan.require_kernel<kernels::KeepPartsKernel>();
+  kernels::require_parts(plan);
 }
 
 const kernels::Launcher& BundleNetwork::launcher(const RunContext& run) {
@@ -349,10 +356,7 @@ void BundleNetwork::run(const RunContext& run, std::byte* scratch, const float* 
 
 void BundleNetwork::read_labels(const kernels::Launcher& l, std::byte* scratch, std::uint8_t* out) const {
   float* scores = at(scratch, scores_at_);
-  const kernels::FinishScoresKernel finish{scores,
-                                           {padded_[0], padded_[1], padded_[2]},
-                                           channels_,
-                                           static_cast<kernels::ScoreActivation>(recipe_.activation)};
+  const kernels::FinishScoresKernel finish{scores, {padded_[0], padded_[1], padded_[2]}, channels_, recipe_.activation};
   kernels::launch(l, finish, padded_[0], padded_[1], padded_[2]);
   // MONAI's threshold includes its limit.
   const float limit = std::nextafter(static_cast<float>(recipe_.threshold.value_or(0)), -INFINITY);

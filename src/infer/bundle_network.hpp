@@ -47,7 +47,7 @@ class BundleNetwork {
   void plan_scaling(PlanContext& plan, const BundleStep& step);
   void plan_change(PlanContext& plan, const BundleStep& step);
   void plan_windows(PlanContext& plan);
-  void plan_executor(PlanContext& plan);
+  void plan_executor(PlanContext& plan, const std::string& digest);
   void plan_way_back(PlanContext& plan);
   std::int64_t reserve(std::int64_t bytes);
   float* at(std::byte* scratch, std::int64_t offset) const { return reinterpret_cast<float*>(scratch + offset); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <isocenter/describe.hpp>
 #include <isocenter/error.hpp>
 #include <set>
 
@@ -14,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using Kind = BundleValue::Kind;
+using isocenter::detail::to_parameter_text;
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -129,7 +131,7 @@ class Reader {
       step.kind = BundleStep::Kind::spacing;
       step.spacing_mm = call.triple("pixdim");
       for (const double mm : step.spacing_mm)
-        if (!(mm <= 1000)) call.refuse("'pixdim' holds " + std::to_string(mm), "at most 1000 mm are allowed");
+        if (!(mm <= 1000)) call.refuse("'pixdim' holds " + to_parameter_text(mm), "at most 1000 mm are allowed");
       for (double& mm : step.spacing_mm) mm = std::max(mm, 0.0);
       call.require_text("mode", {"bilinear"}, "bilinear");
       call.require_text("padding_mode", {"border"}, "border");
@@ -270,12 +272,14 @@ class Reader {
       if (!discrete_) call.refuse("stands before AsDiscreted", "put it behind");
       if (!call.flag("independent", true)) call.refuse("'independent' is false", "true is allowed");
       call.require_false({"is_onehot"});
-      recipe_.largest = static_cast<int>(call.number("num_components", 1.0));
-      if (recipe_.largest < 1 || recipe_.largest > 16)
-        call.refuse("'num_components' is " + std::to_string(recipe_.largest), "1 to 16 are allowed");
+      const double parts = call.number("num_components", 1.0);
+      if (!(parts >= 1 && parts <= 16) || parts != std::floor(parts))
+        call.refuse("'num_components' is " + to_parameter_text(parts), "whole numbers from 1 to 16 are allowed");
+      recipe_.largest = static_cast<int>(parts);
       if (call.has("connectivity")) {
         const double c = call.number("connectivity");
-        if (c != 1 && c != 2 && c != 3) call.refuse("'connectivity' is " + std::to_string(c), "1, 2 or 3 is allowed");
+        if (c != 1 && c != 2 && c != 3)
+          call.refuse("'connectivity' is " + to_parameter_text(c), "1, 2 or 3 is allowed");
         recipe_.connectivity = c == 1 ? 6 : c == 2 ? 18 : 26;
       }
       applied_ = call.has("applied_labels") ? call.list("applied_labels") : std::vector<double>{};

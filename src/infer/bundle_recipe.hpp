@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "volume/scores.hpp"
+
 namespace isocenter::infer {
 
 /// Axes and numbers in MONAI's order: of an array [i][j][k], k fastest in memory.
@@ -20,7 +22,7 @@ struct BundleStep {
 };
 
 struct BundleRecipe {
-  enum class Activation { none, softmax, sigmoid };
+  using Activation = isocenter::detail::ScoreScale;
 
   std::string model;        ///< the ONNX file
   std::string version;      ///< of the bundle, "" where it states none

@@ -239,6 +239,12 @@ BundleValue BundleFile::resolved(const BundleValue& value, int depth) const {
   if (depth > deepest)
     throw Failure(ErrorCode::bad_data, place(value) + ": '" + value.text + "' refers to itself",
                   "correct the references");
+  const bool counts = value.text[0] == '@' || value.text[0] == '$';
+  if (counts && ++resolved_ > most)
+    throw Failure(ErrorCode::bad_data,
+                  place(value) + ": '" + value.text + "' is one of more than " + std::to_string(most) +
+                      " references and expressions that have to be followed",
+                  "write the values in place of references to references");
   if (value.text[0] == '@') return referred(value.text.substr(1), value, depth + 1);
   if (value.text[0] == '$') return BundleExpression(*this, value, depth).value();
   if (value.text[0] == '%')
@@ -247,7 +253,8 @@ BundleValue BundleFile::resolved(const BundleValue& value, int depth) const {
 }
 
 BundleValue BundleFile::referred(const std::string& reference, const BundleValue& from, int depth) const {
-  BundleValue at = root_;
+  const BundleValue* at = &root_;
+  BundleValue made;  // what a reference on the way gave
   std::size_t begin = 0;
   const auto missing = [&](const std::string& part) {
     throw Failure(ErrorCode::bad_data,
@@ -257,21 +264,23 @@ BundleValue BundleFile::referred(const std::string& reference, const BundleValue
   for (;;) {
     const std::size_t end = std::min(reference.find('#', begin), reference.find("::", begin));
     const std::string part = reference.substr(begin, end == std::string::npos ? end : end - begin);
-    at = resolved(at, depth + 1);
-    if (at.is(BundleValue::Kind::list)) {
+    if (at->is(BundleValue::Kind::text)) {
+      BundleValue next = resolved(*at, depth + 1);
+      made = std::move(next);
+      at = &made;
+    }
+    if (at->is(BundleValue::Kind::list)) {
       double index = -1;
       if (!number_of(part, &index) || index < 0 || index != std::floor(index) ||
-          index >= static_cast<double>(at.items.size()))
+          index >= static_cast<double>(at->items.size()))
         missing(part);
-      BundleValue next = at.items[static_cast<std::size_t>(index)];
-      at = std::move(next);
+      at = &at->items[static_cast<std::size_t>(index)];
     } else {
-      const BundleValue* found = at.find(part);
+      const BundleValue* found = at->find(part);
       if (found == nullptr) missing(part);
-      BundleValue next = *found;
-      at = std::move(next);
+      at = found;
     }
-    if (end == std::string::npos) return resolved(at, depth + 1);
+    if (end == std::string::npos) return resolved(*at, depth + 1);
     begin = end + (reference[end] == '#' ? 1 : 2);
   }
 }

@@ -41,6 +41,7 @@ class BundleFile {
 
   std::string name_;
   BundleValue root_;
+  mutable std::size_t resolved_ = 0;  ///< references and expressions, of all calls: they may double at each step
 };
 
 }  // namespace isocenter::infer

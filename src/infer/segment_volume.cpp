@@ -48,7 +48,7 @@ void SegmentVolumeOperator::plan(PlanContext& plan) {
   if (params.largest_component) {
     scratch += shape_.frame_voxels() * static_cast<std::int64_t>(sizeof(std::int32_t));
     limits_ = plan.allocate<unsigned long long>(256, "sizes of parts");
-    plan.require_kernel<isocenter::detail::KeepPartsKernel>();
+    isocenter::detail::require_parts(plan);
   }
   plan.scratch(static_cast<std::uint64_t>(scratch));
   describe_output(plan);

@@ -6,9 +6,8 @@
 
 #include "core/launcher.hpp"
 #include "infer/copy.hpp"
-#include "infer/cuda_engine.hpp"
-#include "infer/lower.hpp"
 #include "infer/moments.hpp"
+#include "infer/network_plan.hpp"
 #include "infer/resample.hpp"
 #include "infer/resample_taps.hpp"
 #include "infer/threads.hpp"
@@ -160,32 +159,12 @@ void VolumeNetwork::choose_window(const VolumeNetworkOptions& options) {
 }
 
 void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision, const std::string& hash) {
-  LowerOptions lowering;
   Shape shape{1, 1};
   if (!flat_) shape.push_back(window_[2]);
   shape.insert(shape.end(), {window_[1], window_[0]});
-  lowering.input_shapes[model_.inputs[0].name] = shape;
-  Graph graph = lower(model_, lowering);
-  const kernels::Launcher launcher = kernels::launcher_of(plan);
-  if (on_cpu_) {
-    launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-    CpuOptions options{.precision = precision, .threads = plan.launcher().concurrency};
-    if (!model_.external_data) options.weights_key = hash + " " + to_text(shape);
-    executor_ = plan_cpu(std::move(graph), options);
-    const PlanSummary& s = executor_->summary();
-    plan.declare_host_memory(s.shared_constants ? 0 : static_cast<std::uint64_t>(s.constant_bytes));
-  } else {
-    executor_ = plan_on_cuda(std::move(graph), precision, launcher, plan);
-  }
-  const Port& out = executor_->outputs()[0];
-  Shape expected = shape;
-  expected[1] = out.shape.size() > 1 ? out.shape[1] : 0;
-  if (out.shape != expected || out.type != ElementType::f32)
-    throw Failure(ErrorCode::unsupported,
-                  model_.source + ": output '" + out.name + "' is " + to_text(out.shape) + " of " + name_of(out.type) +
-                      " for an input of " + to_text(shape) + ", and float32 scores on the same grid are needed",
-                  "use a network whose output has its input's extents");
-  channels_ = static_cast<int>(out.shape[1]);
+  if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
+  executor_ = plan_network(plan, model_, shape, precision, hash);
+  channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
 }
 
 void VolumeNetwork::plan_tables(PlanContext& plan, double overlap) {
@@ -243,23 +222,10 @@ void VolumeNetwork::plan_scratch() {
 }
 
 void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) const {
-  const PlanSummary& s = executor_->summary();
-  plan.fact("model", model_.source);
-  plan.fact("model_sha256", hash);
-  plan.fact("engine", s.engine);
-  plan.fact("precision", s.precision);
+  state_network(plan, model_, hash, executor_->summary());
   plan.fact("window", text(window_));
   plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
   plan.fact("network_grid", text(network_));
-  plan.fact("arena_bytes", std::to_string(s.arena_bytes));
-  plan.fact("weights_bytes",
-            std::to_string(s.constant_bytes) + (s.shared_constants ? ", another session's" : ", of this session"));
-  plan.fact("nodes", std::to_string(s.nodes) + ", of them reorders " + std::to_string(s.reorders) +
-                         ", in plain loops " + std::to_string(s.reference_nodes.size()));
-  if (!s.reference_nodes.empty())
-    plan.warn(model_.source + ": " + std::to_string(s.reference_nodes.size()) +
-                  " nodes run in plain loops on one thread, " + s.reference_nodes[0] + " first",
-              "expect them to be slow; weights that are constants make convolutions fast");
 }
 
 const kernels::Launcher& VolumeNetwork::launcher(const RunContext& run) {

@@ -12,10 +12,7 @@ class FillHolesOperator : public OperatorBase<FillHoles> {
     shape_ = part_shape(plan.input("input"));
     plan.scratch(static_cast<std::uint64_t>(shape_.frame_voxels()) * 4);
     plan.output("output").like(plan.input("input"), "labels");
-    plan.require_kernel<StartPartsKernel>();
-    plan.require_kernel<JoinPartsKernel>();
-    plan.require_kernel<FlattenPartsKernel>();
-    plan.require_kernel<MarkRootsKernel>();
+    require_found_parts(plan);
     plan.require_kernel<NoteHolesKernel>();
     plan.require_kernel<FillHolesKernel>();
   }

@@ -17,14 +17,7 @@ class LargestComponentsOperator : public OperatorBase<LargestComponents> {
     parents_ = (shape_.frame_voxels() * 4 + 255) / 256 * 256;
     plan.scratch(static_cast<std::uint64_t>(parents_ + params.keep * 256 * 8));
     plan.output("output").like(plan.input("input"), "labels");
-    plan.require_kernel<ZeroKernel>();
-    plan.require_kernel<StartPartsKernel>();
-    plan.require_kernel<JoinPartsKernel>();
-    plan.require_kernel<FlattenPartsKernel>();
-    plan.require_kernel<MarkRootsKernel>();
-    plan.require_kernel<CountPartsKernel>();
-    plan.require_kernel<NextPartKernel>();
-    plan.require_kernel<KeepPartsKernel>();
+    require_parts(plan);
   }
 
   void run(const RunContext& run) override {

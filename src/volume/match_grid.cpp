@@ -59,6 +59,11 @@ class MatchGridOperator : public OperatorBase<MatchGrid> {
     const PayloadRef in = plan.input(port);
     const GridShape source = grid_shape(in, port, name, type);
     frames = source.nt;
+    if (static_cast<std::int64_t>(grid_.nz) * frames > INT32_MAX)
+      throw Failure(ErrorCode::unsupported,
+                    std::string("input '") + port + "' has " + std::to_string(frames) + " frames and the reference " +
+                        std::to_string(grid_.nz) + " slices: more than " + std::to_string(INT32_MAX) + " together",
+                    "match fewer frames at a time");
     PayloadRef out = plan.output(output);
     out.set_tensor(name, source.has_time ? tensor(type, "tzyx", {source.nt, grid_.nz, grid_.ny, grid_.nx})
                                          : tensor(type, "zyx", {grid_.nz, grid_.ny, grid_.nx}));

@@ -15,6 +15,11 @@ class ScaleIntensityOperator : public OperatorBase<ScaleIntensity> {
     check("lower_percentile", params.lower_percentile, "upper_percentile", params.upper_percentile,
           params.method == IntensityMethod::percentiles);
     how_.kind = static_cast<IntensityScaling::Kind>(params.method);
+    if (how_.kind == IntensityScaling::Kind::percentiles && shape_.frame_voxels() > UINT32_MAX)
+      throw Failure(ErrorCode::unsupported,
+                    "input 'input' has " + std::to_string(shape_.frame_voxels()) +
+                        " voxels a frame, and method = " + "percentiles counts up to " + std::to_string(UINT32_MAX),
+                    "crop or resample the volume first, or set method to window or z_score");
     how_.which.nonzero = params.nonzero;
     how_.percentile[0] = params.lower_percentile;
     how_.percentile[1] = params.upper_percentile;
@@ -27,9 +32,7 @@ class ScaleIntensityOperator : public OperatorBase<ScaleIntensity> {
     PayloadRef out = plan.output("output");
     out.like(plan.input("input"));
     isocenter_payload_set_text(out.get(), "unit", nullptr, nullptr);
-    plan.require_kernel<ScaleValuesKernel>();
-    if (how_.kind == IntensityScaling::Kind::z_score) plan.require_kernel<RowMomentsKernel>();
-    if (how_.kind == IntensityScaling::Kind::percentiles) plan.require_kernel<CountBitsKernel>();
+    require_scaling(plan, how_.kind);
   }
 
   void run(const RunContext& run) override {

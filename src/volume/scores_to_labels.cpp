@@ -8,6 +8,10 @@
 
 namespace isocenter::detail {
 
+static_assert(static_cast<int>(ScoreActivation::none) == static_cast<int>(ScoreScale::none) &&
+              static_cast<int>(ScoreActivation::softmax) == static_cast<int>(ScoreScale::softmax) &&
+              static_cast<int>(ScoreActivation::sigmoid) == static_cast<int>(ScoreScale::sigmoid));
+
 class ScoresToLabelsOperator : public OperatorBase<ScoresToLabels> {
  public:
   void plan(PlanContext& plan) override {

@@ -169,6 +169,19 @@ TEST(BundleValues, FollowReferencesAndLiteralExpressions) {
   EXPECT_THAT(error_of([&] { at("lost"); }), HasSubstr("'@size#7' refers to '7', which is not there"));
 }
 
+TEST(BundleValues, ReferencesThatDoubleAtEachStepAreRefusedBeforeTheyAreFollowed) {
+  BundleFolder bundle;
+  bundle.set("a00", "1");
+  for (int i = 1; i < 30; ++i) {
+    const auto name = [](int n) { return std::string(n < 10 ? "a0" : "a") + std::to_string(n); };
+    bundle.set(name(i), "\"$@" + name(i - 1) + " + @" + name(i - 1) + "\"");
+  }
+  const infer::BundleFile file(std::string(bundle) + "/configs/inference.json");
+  EXPECT_EQ(file.resolved(*file.root().find("a08")).number, 256);
+  EXPECT_THAT(error_of([&] { file.resolved(*file.root().find("a29")); }),
+              AllOf(HasSubstr("inference.json, line "), HasSubstr("100000 references")));
+}
+
 TEST(BundleGrid, HasMonaisWindowsWeightsAndSpacing) {
   // MONAI 1.5.2: dense_patch_slices with _get_scan_interval, compute_importance_map, Spacing of x^2.
   EXPECT_THAT(infer::bundle_window_starts(37, 16, 0.4), ElementsAre(0, 9, 18, 21));
@@ -238,6 +251,15 @@ TEST(MonaiBundleErrors, NameFileLineTransformAndArgument) {
               HasSubstr("SaliencyInferer is not among the inferers"));
   EXPECT_THAT(refusal(BundleFolder().write("configs/inference.json", "{\n\"a\": [1,\n")),
               HasSubstr("inference.json, line"));
+}
+
+TEST(MonaiBundleErrors, NameASpacingThatMakesTooManyVoxels) {
+  for (const char* pixdim : {"1e-9", "1e-300", "[1, 1, 1e-5]"}) {
+    BundleFolder bundle;
+    bundle.before(BundleFolder::orientation + R"(, {"_target_": "Spacingd", "keys": "image", "pixdim": )" + pixdim +
+                  "}, " + BundleFolder::ct);
+    EXPECT_THAT(refusal(bundle), AllOf(HasSubstr("voxels along its axis k"), HasSubstr("up to 65535"))) << pixdim;
+  }
 }
 
 TEST(MonaiBundleErrors, NameWhatContradictsAndWhatIsMissing) {

@@ -21,7 +21,9 @@ struct ScoresToLabels {
   static constexpr const char* name = "scores_to_labels";
   static constexpr const char* module = "volume";
   static constexpr const char* summary = "Labels, probabilities and uncertainty from a network's scores.";
-  static constexpr const char* help = "Behind network_inference or ensemble.";
+  static constexpr const char* help =
+      "Behind network_inference or ensemble. A score that is NaN never wins: of several channels the "
+      "label is another one, and the background where the first channel is NaN.";
   struct Params {
     ScoreActivation activation = ScoreActivation::softmax;
     double threshold = 0.5;

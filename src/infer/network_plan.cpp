@@ -1,0 +1,50 @@
+#include "infer/network_plan.hpp"
+
+#include "core/launcher.hpp"
+#include "infer/cuda_engine.hpp"
+#include "infer/lower.hpp"
+
+namespace isocenter::infer {
+
+std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
+                                       Precision precision, const std::string& digest) {
+  LowerOptions lowering;
+  lowering.input_shapes[model.inputs[0].name] = shape;
+  Graph graph = lower(model, lowering);
+  std::unique_ptr<Executor> executor;
+  if (plan.on_cpu()) {
+    CpuOptions options{.precision = precision, .threads = plan.launcher().concurrency};
+    if (!model.external_data) options.weights_key = digest + " " + to_text(shape);
+    executor = plan_cpu(std::move(graph), options);
+    plan.declare_host_memory(static_cast<std::uint64_t>(executor->summary().constant_bytes));
+  } else {
+    executor = plan_on_cuda(std::move(graph), precision, isocenter::detail::launcher_of(plan), plan);
+  }
+  const Port& out = executor->outputs()[0];
+  Shape expected = shape;
+  expected[1] = out.shape.size() > 1 ? out.shape[1] : 0;
+  if (out.shape != expected || out.type != ElementType::f32)
+    throw Failure(ErrorCode::unsupported,
+                  model.source + ": output '" + out.name + "' is " + to_text(out.shape) + " of " + name_of(out.type) +
+                      " for an input of " + to_text(shape) + ", and float32 scores on the same grid are needed",
+                  "use a network whose output has its input's extents");
+  return executor;
+}
+
+void state_network(PlanContext& plan, const OnnxModel& model, const std::string& digest, const PlanSummary& s) {
+  plan.fact("model", model.source);
+  plan.fact("model_sha256", digest);
+  plan.fact("engine", s.engine);
+  plan.fact("precision", s.precision);
+  plan.fact("arena_bytes", std::to_string(s.arena_bytes));
+  plan.fact("weights_bytes",
+            std::to_string(s.constant_bytes) + (s.shared_constants ? ", another session's" : ", of this session"));
+  plan.fact("nodes", std::to_string(s.nodes) + ", of them reorders " + std::to_string(s.reorders) +
+                         ", in plain loops " + std::to_string(s.reference_nodes.size()));
+  if (!s.reference_nodes.empty())
+    plan.warn(model.source + ": " + std::to_string(s.reference_nodes.size()) +
+                  " nodes run in plain loops on one thread, " + s.reference_nodes[0] + " first",
+              "expect them to be slow; weights that are constants make convolutions fast");
+}
+
+}  // namespace isocenter::infer

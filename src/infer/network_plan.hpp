@@ -1,0 +1,21 @@
+#pragma once
+// What every operator with a network plans alike: the executor for its window, and what the report says of it.
+#include <isocenter/operator.hpp>
+#include <memory>
+#include <string>
+
+#include "infer/executor.hpp"
+#include "infer/onnx_model.hpp"
+
+namespace isocenter::infer {
+
+/// The model for its one input of this shape, on the plan's device. On the CPU sessions share their weights by the
+/// file's digest; each declares them, so that no session's end changes what another one needs. Errors: unsupported,
+/// also where the output is not float32 on the input's grid.
+std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
+                                       Precision precision, const std::string& digest);
+
+/// Facts on model, engine, precision and memory, and a warning where nodes run in plain loops.
+void state_network(PlanContext& plan, const OnnxModel& model, const std::string& digest, const PlanSummary& summary);
+
+}  // namespace isocenter::infer
