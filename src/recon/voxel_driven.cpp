@@ -94,6 +94,8 @@ void VoxelDriven::cut(int slabs, int height, int views) {
 void VoxelDriven::upload(PlanContext& plan) {
   use(plan.upload(std::span(std::as_const(host_matrices_)), "projection matrices"),
       plan.upload(std::span(std::as_const(host_weights_)), "weights of the detector's elements"));
+  host_matrices_ = {};  // of slabs they are as large as the tables
+  host_weights_ = {};
 }
 
 void VoxelDriven::require_kernels(const PlanContext& plan) {
