@@ -2,25 +2,9 @@
 // steady state allocates nothing.
 #include <gmock/gmock.h>
 
-#include <cstdlib>
-#include <new>
-
 #include "core/test_operators.hpp"
+#include "counted_allocations.hpp"
 #include "device_test.hpp"
-
-namespace {
-std::atomic<bool> counting{false};
-std::atomic<int> allocations{0};
-}  // namespace
-
-// Every allocation of the program passes here, in whatever thread.
-__attribute__((noinline)) void* operator new(std::size_t n) {
-  if (counting) ++allocations;
-  if (void* p = std::malloc(n)) return p;
-  throw std::bad_alloc();
-}
-__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
-__attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace isocenter::testing {
 namespace {

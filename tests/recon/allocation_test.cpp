@@ -1,31 +1,15 @@
 // A session that has run some items allocates nothing for the next ones.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
 #include <isocenter/recon/fbp_reconstruction.hpp>
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/phase_sort.hpp>
-#include <new>
 
+#include "counted_allocations.hpp"
 #include "device_test.hpp"
 #include "projections_of.hpp"
-
-namespace {
-std::atomic<bool> counting{false};
-std::atomic<int> allocations{0};
-}  // namespace
-
-// Every allocation of the program passes here, in whatever thread.
-__attribute__((noinline)) void* operator new(std::size_t n) {
-  if (counting) ++allocations;
-  if (void* p = std::malloc(n)) return p;
-  throw std::bad_alloc();
-}
-__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
-__attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace isocenter::testing {
 namespace {

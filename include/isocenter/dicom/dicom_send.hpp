@@ -1,4 +1,5 @@
 #pragma once
+#include <isocenter/dicom/delivery_parameters.hpp>
 #include <isocenter/dicom/peer_parameters.hpp>
 #include <isocenter/operator.hpp>
 
@@ -31,19 +32,9 @@ struct DicomSend {
     double longest_pause_s = 300;
     static constexpr auto describe() {
       return std::tuple_cat(
-          peer_parameters<Params>(), tls_parameters<Params>(),
-          std::tuple{
-              param(&Params::path, "path", "A file, or a folder with all below it; empty: only what is in the outbox.",
-                    isocenter::path),
-              param(&Params::outbox, "outbox", "Folder that keeps what was not sent yet, one for each peer.",
-                    isocenter::required | isocenter::path),
-              param(&Params::associations, "associations", Unit::none, 1, 64, "How many at once."),
-              param(&Params::attempts, "attempts", Unit::none, 0, 1e6,
-                    "In a row without success before it ends; 0: for ever."),
-              param(&Params::first_pause_s, "first_pause_s", Unit::s, 0.01, 3600,
-                    "After a failed attempt; doubled after each further one."),
-              param(&Params::longest_pause_s, "longest_pause_s", Unit::s, 0.01, 86400,
-                    "The pause never gets longer.")});
+          peer_parameters<Params>(), tls_parameters<Params>(), outbox_parameters<Params>(),
+          std::tuple{param(&Params::associations, "associations", Unit::none, 1, 64, "How many at once.")},
+          retry_parameters<Params>());
     }
   };
   struct Ports {
