@@ -80,11 +80,7 @@ void DicomFramesSourceOperator::choose_window(PlanContext& plan) {
   plan.fact("window", display_.width > 0 ? number_text(display_.centre) + ", " + number_text(display_.width) : "table");
 }
 
-void DicomFramesSourceOperator::plan(PlanContext& plan) {
-  image_ = open_image(params.path);
-  if (const std::string why = why_no_picture(image_); !why.empty())
-    throw Failure(ErrorCode::unsupported, "'" + params.path + "': " + why,
-                  "convert the file to RGB or MONOCHROME2 first");
+void DicomFramesSourceOperator::choose_frames() {
   const auto all = static_cast<std::int64_t>(image_.frames.size());
   if (params.first_frame > all || (params.frames > 0 && params.first_frame - 1 + params.frames > all))
     throw Failure(ErrorCode::invalid_argument,
@@ -93,11 +89,47 @@ void DicomFramesSourceOperator::plan(PlanContext& plan) {
                   "ask for frames from 1 to " + std::to_string(all));
   first_ = static_cast<int>(params.first_frame) - 1;
   count_ = static_cast<int>(params.frames > 0 ? params.frames : all - first_);
+  in_item_ = params.frames_per_item > 0 ? static_cast<int>(params.frames_per_item) : count_;
+  if (count_ % in_item_ != 0)
+    throw Failure(ErrorCode::invalid_argument,
+                  "frames_per_item = " + std::to_string(in_item_) + " does not divide the " + std::to_string(count_) +
+                      " frames asked for",
+                  "set frames_per_item to 1 or another divisor, or frames to a multiple of it");
+}
+
+/// What cannot be decoded in a video, and what its container contradicts, before anything is decoded.
+void DicomFramesSourceOperator::probe(PlanContext& plan) {
+  try {
+    const VideoStreamFacts facts = probe_video(image_);
+    plan.fact("video", name_of(facts.codec));
+    const bool as_announced = facts.pictures.value_or(image_.pixels.frames) == image_.pixels.frames;
+    const bool enough = facts.pictures.value_or(image_.pixels.frames) >= static_cast<std::uint64_t>(first_ + count_);
+    if (as_announced || (params.frames > 0 && enough)) return;
+    throw Failure(ErrorCode::bad_data,
+                  "'" + image_.name + "': " + text(attribute::number_of_frames) + " = " +
+                      std::to_string(image_.pixels.frames) + ", the video's container holds " +
+                      std::to_string(*facts.pictures),
+                  "set frames to as many as you need, at most " +
+                      std::to_string(std::min(*facts.pictures, image_.pixels.frames)));
+  } catch (const StreamError& e) {
+    throw Failure(ErrorCode::unsupported, "the video in '" + image_.name + "' cannot be decoded: " + e.what(),
+                  "take the stream out of PixelData (7fe0,0010) with a video tool, and give its pictures");
+  }
+}
+
+void DicomFramesSourceOperator::plan(PlanContext& plan) {
+  image_ = open_image(params.path);
+  if (const std::string why = why_no_picture(image_); !why.empty())
+    throw Failure(ErrorCode::unsupported, "'" + params.path + "': " + why,
+                  "convert the file to RGB or MONOCHROME2 first");
+  choose_frames();
+  is_video_ = image_.pixels.kind == PixelData::Kind::video;
+  if (is_video_) probe(plan);
   if (image_.format.samples_per_pixel == 1 && image_.format.photometric != "PALETTE COLOR") choose_window(plan);
   DcmFileFormat header;
   open_header(params.path, header);
   DcmItem& dataset = *header.getDataset();
-  Frames described = Frames::describe(count_, image_.format.rows, image_.format.columns, time_step_s(dataset));
+  Frames described = Frames::describe(in_item_, image_.format.rows, image_.format.columns, time_step_s(dataset));
   const Frame& first = image_.frames[static_cast<std::size_t>(first_)];
   if (first.column_spacing_mm > 0 && first.row_spacing_mm > 0) {
     Geometry g = described.geometry();
@@ -116,33 +148,40 @@ void DicomFramesSourceOperator::plan(PlanContext& plan) {
   source.frame_of_reference_uid = image_.frame_of_reference_uid;
   source.modality = image_.modality;
   write_metadata(source, output);
-  plan.items(1);
+  plan.items(count_ / in_item_);
   plan.declare_host_memory(PictureReader::working_bytes(image_) *
-                           static_cast<std::uint64_t>(Workers(plan.launcher()).concurrency()));
+                           static_cast<std::uint64_t>(is_video_ ? 1 : Workers(plan.launcher()).concurrency()));
   plan.fact("SOPClassUID", image_.sop_class_uid);
   plan.fact("Modality", image_.modality);
-  plan.fact("frames", std::to_string(all));
+  plan.fact("frames", std::to_string(image_.frames.size()));
   if (const std::string regions = ultrasound_regions(dataset); !regions.empty())
     plan.fact("ultrasound.regions", regions);
 }
 
 void DicomFramesSourceOperator::run(const RunContext& run) {
-  if (run.sequence() > 0) throw EndOfStream{};
+  const std::int64_t items = count_ / in_item_;
+  if (run.sequence() >= items) throw EndOfStream{};
+  const int first = first_ + static_cast<int>(run.sequence()) * in_item_;
   const TensorView pixels = run.output("output").tensor("pixels");
   const std::span<std::uint8_t> all = pixels.span<std::uint8_t>();
-  const std::size_t each = all.size() / static_cast<std::size_t>(count_);
+  const std::size_t each = all.size() / static_cast<std::size_t>(in_item_);
   std::atomic<int> done{0};
+  const auto read = [&](PictureReader& reader, std::int64_t i) {
+    run.check_cancelled();
+    reader.read(image_, first + static_cast<int>(i), display_, all.subspan(static_cast<std::size_t>(i) * each, each));
+    run.progress(static_cast<double>(++done) / in_item_);
+  };
+  if (is_video_) {
+    for (int i = 0; i < in_item_; ++i) read(video_, i);
+    const bool to_the_end = params.frames == 0 && run.sequence() + 1 == items;
+    if (to_the_end) video_.require_end(image_);
+    return;
+  }
   // A stretch of frames for each thread: a deflated object is inflated once for each.
-  const int threads = std::min(count_, Workers(run.launcher()).concurrency());
+  const int threads = std::min(in_item_, Workers(run.launcher()).concurrency());
   Workers(run.launcher()).for_each(threads, [&](std::int64_t t) {
     PictureReader reader;
-    const auto begin = t * count_ / threads, end = (t + 1) * count_ / threads;
-    for (auto i = begin; i < end; ++i) {
-      run.check_cancelled();
-      reader.read(image_, first_ + static_cast<int>(i), display_,
-                  all.subspan(static_cast<std::size_t>(i) * each, each));
-      run.progress(static_cast<double>(++done) / count_);
-    }
+    for (auto i = t * in_item_ / threads; i < (t + 1) * in_item_ / threads; ++i) read(reader, i);
   });
 }
 

@@ -13,10 +13,14 @@ class DicomFramesSourceOperator : public OperatorBase<DicomFramesSource> {
 
  private:
   void choose_window(PlanContext& plan);
+  void choose_frames();
+  void probe(PlanContext& plan);
 
   Image image_;
   GreyDisplay display_;
-  int first_ = 0, count_ = 0;
+  int first_ = 0, count_ = 0, in_item_ = 0;
+  bool is_video_ = false;
+  PictureReader video_;  ///< goes on from item to item
 };
 
 }  // namespace isocenter::detail::dicom

@@ -290,6 +290,8 @@ class HeaderReader {
     if (f.samples_per_pixel == 3 && (is_float || f.bits_allocated == 1))
       return unusable(image, text(attribute::samples_per_pixel) + " = 3, where " + text(attribute::bits_allocated) +
                                  " = " + std::to_string(f.bits_allocated) + " allows one");
+    if (is_video(image.transfer_syntax) && f.samples_per_pixel != 3)
+      return unusable(image, text(attribute::samples_per_pixel) + " = 1, where a video has 3");
     note_no_volume(image);
     return true;
   }
@@ -367,6 +369,7 @@ class HeaderReader {
     element.explicit_vr = written.isExplicitVR();
     element.big_endian = written.isBigEndian();
     element.encapsulated = transfer_syntax(image.transfer_syntax).encapsulated;
+    element.one_stream = is_video(image.transfer_syntax);
     element.one_byte_samples = f.bits_allocated <= 8;
     element.frames = static_cast<std::uint64_t>(frames);
     element.native_bytes = (frame_bits(f) * element.frames + 7) / 8;

@@ -61,6 +61,7 @@ struct PixelData {
     absent,
     native,        ///< one run of uncompressed values
     encapsulated,  ///< one or more fragments for each frame
+    video,         ///< fragments of one stream for all frames
     deflated       ///< inside a deflated data set: only reachable by reading the whole file
   };
   Kind kind = Kind::absent;
@@ -69,7 +70,7 @@ struct PixelData {
   std::uint64_t frames = 0;     ///< 0 until the pixels were located
   ByteRange native;
   std::vector<ByteRange> fragments;           ///< the codestreams' pieces, in file order
-  std::vector<std::uint32_t> first_fragment;  ///< for each frame; fragments.size() closes the last
+  std::vector<std::uint32_t> first_fragment;  ///< for each frame; fragments.size() closes the last; empty for video
 };
 
 /// Attributes that may tell apart images at the same position, in the order in which they are tried.

@@ -185,7 +185,7 @@ std::string why_no_picture(const Image& image) {
   if (f.samples_per_pixel == 1 ? !grey && !palette : f.photometric != "RGB" && !ybr)
     return photometric + " with " + std::to_string(f.samples_per_pixel) + " samples a pixel has no picture";
   if (palette && (image.palette == nullptr || f.bits_allocated > 16)) return photometric + " has no tables";
-  const bool native = image.pixels.kind != PixelData::Kind::encapsulated;
+  const bool native = image.pixels.kind != PixelData::Kind::encapsulated && image.pixels.kind != PixelData::Kind::video;
   if (f.photometric == "YBR_PARTIAL_420" && native) return photometric + " cannot be stored uncompressed";
   if (f.photometric == "YBR_FULL_422" && native && (f.bits_allocated != 8 || f.columns % 2 != 0))
     return photometric + " without compression asks for 8 bits and an even number of columns";

@@ -30,6 +30,9 @@ class PictureReader {
   /// their tables; more than 8 bits keep their upper 8. Throws Failure as StoredFrameReader does.
   void read(const Image& image, int number, const GreyDisplay& display, std::span<std::uint8_t> to);
 
+  /// As StoredFrameReader does.
+  void require_end(const Image& image) { stored_.require_end(image); }
+
   static std::uint64_t working_bytes(const Image& image);
 
  private:

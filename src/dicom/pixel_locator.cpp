@@ -110,6 +110,12 @@ LocatedPixels locate_encapsulated(const InputFile& file, const PixelElement& ele
   if (!items.problem.empty()) return cut_short(items.problem);
   const std::uint64_t frames = element.frames;
   if (items.fragments.empty()) return unusable("holds no compressed frame");
+  if (element.one_stream) {
+    LocatedPixels result;
+    result.pixels.kind = PixelData::Kind::video;
+    result.pixels.fragments = std::move(items.fragments);
+    return result;
+  }
   if (frames > items.fragments.size())
     return unusable("announces " + std::to_string(frames) + " frames and holds " +
                     std::to_string(items.fragments.size()) + " fragments of compressed pixels");

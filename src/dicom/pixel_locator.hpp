@@ -13,6 +13,7 @@ struct PixelElement {
   bool explicit_vr = true;
   bool big_endian = false;
   bool encapsulated = false;  ///< by the transfer syntax
+  bool one_stream = false;    ///< a video: the fragments are one stream for all frames
   bool one_byte_samples = false;
   std::uint64_t frames = 1;
   std::uint64_t native_bytes = 0;               ///< what Rows, Columns, ... ask for

@@ -11,6 +11,7 @@
 #include "codestream.hpp"
 #include "input_file.hpp"
 #include "toolkit.hpp"
+#include "video/video_rgb.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -86,13 +87,42 @@ void StoredFrameReader::inflate(const Image& image, int number) {
   inflated_path_ = image.path;
 }
 
+void StoredFrameReader::read_video(const Image& image, int number, PixelFormat& format) {
+  try {
+    if (video_ == nullptr || video_path_ != image.path) video_ = std::make_unique<VideoReader>(image);
+    video_path_ = image.path;
+    const VideoPicture picture = video_->picture(number);
+    format.photometric = "RGB";
+    format.planar_configuration = 0;
+    format.bits_allocated = format.bits_stored = 8;
+    format.high_bit = 7;
+    raw_.resize(frame_bytes(format));
+    to_rgb(picture, raw_);
+  } catch (const StreamError& e) {
+    video_.reset();
+    fail(image, number, e.what());
+  }
+}
+
+void StoredFrameReader::require_end(const Image& image) {
+  if (image.pixels.kind != PixelData::Kind::video || video_ == nullptr) return;
+  const int frames = static_cast<int>(image.pixels.frames);
+  try {
+    video_->require_end(frames);
+  } catch (const StreamError& e) {
+    fail(image, frames - 1, e.what());
+  }
+}
+
 StoredFrame StoredFrameReader::read(const Image& image, int number) {
   StoredFrame result;
   PixelFormat& format = result.format = image.format;
   const std::uint64_t bits = frame_bits(format);
   const std::uint64_t first_bit = bits * static_cast<std::uint64_t>(number);
   unsigned skipped_bits = 0;
-  if (image.pixels.kind == PixelData::Kind::deflated) {
+  if (image.pixels.kind == PixelData::Kind::video) {
+    read_video(image, number, format);
+  } else if (image.pixels.kind == PixelData::Kind::deflated) {
     inflate(image, number);
     skipped_bits = static_cast<unsigned>(first_bit % 8);
     const std::size_t begin = first_bit / 8, end = (first_bit + bits + 7) / 8;
@@ -133,6 +163,7 @@ std::uint64_t StoredFrameReader::working_bytes(const Image& image) {
   const std::uint64_t frame = frame_bytes(image.format) * (image.format.bits_allocated == 1 ? 9 : 1);
   const std::uint64_t frames = std::max<std::uint64_t>(1, image.pixels.frames);
   if (image.pixels.kind == PixelData::Kind::native) return frame;
+  if (image.pixels.kind == PixelData::Kind::video) return VideoReader::working_bytes(image.format) + frame;
   if (image.pixels.kind == PixelData::Kind::deflated) return frame * (2 * frames + 1);
   // The codestream twice (ours and DCMTK's), the frame, and four bytes a sample inside a codec.
   const auto samples = static_cast<std::uint64_t>(image.format.rows) *

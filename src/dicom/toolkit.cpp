@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "jpeg2000.hpp"
+#include "video/video_codec.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -120,6 +121,13 @@ constexpr NamedSyntax newer_syntaxes[] = {
     {"1.2.840.10008.1.2.4.111", "JPEG XL JPEG Recompression"},
     {"1.2.840.10008.1.2.4.112", "JPEG XL"},
     {"1.2.840.10008.1.2.8.1", "Deflated Image Frame Compression"},
+    {"1.2.840.10008.1.2.4.100.1", "Fragmentable MPEG2 Main Profile / Main Level"},
+    {"1.2.840.10008.1.2.4.101.1", "Fragmentable MPEG2 Main Profile / High Level"},
+    {"1.2.840.10008.1.2.4.102.1", "Fragmentable MPEG-4 AVC/H.264 High Profile / Level 4.1"},
+    {"1.2.840.10008.1.2.4.103.1", "Fragmentable MPEG-4 AVC/H.264 BD-compatible High Profile / Level 4.1"},
+    {"1.2.840.10008.1.2.4.104.1", "Fragmentable MPEG-4 AVC/H.264 High Profile / Level 4.2 For 2D Video"},
+    {"1.2.840.10008.1.2.4.105.1", "Fragmentable MPEG-4 AVC/H.264 High Profile / Level 4.2 For 3D Video"},
+    {"1.2.840.10008.1.2.4.106.1", "Fragmentable MPEG-4 AVC/H.264 Stereo High Profile / Level 4.2"},
     {"1.2.840.10008.1.2.7.1", "SMPTE ST 2110-20 Uncompressed Progressive Active Video"},
 };
 
@@ -163,6 +171,8 @@ bool is_video(const std::string& uid) {
 
 TransferSyntax transfer_syntax(const std::string& uid) {
   const DcmXfer known(uid.c_str());
+  const std::optional<VideoCodec> video = video_codec_of(uid);
+  const bool decoded = codec_of(uid) != Codec::none || (video && has_decoder(*video));
   TransferSyntax result;
   if (known.getXfer() != EXS_Unknown && uid == known.getXferID()) {
     result.name = known.getXferName();
@@ -170,12 +180,12 @@ TransferSyntax transfer_syntax(const std::string& uid) {
     result.deflated = known.getStreamCompression() != ESC_none;
     result.explicit_vr = known.isExplicitVR();
     result.big_endian = known.isBigEndian();
-    result.readable = native(known.getXfer()) || codec_of(uid) != Codec::none;
+    result.readable = native(known.getXfer()) || decoded;
     return result;
   }
   result.name = "unknown";
   result.encapsulated = true;
-  result.readable = codec_of(uid) != Codec::none;
+  result.readable = decoded;
   for (const NamedSyntax& s : newer_syntaxes)
     if (uid == s.uid) result.name = s.name;
   return result;

@@ -1,0 +1,58 @@
+#include "hevc_headers.hpp"
+
+#include "bit_reader.hpp"
+
+namespace isocenter::detail::dicom {
+namespace {
+
+/// profile_tier_level( ), 7.3.3.
+void read_profile(BitReader& in, unsigned sub_layers) {
+  in.skip(8 + 32);
+  const bool progressive = in.flag(), interlaced = in.flag();
+  if (interlaced && !progressive)
+    throw StreamError(
+        "the HEVC stream is interlaced (general_interlaced_source_flag = 1), and only progressive streams are decoded");
+  in.skip(46 + 8);
+  bool has_profile[8] = {}, has_level[8] = {};
+  for (unsigned i = 0; i < sub_layers; ++i) {
+    has_profile[i] = in.flag();
+    has_level[i] = in.flag();
+  }
+  if (sub_layers > 0) in.skip(2 * (8 - sub_layers));
+  for (unsigned i = 0; i < sub_layers; ++i) in.skip((has_profile[i] ? 88 : 0) + (has_level[i] ? 8 : 0));
+}
+
+}  // namespace
+
+void check_hevc_unit(std::span<const std::uint8_t> nal, int width, int height) {
+  constexpr unsigned sequence_parameter_set = 33;
+  if (nal.size() < 2 || (nal[0] >> 1U & 63U) != sequence_parameter_set) return;
+  const unsigned layer = (nal[0] & 1U) << 5U | nal[1] >> 3U;
+  if (layer != 0) throw StreamError("the HEVC stream has a second layer or view, and one is decoded");
+  BitReader in(nal.subspan(2));
+  in.skip(4);
+  const unsigned sub_layers = in.bits(3);
+  if (sub_layers > 6) throw StreamError("sps_max_sub_layers_minus1 = 7 of the stream is beyond 6");
+  in.bit();
+  read_profile(in, sub_layers);
+  in.unsigned_code(15, "sps_seq_parameter_set_id");
+  const std::uint32_t chroma = in.unsigned_code(3, "chroma_format_idc");
+  if (chroma == 3) in.bit();
+  std::int64_t columns = in.unsigned_code(65536, "pic_width_in_luma_samples");
+  std::int64_t rows = in.unsigned_code(65536, "pic_height_in_luma_samples");
+  if (in.flag()) {
+    for (std::int64_t* const size : {&columns, &rows})
+      for (int side = 0; side < 2; ++side) *size -= std::int64_t{2} * in.unsigned_code(65536, "conf_win_offset");
+  }
+  const std::uint32_t luma_bits = 8 + in.unsigned_code(8, "bit_depth_luma_minus8");
+  const std::uint32_t chroma_bits = 8 + in.unsigned_code(8, "bit_depth_chroma_minus8");
+  if (chroma != 1 || luma_bits != chroma_bits || (luma_bits != 8 && luma_bits != 10))
+    throw StreamError("the HEVC stream has chroma_format_idc = " + std::to_string(chroma) + " with " +
+                      std::to_string(luma_bits) + " bits, where 4:2:0 (1) with 8 or 10 bits is decoded");
+  if (columns != width || rows != height)
+    throw StreamError("the stream's pictures have " + std::to_string(columns) + " x " + std::to_string(rows) +
+                      " pixels, Columns (0028,0011) x Rows (0028,0010) = " + std::to_string(width) + " x " +
+                      std::to_string(height));
+}
+
+}  // namespace isocenter::detail::dicom
