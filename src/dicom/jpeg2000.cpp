@@ -6,6 +6,8 @@
 #include <cstring>
 #include <memory>
 
+#include "jpeg2000_part1.hpp"
+
 namespace isocenter::detail::dicom {
 namespace {
 
@@ -88,6 +90,12 @@ void interleave(const opj_image_t& image, std::size_t pixels, std::span<std::uin
 
 std::string decode_jpeg2000(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,
                             std::span<std::uint8_t> to) {
+  if (decode_jpeg2000_part1(codestream, frame, to)) return {};
+  return decode_with_openjpeg(codestream, frame, to);
+}
+
+std::string decode_with_openjpeg(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,
+                                 std::span<std::uint8_t> to) {
   constexpr std::uint8_t jp2_signature[] = {0, 0, 0, 12, 'j', 'P', ' ', ' '};  // some writers wrap it in a JP2 file
   const bool boxed =
       codestream.size() > 8 && std::equal(std::begin(jp2_signature), std::end(jp2_signature), codestream.begin());

@@ -1,5 +1,5 @@
 #pragma once
-// JPEG 2000 and HTJ2K codestreams through OpenJPEG: what Debian's DCMTK lacks. No DCMTK and no OpenJPEG type in here.
+// JPEG 2000 and HTJ2K codestreams: what Debian's DCMTK lacks. No DCMTK and no OpenJPEG type in here.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,11 +15,15 @@ struct Jpeg2000Frame {
 };
 
 /// Decodes one frame, samples interleaved, in the machine's byte order, negative values as two's complement.
-/// `to` has rows × columns × samples × bits_allocated / 8 bytes. Memory: four bytes a sample while it works; nothing is
-/// decoded before the codestream's own size was found equal to the header's.
-/// Returns "" or what is wrong with the codestream.
+/// `to` has rows × columns × samples × bits_allocated / 8 bytes. By decode_jpeg2000_part1, by OpenJPEG what that
+/// leaves. Memory: four bytes a sample while it works, eight where the transform is irreversible; nothing is decoded
+/// before the codestream's own size was found equal to the header's. Returns "" or what is wrong with the codestream.
 std::string decode_jpeg2000(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,
                             std::span<std::uint8_t> to);
+
+/// The same by OpenJPEG alone.
+std::string decode_with_openjpeg(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,
+                                 std::span<std::uint8_t> to);
 
 /// Makes DCMTK decode JPEG 2000 (Lossless Only) and JPEG 2000 with it. Once for the process; see use_dcmtk.
 void register_jpeg2000_with_dcmtk();

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <vector>
 
+#include "always_inline.hpp"
+
 namespace isocenter::detail::dicom {
 namespace {
 
@@ -29,8 +31,6 @@ std::size_t find_scan(std::span<const std::uint8_t> s) {
   }
   return 0;
 }
-
-#define ISOCENTER_ALWAYS_INLINE __attribute__((always_inline)) inline
 
 /// Bits of the scan, the highest first. A byte behind 0xFF carries seven bits, and 0xFF before a byte from 0x80 on is a
 /// marker that ends them (T.87 annex A.1); zeros follow.
