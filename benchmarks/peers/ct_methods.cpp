@@ -69,7 +69,7 @@ Scan scan_of(const std::string& name, std::int64_t n) {
             .step_mm = half,
             .voxel_mm = half,
             .arc_deg = 180,
-            .cgls_iterations = 20,
+            .cgls_iterations = 10,
             .sirt_iterations = 50,
             .sart_iterations = 1,
             .sart_relaxation = 0.15};

@@ -10,9 +10,10 @@ views of N x N; tilted: the same with source and detector turned and moved by ot
 each view; flat: (2 N + 1)^2 pixels from 45 N / 16 parallel views. Each line is a process of its own: time of the
 method (the shortest of two or three runs where it is short), peak memory of the process, relative error from the
 exact line integrals (forward) or, in the head's cylinder, from the truth, and how far the image is from Isocenter's
-("apart", both relative in the L2 norm); RMSE in HU, of forward projections as line integrals. RTK and Isocenter run
-on all cores, ASTRA's CPU code, scikit-image and RTK's adjoint on one. Quote the ratios of one run, not the seconds.
-With --check it ends with 1 when something is farther apart than BOUNDS.
+("apart", both relative in the L2 norm; tilted: of the rays that both sample in the same planes); RMSE in HU, of forward
+projections as line integrals. RTK and Isocenter run on all cores, ASTRA's CPU code, scikit-image and RTK's adjoint on
+one. Quote the ratios of one run, not the seconds. With --check it ends with 1 when something is farther apart than
+BOUNDS.
 """
 import importlib.metadata
 import json
@@ -25,16 +26,14 @@ import time
 
 import numpy as np
 
-# Largest "apart" for programs that compute the same. CGLS: both in float32, whose rounding errors grow with the
-# iterations. RTK's SART divides by lengths in the box, scikit-image's weights along the ray: other methods.
+# Largest "apart" for programs that compute the same. CGLS: rounding grows with the iterations, and ASTRA adds up its
+# scalar products in float32. RTK's SART divides by lengths in the box, scikit-image's weights along the ray: other methods.
 BOUNDS = {("cone", "forward", "rtk"): 2e-6, ("cone", "fdk", "rtk"): 2e-5, ("flat", "forward", "astra"): 1e-4,
           ("flat", "back", "astra"): 1e-4, ("flat", "sirt", "astra"): 1e-3, ("flat", "cgls", "astra"): 0.05,
           ("flat", "fbp", "astra"): 0.04, ("flat", "fbp", "skimage"): 1e-5,
-          ("cone", "cgls", "rtk"): 0.05, ("cone", "sart", "rtk"): 0.3, ("tilted", "forward", "rtk"): 2e-4}
+          ("cone", "cgls", "rtk"): 0.05, ("cone", "sart", "rtk"): 0.3, ("tilted", "forward", "rtk"): 2e-6}
 MU_WATER = 0.02  # 1/mm, as ct_methods.cpp has it
-# By how much Isocenter's error may be larger than a peer's. Not asked of CGLS: exact data of a head are those of no image
-# of such pixels, and the image gets worse the better they are fitted, which ours are (N = 128: residual 0.0034, ASTRA's
-# 0.0041).
+# By how much Isocenter's error may be larger than a peer's.
 WORSE = 1.05
 
 METHODS = {"cone": ("forward", "back", "fdk", "sart", "cgls"), "tilted": ("forward", "back"),
@@ -273,6 +272,15 @@ def region(s):
                                                               (0.95 * radius) ** 2)
 
 
+def steps_as_its_column(folder, s):
+    """The rays whose fastest axis is that of their column's middle ray. Of the others Isocenter takes the samples in the
+    column's planes and RTK in the ray's own: two Joseph projections of one ray, neither of them the truer one."""
+    views = np.loadtxt(os.path.join(folder, s["scan"] + ".views.txt"))[:, None, None, :]
+    column, row = np.arange(s["columns"])[:, None], np.arange(s["rows"])[:, None, None]
+    fastest = lambda j: np.abs(views[..., 3:6] + column * views[..., 6:9] + j * views[..., 9:12] - views[..., :3]).argmax(-1)
+    return fastest(row) == fastest(0.5 * (s["rows"] - 1))
+
+
 def run_peer(peer, folder, scan, method):
     s = json.load(open(os.path.join(folder, scan + ".json")))
     run = {"rtk": run_rtk, "astra": run_astra, "skimage": run_skimage, "plastimatch": run_plastimatch}[peer]
@@ -302,6 +310,7 @@ def compare(program, folder, n, s, failures):
     scan = s["scan"]
     exact, truth = load(folder, scan + ".projections", stack_of(s)), load(folder, scan + ".truth", grid_of(s))
     inside = region(s)
+    same_planes = steps_as_its_column(folder, s) if scan == "tilted" else None
     for method in METHODS[scan]:
         shape = stack_of(s) if method == "forward" else grid_of(s)
         where = None if method in ("forward", "back") else inside
@@ -324,12 +333,12 @@ def compare(program, folder, n, s, failures):
             if who == "isocenter":
                 reference, ours = result, (figures["time_s"], error)
             else:
-                apart = difference(result, reference, where)
+                apart = difference(result, reference, same_planes if (scan, method) == ("tilted", "forward") else where)
                 line += f"  {figures['time_s'] / ours[0]:7.1f} times ours  apart {apart:.1e}"
                 bound = BOUNDS.get((scan, method, who))
                 if bound is not None and not apart < bound:
                     failures.append(f"{scan} {method} {who}: apart {apart:.2e}, bound {bound:g}")
-                if error is not None and method != "cgls" and ours[1] > WORSE * error:
+                if error is not None and ours[1] > WORSE * error:
                     failures.append(f"{scan} {method}: error {ours[1]:.4f}, {who}'s {error:.4f}")
             print(line, flush=True)
 
