@@ -3,18 +3,39 @@
 #include <algorithm>
 #include <array>
 
-#include "infer/channel_affine.hpp"
+#include "infer/channels_avx512.hpp"
 #include "infer/direct_convolution.hpp"
 #include "infer/kernel_step.hpp"
 #include "infer/matrix_product.hpp"
-#include "infer/moments.hpp"
-#include "infer/pool.hpp"
 #include "infer/resample.hpp"
 
 namespace isocenter::infer {
 namespace {
 
 namespace kernels = isocenter::detail;
+
+/// A step over channels, sixteen of them in a register where the processor has that.
+template <class K, class Bind>
+class ChannelStep final : public Step {
+ public:
+  ChannelStep(K kernel, bool narrow, std::array<std::int64_t, 3> n, Bind bind)
+      : kernel_(kernel), narrow_(narrow), n_(n), bind_(std::move(bind)) {}
+  void bind(const Addresses& addresses) override { bind_(kernel_, addresses); }
+  void run(const kernels::Launcher& launcher) override {
+    launch_wide(launcher, kernel_, narrow_, static_cast<int>(n_[0]), static_cast<int>(n_[1]), static_cast<int>(n_[2]));
+  }
+
+ private:
+  K kernel_;
+  bool narrow_;
+  std::array<std::int64_t, 3> n_;
+  Bind bind_;
+};
+
+template <class K, class Bind>
+void add_channel_step(StepBuilder& b, const K& kernel, bool narrow, std::array<std::int64_t, 3> n, Bind bind) {
+  b.steps.push_back(std::make_unique<ChannelStep<K, Bind>>(kernel, narrow, n, std::move(bind)));
+}
 
 /// Spatial extents as (d, h, w), missing ones 1 in front.
 template <class T>
@@ -46,11 +67,11 @@ void add_pool(StepBuilder& b, const Node& node, const Pool& pool) {
     spread(pool.window.pads_end, 0, k.pad_end, 0);
     k.average = pool.kind == Pool::Kind::average ? 1 : 0;
     k.count_pads = pool.count_pads ? 1 : 0;
-    add_step(b, k, {out[1], k.out_extent[2], out[0] * k.out_extent[0] * k.out_extent[1]},
-             [in = b.slot(node.inputs[0]), out = b.slot(node.output)](auto& kernel, const Addresses& a) {
-               kernel.in = a.at<T>(in);
-               kernel.out = a.at<T>(out);
-             });
+    add_channel_step(b, k, sizeof(T) == 2, {out[1], k.out_extent[2], out[0] * k.out_extent[0] * k.out_extent[1]},
+                     [in = b.slot(node.inputs[0]), out = b.slot(node.output)](auto& kernel, const Addresses& a) {
+                       kernel.in = a.at<T>(in);
+                       kernel.out = a.at<T>(out);
+                     });
   });
 }
 
@@ -112,13 +133,14 @@ void add_channel_affine(StepBuilder& b, ValueId from, ValueId to, Slot scale, Sl
       k.then = then.function;
       k.alpha = then.alpha;
       k.beta = then.beta;
-      add_step(b, k, {shape[1], (pixels + k.block - 1) / k.block, shape[0]},
-               [=, x = b.slot(from), y = b.slot(to)](auto& kernel, const Addresses& a) {
-                 kernel.in = a.at<In>(x);
-                 kernel.out = a.at<Out>(y);
-                 kernel.scale = a.at(scale);
-                 kernel.shift = a.at(shift);
-               });
+      add_channel_step(b, k, sizeof(In) == 2 || sizeof(Out) == 2,
+                       {shape[1], (pixels + k.block - 1) / k.block, shape[0]},
+                       [=, x = b.slot(from), y = b.slot(to)](auto& kernel, const Addresses& a) {
+                         kernel.in = a.at<In>(x);
+                         kernel.out = a.at<Out>(y);
+                         kernel.scale = a.at(scale);
+                         kernel.shift = a.at(shift);
+                       });
     });
   });
 }
@@ -145,7 +167,7 @@ void add_normalisation(StepBuilder& b, int node_index, const Node& node, const N
     first.pixels = pixels;
     first.channels = static_cast<int>(channels);
     first.blocks = static_cast<int>(blocks);
-    add_step(b, first, {channels, blocks, batch}, [=](auto& k, const Addresses& a) {
+    add_channel_step(b, first, sizeof(T) == 2, {channels, blocks, batch}, [=](auto& k, const Addresses& a) {
       k.in = a.at<T>(in);
       k.mean = a.at(mean);
       k.squares = a.at(squares);

@@ -7,6 +7,7 @@
 #include "infer/step.hpp"
 #include "infer/threads.hpp"
 #include "infer/weight_cache.hpp"
+#include "infer/winograd_step.hpp"
 
 namespace isocenter::infer {
 namespace {
@@ -74,12 +75,18 @@ void require_precision(Precision precision, const std::string& source) {
                   "set precision to float32");
 }
 
+bool upsampling_writes_parts(const Graph& graph, const Node& node, bool) { return is_upsampling(graph, node); }
+bool both_write_parts(const Graph& graph, const Node& node, bool narrow) {
+  return is_upsampling(graph, node) || is_winograd(graph, node, narrow);
+}
+
 Schedule schedule_for(Graph graph, const CpuOptions& options) {
   require_precision(options.precision, graph.source);
   if (options.optimise && !options.reference) optimise(graph);
-  return make_schedule(std::move(graph), {.narrow = options.precision == Precision::bfloat16 && !options.reference,
-                                          .parts = !options.reference,
-                                          .upsampling_into_parts = true});
+  return make_schedule(std::move(graph),
+                       {.narrow = options.precision == Precision::bfloat16 && !options.reference,
+                        .parts = !options.reference,
+                        .writes_parts = options.library ? &both_write_parts : &upsampling_writes_parts});
 }
 
 /// Names the form that weights are brought into; empty where they are not shared. oneDNN chooses it by the threads too.
@@ -122,11 +129,10 @@ class CpuExecutor final : public Executor {
 
  private:
   void make_steps(const CpuOptions& options) {
-    StepBuilder builder{schedule_, constants_, steps_};
+    StepBuilder builder{schedule_, constants_, steps_, threads_};
     const auto count = static_cast<int>(schedule_.graph.nodes.size());
     for (int i = 0; i < count; ++i) {
-      if (!options.reference && ((options.library && add_onednn_steps(builder, i)) || add_kernel_steps(builder, i)))
-        continue;
+      if (!options.reference && add_steps(builder, i, options.library)) continue;
       const Node node = schedule_.graph.nodes[static_cast<std::size_t>(i)];
       if (std::holds_alternative<Alias>(node.operation) &&
           schedule_.placement(node.output).buffer == schedule_.placement(node.inputs[0]).buffer)
@@ -137,6 +143,11 @@ class CpuExecutor final : public Executor {
       if (const Value& v = schedule_.graph.value(id); v.constant)
         steps_.push_back(std::make_unique<ConstantOutputStep>(
             constants_.add_value(id, *v.constant), Slot{schedule_.placement(id).buffer, 0}, v.constant->bytes()));
+  }
+
+  static bool add_steps(StepBuilder& builder, int node_index, bool library) {
+    return (library && (add_winograd_step(builder, node_index) || add_onednn_steps(builder, node_index))) ||
+           add_kernel_steps(builder, node_index);
   }
 
   void keep_constants(const std::string& key) {

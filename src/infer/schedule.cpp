@@ -237,7 +237,7 @@ class BufferPass {
 
   bool makes_parts(const Node& node) const {
     return (is_any<Map, Normalisation, Concat, Copy, Pool>(node) && has_kernel(s_.graph, node)) ||
-           (options_.upsampling_into_parts && is_upsampling(s_.graph, node));
+           (options_.writes_parts != nullptr && options_.writes_parts(s_.graph, node, options_.narrow));
   }
 
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }

@@ -44,8 +44,9 @@ struct ScheduleOptions {
   /// Inputs of convolutions and matrix products, and what leads there through kernels, are kept as bfloat16; the
   /// graph's inputs and outputs never are.
   bool narrow = false;
-  bool parts = true;                   ///< what a concatenation reads is made in its place
-  bool upsampling_into_parts = false;  ///< the engine's is_upsampling() convolutions write to a part of a wider array
+  bool parts = true;  ///< what a concatenation reads is made in its place
+  /// The convolutions (by graph, node and `narrow`) that the engine lets write to a part of a wider array.
+  bool (*writes_parts)(const Graph&, const Node&, bool) = nullptr;
 };
 /// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place; what a concatenation
 /// reads is made in its place where the node that makes it can.

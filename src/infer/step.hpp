@@ -81,6 +81,7 @@ struct StepBuilder {
   Schedule& schedule;
   ConstantPool& constants;
   Steps& steps;
+  int threads = 1;  ///< that will run the steps, on the CPU
 
   Slot slot(ValueId id) {
     // A constant that is an output has a buffer too, which is written at the end: steps read the constant itself.

@@ -85,10 +85,11 @@ TEST(Concatenations, ADenseBlockGrowsInOneBuffer) {
 }
 
 TEST(Concatenations, WhatAnEngineWritesItselfIsMadeInItsPlace) {
+  const auto upsampling = [](const Graph& graph, const Node& node, bool) { return is_upsampling(graph, node); };
   for (const bool into_parts : {false, true}) {
     Graph graph = lower(skip_and_up(), {});
     optimise(graph);
-    const Schedule s = make_schedule(std::move(graph), {.upsampling_into_parts = into_parts});
+    const Schedule s = make_schedule(std::move(graph), {.writes_parts = into_parts ? +upsampling : nullptr});
     for (const Node& n : s.graph.nodes) {
       if (!std::holds_alternative<Concat>(n.operation)) continue;
       const Placement &whole = s.placement(n.output), &skip = s.placement(n.inputs[0]), &up = s.placement(n.inputs[1]);
