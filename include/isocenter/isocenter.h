@@ -346,7 +346,7 @@ ISOCENTER_API isocenter_status isocenter_plan_upload(isocenter_plan* plan, void*
                                                      isocenter_error* error);
 /* Host memory that a third-party library will take by itself during a run: counted, not allocated. */
 ISOCENTER_API void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint64_t bytes);
-/* What is left of the budget on the node's device; UINT64_MAX without one. */
+/* What is left on the node's device of the budget, or without one of 9/10 of a GPU's memory; on the CPU UINT64_MAX. */
 ISOCENTER_API uint64_t isocenter_plan_memory_left(const isocenter_plan* plan);
 /* The budget itself; 0: none. */
 ISOCENTER_API uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan);
@@ -363,6 +363,16 @@ ISOCENTER_API void isocenter_plan_gather(isocenter_plan* plan, int64_t count);
 ISOCENTER_API void isocenter_plan_spread(isocenter_plan* plan, int64_t count);
 /* Whether all that is connected to an output port takes volumes in slabs. */
 ISOCENTER_API int32_t isocenter_plan_takes_slabs(const isocenter_plan* plan, const char* port);
+/* For a node on a device: the tensors of this port, an input or an output, stay in host memory, and run brings what it
+ * needs of them to the device and back (isocenter_run_copy). What isocenter_plan_memory_left says grows by what an input
+ * would have taken. On the CPU it changes nothing. */
+ISOCENTER_API isocenter_status isocenter_plan_keep_on_host(isocenter_plan* plan, const char* port,
+                                                           isocenter_error* error);
+/* Host memory that lives during one run, beside isocenter_plan_scratch; aligned to 256 bytes, and fast to copy to and
+ * from the node's device where the device has such memory left. */
+ISOCENTER_API void isocenter_plan_host_scratch(isocenter_plan* plan, uint64_t bytes);
+/* What is left of the budget in host memory; UINT64_MAX without one. */
+ISOCENTER_API uint64_t isocenter_plan_host_memory_left(const isocenter_plan* plan);
 /* Declares a metric of `count` numbers, set during runs and reported with the last item's values. */
 ISOCENTER_API void isocenter_plan_metric(isocenter_plan* plan, const char* name, const char* unit, uint32_t count);
 /* A fact for the report and the provenance: what was read, a model's hash. */
@@ -393,8 +403,19 @@ ISOCENTER_API isocenter_status isocenter_plan_launcher(const isocenter_plan* pla
 ISOCENTER_API const isocenter_payload* isocenter_run_input(const isocenter_run* run, const char* port);
 ISOCENTER_API isocenter_payload* isocenter_run_output(const isocenter_run* run, const char* port);
 ISOCENTER_API void* isocenter_run_scratch(const isocenter_run* run);
+ISOCENTER_API void* isocenter_run_host_scratch(const isocenter_run* run);
 ISOCENTER_API isocenter_status isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher,
                                                       isocenter_error* error);
+/* A node's two streams on its device: kernels go to the first, which is isocenter_launcher's; copies may go to the other
+ * one, beside them. On the CPU everything is done when the call returns. */
+enum { ISOCENTER_STREAM_MAIN = 0, ISOCENTER_STREAM_BESIDE = 1 };
+/* Enqueues a copy between host and device memory, in any direction. */
+ISOCENTER_API isocenter_status isocenter_run_copy(const isocenter_run* run, void* to, const void* from, uint64_t bytes,
+                                                  int32_t stream, isocenter_error* error);
+/* What is enqueued on `stream` from here on begins when what the other one has so far is done. */
+ISOCENTER_API isocenter_status isocenter_run_follow(const isocenter_run* run, int32_t stream, isocenter_error* error);
+/* Returns when all that `stream` has is done: before the host reads what was copied to it. */
+ISOCENTER_API isocenter_status isocenter_run_wait(const isocenter_run* run, int32_t stream, isocenter_error* error);
 ISOCENTER_API int32_t isocenter_run_cancelled(const isocenter_run* run);
 ISOCENTER_API void isocenter_run_progress(const isocenter_run* run, double fraction);
 ISOCENTER_API void isocenter_run_metric(const isocenter_run* run, const char* name, const double* numbers,

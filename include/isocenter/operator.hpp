@@ -78,6 +78,13 @@ class PlanContext {
     detail::call([&](auto* e) { return isocenter_plan_upload(plan_, p, values.data(), values.size_bytes(), e); });
     return p;
   }
+  /// On a device: this port's tensors stay in host memory (isocenter_plan_keep_on_host).
+  void keep_on_host(const char* port) {
+    detail::call([&](auto* e) { return isocenter_plan_keep_on_host(plan_, port, e); });
+  }
+  /// Host bytes during a run, 256-byte aligned; RunContext::host_scratch gives them.
+  void host_scratch(std::uint64_t bytes) { isocenter_plan_host_scratch(plan_, bytes); }
+  std::uint64_t host_memory_left() const { return isocenter_plan_host_memory_left(plan_); }
   void declare_host_memory(std::uint64_t bytes) { isocenter_plan_declare_host_memory(plan_, bytes); }
   std::uint64_t memory_left() const { return isocenter_plan_memory_left(plan_); }
   std::uint64_t memory_budget() const { return isocenter_plan_memory_budget(plan_); }
@@ -124,6 +131,20 @@ class RunContext {
   template <class T = void>
   T* scratch() const {
     return static_cast<T*>(isocenter_run_scratch(run_));
+  }
+  template <class T = void>
+  T* host_scratch() const {
+    return static_cast<T*>(isocenter_run_host_scratch(run_));
+  }
+  /// Enqueued on one of the node's streams: isocenter_run_copy, isocenter_run_follow, isocenter_run_wait.
+  void copy(void* to, const void* from, std::uint64_t bytes, std::int32_t stream = ISOCENTER_STREAM_MAIN) const {
+    detail::call([&](auto* e) { return isocenter_run_copy(run_, to, from, bytes, stream, e); });
+  }
+  void follow(std::int32_t stream) const {
+    detail::call([&](auto* e) { return isocenter_run_follow(run_, stream, e); });
+  }
+  void wait(std::int32_t stream = ISOCENTER_STREAM_MAIN) const {
+    detail::call([&](auto* e) { return isocenter_run_wait(run_, stream, e); });
   }
   isocenter_launcher launcher() const {
     isocenter_launcher l{};

@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "core/cpu_device.hpp"
+#include "core/streams.hpp"
 #include "core/structs.hpp"
 #include "core/text.hpp"
 
@@ -32,12 +33,28 @@ void* Device::allocate(std::uint64_t bytes) const {
   return memory;
 }
 
+void* Device::allocate_host(std::uint64_t bytes) const {
+  void* memory = nullptr;
+  if (type.allocate_host == nullptr || type.release_host == nullptr ||
+      type.allocate_host(type.user, std::max<std::uint64_t>(bytes, 1), &memory) != 0 || memory == nullptr)
+    return nullptr;
+  std::memset(memory, 0, bytes);
+  return memory;
+}
+
 void Device::copy(void* to, const void* from, std::uint64_t bytes, void* stream) const {
   if (const int e = type.copy(type.user, to, from, bytes, stream); e != 0) fail(e, "copying");
 }
 
 void Device::wait(void* stream, const char* node) const {
   if (const int e = type.stream_wait(type.user, stream); e != 0) fail(e, std::string("work of node '") + node + "'");
+}
+
+void Device::follow(void* stream, void* other, const char* node) const {
+  if (is_cpu() || stream == other) return;
+  const auto* service = static_cast<const StreamService*>(type.find(type.user, StreamService::name));
+  if (service == nullptr || service->struct_size < sizeof(StreamService)) return wait(other, node);
+  if (const int e = service->follow(stream, other); e != 0) fail(e, std::string("work of node '") + node + "'");
 }
 
 void Device::make_current() const {

@@ -23,8 +23,13 @@ struct Device {
   /// Zeroed memory; throws out_of_memory with the device and the size.
   void* allocate(std::uint64_t bytes) const;
   void release(void* memory) const { type.release(type.user, memory); }
+  /// Zeroed host memory that copies to and from this device fast; null when there is none left. Of a device.
+  void* allocate_host(std::uint64_t bytes) const;
+  void release_host(void* memory) const { type.release_host(type.user, memory); }
   void copy(void* to, const void* from, std::uint64_t bytes, void* stream) const;
   void wait(void* stream, const char* node) const;
+  /// What comes to `stream` begins when all that `other` has is done: by the device's service "streams", or by waiting.
+  void follow(void* stream, void* other, const char* node) const;
   void make_current() const;
   [[noreturn]] void fail(int error, const std::string& doing) const;
 };

@@ -20,4 +20,11 @@ inline Launcher to_launcher(const isocenter_launcher& l) {
 inline Launcher launcher_of(const RunContext& run) { return to_launcher(run.launcher()); }
 inline Launcher launcher_of(const PlanContext& plan) { return to_launcher(plan.launcher()); }
 
+/// The same threads for arrays in host memory, on a device too.
+inline Launcher host_launcher(Launcher launcher) {
+  launcher.find = nullptr;
+  launcher.device = launcher.stream = nullptr;
+  return launcher;
+}
+
 }  // namespace isocenter::detail

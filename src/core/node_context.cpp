@@ -9,6 +9,21 @@ using isocenter::ErrorCode;
 using isocenter::Failure;
 using namespace isocenter::detail;
 
+namespace {
+
+/// Copies that kernels do not wait for have a stream of their own.
+void make_stream_beside(SessionNode& node) {
+  if (node.beside != nullptr) return;
+  const auto& type = node.device->type;
+  if (const int e = type.stream_create(type.user, &node.beside); e != 0) node.device->fail(e, "making a stream");
+}
+
+void* stream_of(const isocenter_run* run, std::int32_t stream) {
+  return stream == ISOCENTER_STREAM_BESIDE && run->node->beside != nullptr ? run->node->beside : run->node->stream;
+}
+
+}  // namespace
+
 extern "C" {
 
 isocenter_context* isocenter_plan_context(isocenter_plan* plan) { return plan->session->context.get(); }
@@ -58,10 +73,36 @@ isocenter_status isocenter_plan_upload(isocenter_plan* plan, void* to, const voi
   });
 }
 void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint64_t bytes) { plan->node->declared_bytes += bytes; }
+isocenter_status isocenter_plan_keep_on_host(isocenter_plan* plan, const char* port, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    SessionNode& node = *plan->node;
+    const Device& cpu = plan->session->context->cpu();
+    if (node.device == &cpu) return ISOCENTER_OK;
+    auto* in = node.input(port);
+    auto* out = node.output(port);
+    if (in == nullptr && out == nullptr)
+      throw Failure(ErrorCode::not_found, node.where() + " keeps '" + port + "' on the host, and has no such port",
+                    "name a port of the operator that is connected");
+    if (in != nullptr && !in->on_host) {
+      in->on_host = true;
+      const uint64_t not_needed = std::exchange(in->pending_bytes, 0);
+      if (plan->memory_left != UINT64_MAX) plan->memory_left += not_needed;
+      const uint64_t copy = in->source->device == &cpu ? 0 : in->planned->bytes();
+      if (plan->host_memory_left != UINT64_MAX) plan->host_memory_left -= std::min(plan->host_memory_left, copy);
+    }
+    if (out != nullptr) out->device = &cpu;
+    make_stream_beside(node);
+    return ISOCENTER_OK;
+  });
+}
+void isocenter_plan_host_scratch(isocenter_plan* plan, uint64_t bytes) { plan->node->host_scratch_bytes = bytes; }
 uint64_t isocenter_plan_memory_left(const isocenter_plan* plan) {
   const uint64_t own = plan->node->table_bytes;
   if (plan->memory_left == UINT64_MAX) return plan->memory_left;
   return plan->memory_left > own ? plan->memory_left - own : 0;
+}
+uint64_t isocenter_plan_host_memory_left(const isocenter_plan* plan) {
+  return plan->node->device->is_cpu() ? isocenter_plan_memory_left(plan) : plan->host_memory_left;
 }
 uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan) { return plan->session->options.memory_bytes; }
 void isocenter_plan_items(isocenter_plan* plan, int64_t count) { plan->node->items = count; }
@@ -126,6 +167,27 @@ isocenter_status isocenter_run_launcher(const isocenter_run* run, isocenter_laun
                                         isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
     give_struct(launcher_for(*run->session, *run->node), launcher, "isocenter_run_launcher");
+    return ISOCENTER_OK;
+  });
+}
+void* isocenter_run_host_scratch(const isocenter_run* run) { return run->node->host_scratch; }
+isocenter_status isocenter_run_copy(const isocenter_run* run, void* to, const void* from, uint64_t bytes,
+                                    int32_t stream, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    run->node->device->copy(to, from, bytes, stream_of(run, stream));
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_run_follow(const isocenter_run* run, int32_t stream, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    const int32_t other = stream == ISOCENTER_STREAM_MAIN ? ISOCENTER_STREAM_BESIDE : ISOCENTER_STREAM_MAIN;
+    run->node->device->follow(stream_of(run, stream), stream_of(run, other), run->node->name.c_str());
+    return ISOCENTER_OK;
+  });
+}
+isocenter_status isocenter_run_wait(const isocenter_run* run, int32_t stream, isocenter_error* error) {
+  return guarded(error, [&]() -> isocenter_status {
+    run->node->device->wait(stream_of(run, stream), run->node->name.c_str());
     return ISOCENTER_OK;
   });
 }

@@ -63,9 +63,16 @@ isocenter_payload::isocenter_payload(int payload_kind)
 }
 
 isocenter_payload::~isocenter_payload() {
-  for (auto& t : tensors)
-    if (t.owned && device != nullptr) device->release(t.view.data);
+  for (auto& t : tensors) free_tensor(t);
   if (released_ != nullptr) released_(released_user_);
+}
+
+void isocenter_payload::free_tensor(NamedTensor& t) noexcept {
+  if (!t.owned || device == nullptr) return;
+  if (t.fast_for != nullptr)
+    t.fast_for->release_host(t.view.data);
+  else
+    device->release(t.view.data);
 }
 
 void isocenter_payload::last_released() noexcept {
@@ -102,11 +109,12 @@ void isocenter_payload::set_tensor(const std::string& name, const isocenter_tens
   }
   NamedTensor* t = find(name);
   if (t == nullptr) t = &tensors.emplace_back();
-  if (t->owned) device->release(t->view.data);
+  free_tensor(*t);
   t->name = name;
   t->view = tensor;
   t->view.struct_size = sizeof tensor;
   t->owned = false;
+  t->fast_for = nullptr;
   if (no_strides)
     for (std::int64_t i = tensor.rank - 1, s = 1; i >= 0; s *= tensor.shape[i--]) t->view.strides[i] = s;
 }
@@ -146,7 +154,8 @@ std::uint64_t isocenter_payload::bytes() const {
   return sum;
 }
 
-void isocenter_payload::allocate(isocenter_context* owner, const isocenter::detail::Device& on) {
+void isocenter_payload::allocate(isocenter_context* owner, const isocenter::detail::Device& on,
+                                 const isocenter::detail::Device* fast_for) {
   for (const auto& t : tensors)
     if (t.view.data != nullptr && !on.is_cpu() && device != &on)
       throw Failure(ErrorCode::invalid_state, "tensor '" + t.name + "' has host memory already",
@@ -155,8 +164,11 @@ void isocenter_payload::allocate(isocenter_context* owner, const isocenter::deta
   device = &on;
   for (auto& t : tensors) {
     if (t.view.data != nullptr) continue;
-    t.view.data = on.allocate(static_cast<std::uint64_t>(isocenter::detail::element_count(t.view)) *
-                              isocenter::detail::dtype_size(t.view.dtype));
+    const std::uint64_t size = static_cast<std::uint64_t>(isocenter::detail::element_count(t.view)) *
+                               isocenter::detail::dtype_size(t.view.dtype);
+    t.view.data = fast_for == nullptr ? nullptr : fast_for->allocate_host(size);
+    t.fast_for = t.view.data == nullptr ? nullptr : fast_for;
+    if (t.view.data == nullptr) t.view.data = on.allocate(size);
     t.owned = true;
   }
 }

@@ -40,6 +40,7 @@ struct isocenter_payload final : isocenter::detail::RefCounted {
     std::string name;
     isocenter_tensor view{};
     bool owned = false;
+    const isocenter::detail::Device* fast_for = nullptr;  // owned host memory that is this device's: release_host
   };
 
   int kind;
@@ -59,7 +60,9 @@ struct isocenter_payload final : isocenter::detail::RefCounted {
   void remove_attribute(const std::string& key);
   isocenter_payload* copy_description() const;
   std::uint64_t bytes() const;
-  void allocate(isocenter_context* owner, const isocenter::detail::Device& on);
+  /// `fast_for`: where `on` is the CPU, in host memory that copies fast to and from that device, as far as it has any.
+  void allocate(isocenter_context* owner, const isocenter::detail::Device& on,
+                const isocenter::detail::Device* fast_for = nullptr);
   /// Copies the data of a payload with the same description; enqueued on `stream` of a GPU that is part of it.
   void copy_data_from(const isocenter_payload& from, void* stream);
   /// Throws when tensors differ in name, type or shape; `where` starts the sentence.
@@ -69,6 +72,7 @@ struct isocenter_payload final : isocenter::detail::RefCounted {
 
  private:
   void last_released() noexcept override;
+  void free_tensor(NamedTensor& tensor) noexcept;
   void (*released_)(void*) = nullptr;
   void* released_user_ = nullptr;
 };

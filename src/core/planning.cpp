@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/session.hpp"
+#include "core/session_memory.hpp"
 #include "core/slab_join.hpp"
 #include "core/structs.hpp"
 #include "core/text.hpp"
@@ -63,9 +64,9 @@ class SessionPlanner {
     const Device& device = session_.context->find_device(
         options.device == nullptr || *options.device == '\0' ? "cpu" : options.device, &session_.device_why);
     for (const int index : pipeline_.check()) plan_node(index, device);
-    choose_in_flight(options);
+    choose_in_flight(session_);
     agree_with_others();
-    allocate();
+    allocate_memory(session_);
   }
 
  private:
@@ -86,9 +87,8 @@ class SessionPlanner {
                   : host_only               ? &session_.context->cpu()
                                             : &session_device;
     if (described.role == Node::Role::output) {
-      const Edge& edge = described.edges.begin()->second;
-      node.device = by_index_[static_cast<std::size_t>(edge.from_node)]->device;
-      if (find_slabs(*output_of(edge).description)) node.device = &session_.context->cpu();
+      const OutputPort& from = output_of(described.edges.begin()->second);
+      node.device = find_slabs(*from.description) ? &session_.context->cpu() : from.device;
     }
     for (const auto& [port, edge] : described.edges) connect(node, described.port(port).name, edge);
     for (auto& in : node.inputs) {
@@ -99,6 +99,7 @@ class SessionPlanner {
     }
     std::sort(node.ancestors.begin(), node.ancestors.end());
     if (described.role == Node::Role::output) return;
+    for (auto& in : node.inputs) in.pending_bytes = copy_bytes(node, in);
     node.device->make_current();
     make_stream(node);
     read_values(node, described);
@@ -111,12 +112,19 @@ class SessionPlanner {
       while ((node.type->ports[p].kinds >> kind & 1U) == 0) ++kind;
       out.description = Ref<isocenter_payload>::adopt(new isocenter_payload(kind));
     }
-    isocenter_plan plan{&session_, &node, &pipeline_, index, left_on(*node.device)};
+    const Device& cpu = session_.context->cpu();
+    isocenter_plan plan{&session_,
+                        &node,
+                        &pipeline_,
+                        index,
+                        memory_left(session_, *node.device, &node),
+                        memory_left(session_, cpu, node.device == &cpu ? &node : nullptr)};
     const isocenter_status status = node.type->plan(node.instance, &plan, &error);
     if (status != ISOCENTER_OK) {
       const bool says_where = std::strstr(error.message, ("'" + node.name + "'").c_str()) != nullptr;
       throw isocenter::Error(static_cast<ErrorCode>(status), (says_where ? "" : node.where() + ": ") + error.message);
     }
+    for (auto& in : node.inputs) bring(node, in);
     for (auto& out : node.outputs)
       if (pipeline_.used(index, out->port) && out->description->tensors.empty())
         throw Failure(ErrorCode::internal, node.where() + " did not describe its output '" + out->name + "'",
@@ -144,6 +152,7 @@ class SessionPlanner {
     out->port = port;
     out->session = &session_;
     out->node = &node;
+    out->device = node.device;
     node.outputs.push_back(std::move(out));
     return *node.outputs.back();
   }
@@ -171,18 +180,37 @@ class SessionPlanner {
                              isocenter_context_communicator(session_.context.get()) == nullptr;
     if (find_slabs(*out->description) && !takes_slabs) {
       const Device& cpu = session_.context->cpu();
-      if (from->device != &cpu) {
+      if (out->device != &cpu) {
         from = &copied(*from, *out, cpu);
         out = from->outputs.front().get();
       }
       from = &joined(*from, *out);
       out = from->outputs.front().get();
     }
-    if (from->device != node.device) {
-      from = &copied(*from, *out, *node.device);
-      out = from->outputs.front().get();
-    }
     attach(node, port, *from, *out, edge);
+  }
+
+  /// What a copy of an input to the node's device will take; none where one is there already.
+  std::uint64_t copy_bytes(const SessionNode& node, const InputPort& in) const {
+    if (in.source->device == node.device || find_copy(*in.from, *in.source, *node.device) != nullptr) return 0;
+    for (const InputPort& other : node.inputs)
+      if (&other != &in && other.source == in.source && other.pending_bytes > 0) return 0;
+    return in.planned->bytes() * slots_for({in.queue.get()}, 1);
+  }
+
+  /// Once a node is planned it is known where it wants its inputs: a copy goes in between where they lie elsewhere.
+  void bring(SessionNode& node, InputPort& in) {
+    const Device& wanted = in.on_host ? session_.context->cpu() : *node.device;
+    in.pending_bytes = 0;
+    if (in.source->device == &wanted) return;
+    auto& consumers = in.source->consumers;
+    consumers.erase(std::find(consumers.begin(), consumers.end(), in.queue.get()));
+    SessionNode& copy = copied(*in.from, *in.source, wanted);
+    in.from = in.queue->producer = &copy;
+    in.source = copy.outputs.front().get();
+    in.planned = in.source->description.get();
+    in.queue->from = copy.name + "." + in.source->name;
+    in.source->consumers.push_back(in.queue.get());
   }
 
   void attach(SessionNode& node, const std::string& port, SessionNode& from, OutputPort& out, const Edge& edge) {
@@ -190,6 +218,7 @@ class SessionPlanner {
     in.name = port;
     in.planned = out.description.get();
     in.from = &from;
+    in.source = &out;
     in.queue = std::make_unique<Queue>();
     in.queue->from = from.name + "." + out.name;
     in.queue->port = port;
@@ -201,16 +230,23 @@ class SessionPlanner {
     node.inputs.push_back(std::move(in));
   }
 
+  static std::string copy_name(const SessionNode& from, const OutputPort& out, const Device& to) {
+    return from.name + "." + out.name + "->" + to.name;
+  }
+  SessionNode* find_copy(const SessionNode& from, const OutputPort& out, const Device& to) const {
+    for (auto& n : session_.nodes)
+      if (n->is_copy && n->name == copy_name(from, out, to)) return n.get();
+    return nullptr;
+  }
+
   /// One copy for each output and device, however many nodes there want it.
   SessionNode& copied(SessionNode& from, OutputPort& out, const Device& to) {
-    const std::string name = from.name + "." + out.name + "->" + to.name;
-    for (auto& n : session_.nodes)
-      if (n->is_copy && n->name == name) return *n;
+    if (SessionNode* made = find_copy(from, out, to)) return *made;
     // The copy must stand before the node that is being planned, which is the last one.
     auto copy = std::make_unique<SessionNode>();
     SessionNode& node = *copy;
     session_.nodes.insert(session_.nodes.end() - 1, std::move(copy));
-    node.name = name;
+    node.name = copy_name(from, out, to);
     node.type = &copy_type;
     node.is_copy = true;
     // The stream and the wait belong to the GPU of the two.
@@ -234,7 +270,7 @@ class SessionPlanner {
     session_.nodes.insert(session_.nodes.end() - 1, std::move(join));
     node.name = name;
     node.is_copy = true;
-    node.device = from.device;
+    node.device = out.device;
     node.ancestors = from.ancestors;
     node.idle = from.idle || from.gives_nothing;
     attach(node, "input", from, out, Edge{});
@@ -274,78 +310,6 @@ class SessionPlanner {
     for (auto& out : node.outputs) out->description->set_attribute("provenance", json.text());
   }
 
-  /// Buffers of one output: as many as items in flight; as many as a longer queue holds and one to fill; and where a
-  /// queue may lose items, enough that its producer never waits: what it holds, what is consumed, what is filled.
-  static std::uint64_t slots_of(const OutputPort& out, int in_flight) {
-    if (out.node->idle || out.node->gives_nothing) return 0;
-    std::size_t slots = static_cast<std::size_t>(in_flight);
-    std::size_t lossy = 0;
-    for (const Queue* q : out.consumers) {
-      if (q->policy != ISOCENTER_EDGE_BLOCK)
-        lossy += q->ring.size() + 1;
-      else if (q->ring.size() > 1)
-        slots = std::max(slots, q->ring.size() + 1);
-    }
-    return slots + lossy;
-  }
-  static std::uint64_t bytes_of(const OutputPort& out, int in_flight) {
-    return out.description->bytes() * slots_of(out, in_flight);
-  }
-
-  std::uint64_t planned_on(const Device& device, int in_flight) const {
-    std::uint64_t sum = 0;
-    for (const auto& n : session_.nodes) {
-      if (n->role == Node::Role::input) continue;
-      if (n->device == &device) sum += (n->idle ? 0 : n->scratch_bytes) + n->table_bytes;
-      if (device.is_cpu() && !n->idle) sum += n->declared_bytes;
-      if (n->device == &device)
-        for (const auto& out : n->outputs) sum += bytes_of(*out, in_flight);
-    }
-    return sum;
-  }
-
-  std::uint64_t left_on(const Device& device) const {
-    const std::uint64_t budget = session_.options.memory_bytes;
-    if (budget == 0) return std::numeric_limits<std::uint64_t>::max();
-    const std::uint64_t planned = planned_on(device, 1);
-    return planned < budget ? budget - planned : 0;
-  }
-
-  void choose_in_flight(const isocenter_session_options& options) {
-    bool single = true;
-    for (const auto& n : session_.nodes) {
-      if (n->role == Node::Role::input) single = false;
-      if (n->role == Node::Role::operation && n->inputs.empty() && n->items != 1) single = false;
-    }
-    session_.in_flight = options.in_flight > 0 ? options.in_flight : single ? 1 : 2;
-    const std::uint64_t budget = options.memory_bytes;
-    if (budget == 0) return;
-    for (const auto& device : session_.context->devices) {
-      if (options.in_flight == 0 && planned_on(*device, session_.in_flight) > budget) session_.in_flight = 1;
-      const std::uint64_t needed = planned_on(*device, session_.in_flight);
-      if (needed > budget) refuse_budget(*device, needed, budget);
-    }
-  }
-
-  [[noreturn]] void refuse_budget(const Device& device, std::uint64_t needed, std::uint64_t budget) const {
-    std::vector<std::pair<std::uint64_t, std::string>> largest;
-    for (const auto& n : session_.nodes) {
-      std::uint64_t bytes = n->device == &device ? n->scratch_bytes + n->table_bytes : 0;
-      if (device.is_cpu()) bytes += n->declared_bytes;
-      if (n->device == &device && n->role != Node::Role::input)
-        for (const auto& out : n->outputs) bytes += bytes_of(*out, session_.in_flight);
-      if (bytes > 0) largest.emplace_back(bytes, n->name);
-    }
-    std::sort(largest.rbegin(), largest.rend());
-    std::string text;
-    for (std::size_t i = 0; i < std::min<std::size_t>(largest.size(), 4); ++i)
-      text += (i == 0 ? "" : ", ") + ("'" + largest[i].second + "' " + format_bytes(largest[i].first));
-    throw Failure(ErrorCode::out_of_memory,
-                  "the plan needs " + format_bytes(needed) + " on '" + device.name + "' and the budget is " +
-                      format_bytes(budget) + " (the largest: " + text + ")",
-                  "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight");
-  }
-
   /// Processes that share a volume must do the same: they would wait for one another in different places otherwise.
   void agree_with_others() const {
     const auto* others = isocenter_context_communicator(session_.context.get());
@@ -378,29 +342,6 @@ class SessionPlanner {
                       "rank " + std::to_string(r) + " of " + std::to_string(of_rank.size()) +
                           " runs a pipeline with other nodes or parameters than rank 0",
                       "start all ranks with the same command");
-  }
-
-  void allocate() {
-    for (auto& n : session_.nodes) {
-      if (n->role == Node::Role::input) continue;
-      for (auto& out : n->outputs) {
-        out->bytes = bytes_of(*out, session_.in_flight);
-        n->output_bytes += out->bytes;
-        if (out->description->tensors.empty()) continue;
-        const std::uint64_t slots = slots_of(*out, session_.in_flight);
-        out->free.reserve(slots);
-        for (std::uint64_t i = 0; i < slots; ++i) {
-          isocenter_payload* slot = out->description->copy_description();
-          out->slots.push_back(slot);
-          slot->allocate(session_.context.get(), *n->device);
-          slot->context = {};  // the session holds the context; a payload outside its pool holds the session
-          slot->pool = out.get();
-          out->free.push_back(slot);
-        }
-      }
-      if (n->idle) n->scratch_bytes = n->declared_bytes = 0;
-      if (n->scratch_bytes > 0) n->scratch = n->device->allocate(n->scratch_bytes);
-    }
   }
 
   isocenter_session& session_;

@@ -13,8 +13,10 @@ void write_footprint(JsonWriter& json, const isocenter_session& session) {
   for (const auto& device : session.context->devices) {
     std::uint64_t sum = 0;
     for (const auto& n : session.nodes) {
-      if (n->device == device.get()) sum += n->scratch_bytes + n->table_bytes + n->output_bytes;
-      if (device->is_cpu()) sum += n->declared_bytes;
+      if (n->device == device.get()) sum += n->scratch_bytes + n->table_bytes;
+      if (device->is_cpu()) sum += n->declared_bytes + n->host_scratch_bytes;
+      for (const auto& out : n->outputs)
+        if (out->device == device.get()) sum += out->bytes;
     }
     if (sum > 0) json.field(device->name, static_cast<long long>(sum));
   }
@@ -26,7 +28,8 @@ void write_node_memory(JsonWriter& json, const SessionNode& n) {
   json.field("outputs", static_cast<long long>(n.output_bytes))
       .field("scratch", static_cast<long long>(n.scratch_bytes));
   json.field("tables", static_cast<long long>(n.table_bytes))
-      .field("declared_host", static_cast<long long>(n.declared_bytes));
+      .field("declared_host", static_cast<long long>(n.declared_bytes))
+      .field("host_scratch", static_cast<long long>(n.host_scratch_bytes));
   json.end_object();
 }
 

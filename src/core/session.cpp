@@ -46,7 +46,14 @@ isocenter_session::~isocenter_session() {
     if (n->instance != nullptr) n->type->destroy(n->instance);
     for (void* t : n->tables) n->device->release(t);
     if (n->scratch != nullptr) n->device->release(n->scratch);
+    if (n->host_scratch != nullptr) {
+      if (n->host_scratch_of->is_cpu())
+        n->host_scratch_of->release(n->host_scratch);
+      else
+        n->host_scratch_of->release_host(n->host_scratch);
+    }
     if (n->own_stream) n->device->type.stream_destroy(n->device->type.user, n->stream);
+    if (n->beside != nullptr) n->device->type.stream_destroy(n->device->type.user, n->beside);
   }
 }
 

@@ -72,6 +72,7 @@ struct OutputPort final : PayloadPool {
   std::vector<isocenter_payload*> slots;  // owned
   std::vector<Queue*> consumers;
   isocenter_session* session = nullptr;
+  const Device* device = nullptr;  // where its buffers lie: the node's, or the CPU
   std::uint64_t bytes = 0;
   isocenter_payload* current = nullptr;  // of the item that runs
   ~OutputPort() override;
@@ -84,6 +85,9 @@ struct InputPort {
   const isocenter_payload* planned = nullptr;  // the producer's description
   isocenter_payload* current = nullptr;
   SessionNode* from = nullptr;
+  OutputPort* source = nullptr;     // of `from`
+  bool on_host = false;             // stays there although the node is on a device
+  std::uint64_t pending_bytes = 0;  // while its node is planned: of the copy that it will need
 };
 
 struct Metric {
@@ -105,12 +109,15 @@ struct SessionNode {
   const Device* device = nullptr;
   void* stream = nullptr;
   bool own_stream = false;
+  void* beside =
+      nullptr;  // the stream of copies that kernels do not wait for; on a device, when something stays on the host
   bool is_copy = false;
   std::vector<InputPort> inputs;
   std::vector<std::unique_ptr<OutputPort>> outputs;
   std::vector<void*> tables;
-  void* scratch = nullptr;
-  std::uint64_t scratch_bytes = 0, table_bytes = 0, declared_bytes = 0, output_bytes = 0;
+  void *scratch = nullptr, *host_scratch = nullptr;
+  const Device* host_scratch_of = nullptr;  // whose memory that is: a device's fast host memory, or the CPU's
+  std::uint64_t scratch_bytes = 0, host_scratch_bytes = 0, table_bytes = 0, declared_bytes = 0, output_bytes = 0;
   std::int64_t items = -1;  // a source's word
   std::int64_t gather = 1;  // items taken for one that is given
   std::int64_t spread = 1;  // items given for one that is taken
@@ -134,7 +141,9 @@ struct SessionNode {
   bool finished = false;
 
   std::string where() const { return std::string(type->name) + " '" + name + "'"; }
-  std::uint64_t bytes() const { return scratch_bytes + table_bytes + declared_bytes + output_bytes; }
+  std::uint64_t bytes() const {
+    return scratch_bytes + host_scratch_bytes + table_bytes + declared_bytes + output_bytes;
+  }
   OutputPort* output(std::string_view port);
   InputPort* input(std::string_view port);
 };
@@ -197,7 +206,7 @@ struct isocenter_plan {
   isocenter::detail::SessionNode* node;
   const isocenter_pipeline* pipeline;
   int pipeline_node;
-  std::uint64_t memory_left;
+  std::uint64_t memory_left, host_memory_left;
 };
 struct isocenter_run {
   isocenter_session* session;

@@ -205,9 +205,17 @@ isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
   const auto begin = Clock::now();
   isocenter_status status = guarded(&error, [&]() -> isocenter_status {
     const isocenter_status s = node.type->run(node.instance, &run, &error);
-    if (s == ISOCENTER_OK) node.device->wait(node.stream, node.name.c_str());
+    if (s != ISOCENTER_OK) return s;
+    if (node.beside != nullptr) node.device->wait(node.beside, node.name.c_str());
+    node.device->wait(node.stream, node.name.c_str());
     return s;
   });
+  // What a failed run has enqueued still reads and writes buffers that others will get. Its own error is what counts.
+  if (status != ISOCENTER_OK && !node.device->is_cpu()) {
+    const auto& type = node.device->type;
+    if (node.beside != nullptr) type.stream_wait(type.user, node.beside);
+    type.stream_wait(type.user, node.stream);
+  }
   const auto end = Clock::now();
   if (status == ISOCENTER_END_OF_STREAM && node.inputs.empty()) return status;
   {

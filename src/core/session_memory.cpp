@@ -1,0 +1,142 @@
+#include "core/session_memory.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/text.hpp"
+
+namespace isocenter::detail {
+
+std::uint64_t slots_for(const std::vector<Queue*>& queues, int in_flight) {
+  std::size_t slots = static_cast<std::size_t>(in_flight);
+  std::size_t lossy = 0;
+  for (const Queue* q : queues) {
+    if (q->policy != ISOCENTER_EDGE_BLOCK)
+      lossy += q->ring.size() + 1;
+    else if (q->ring.size() > 1)
+      slots = std::max(slots, q->ring.size() + 1);
+  }
+  return slots + lossy;
+}
+
+namespace {
+
+std::uint64_t slots_of(const OutputPort& out, int in_flight) {
+  return out.node->idle || out.node->gives_nothing ? 0 : slots_for(out.consumers, in_flight);
+}
+std::uint64_t bytes_of(const OutputPort& out, int in_flight) {
+  return out.description->bytes() * slots_of(out, in_flight);
+}
+
+/// All that a node has on a device.
+std::uint64_t bytes_on(const SessionNode& n, const Device& device, int in_flight) {
+  if (n.role == Node::Role::input) return 0;
+  std::uint64_t sum = 0;
+  if (n.device == &device) sum += (n.idle ? 0 : n.scratch_bytes) + n.table_bytes;
+  if (device.is_cpu() && !n.idle) sum += n.declared_bytes + n.host_scratch_bytes;
+  for (const auto& out : n.outputs)
+    if (out->device == &device) sum += bytes_of(*out, in_flight);
+  return sum;
+}
+
+std::uint64_t planned_on(const isocenter_session& session, const Device& device, int in_flight) {
+  std::uint64_t sum = 0;
+  for (const auto& n : session.nodes) sum += bytes_on(*n, device, in_flight);
+  return sum;
+}
+
+/// The budget; without one nine tenths of a device's memory, and on the CPU none (0).
+std::uint64_t limit_of(const isocenter_session& session, const Device& device) {
+  if (session.options.memory_bytes > 0 || device.is_cpu()) return session.options.memory_bytes;
+  return device.type.memory_bytes / 10 * 9;
+}
+
+[[noreturn]] void refuse_budget(const isocenter_session& session, const Device& device, std::uint64_t needed) {
+  std::vector<std::pair<std::uint64_t, std::string>> largest;
+  for (const auto& n : session.nodes)
+    if (const std::uint64_t bytes = bytes_on(*n, device, session.in_flight); bytes > 0)
+      largest.emplace_back(bytes, n->name);
+  std::sort(largest.rbegin(), largest.rend());
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(largest.size(), 4); ++i)
+    text += (i == 0 ? "" : ", ") + ("'" + largest[i].second + "' " + format_bytes(largest[i].first));
+  throw Failure(ErrorCode::out_of_memory,
+                "the plan needs " + format_bytes(needed) + " on '" + device.name + "' and the budget is " +
+                    format_bytes(session.options.memory_bytes) + " (the largest: " + text + ")",
+                "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight");
+}
+
+/// The device to which an output in host memory is copied in pieces, or from which it is filled; null where there is
+/// none.
+const Device* fast_for(const OutputPort& out) {
+  if (!out.device->is_cpu()) return nullptr;
+  if (!out.node->device->is_cpu()) return out.node->device;
+  for (const Queue* q : out.consumers)
+    if (!q->consumer->is_copy && !q->consumer->device->is_cpu()) return q->consumer->device;
+  return nullptr;
+}
+
+void allocate_outputs(isocenter_session& session, SessionNode& node) {
+  for (auto& out : node.outputs) {
+    out->bytes = bytes_of(*out, session.in_flight);
+    node.output_bytes += out->bytes;
+    if (out->description->tensors.empty()) continue;
+    const std::uint64_t slots = slots_of(*out, session.in_flight);
+    out->free.reserve(slots);
+    for (std::uint64_t i = 0; i < slots; ++i) {
+      isocenter_payload* slot = out->description->copy_description();
+      out->slots.push_back(slot);
+      slot->allocate(session.context.get(), *out->device, fast_for(*out));
+      slot->context = {};  // the session holds the context; a payload outside its pool holds the session
+      slot->pool = out.get();
+      out->free.push_back(slot);
+    }
+  }
+}
+
+void allocate_scratch(const isocenter_session& session, SessionNode& node) {
+  if (node.idle) node.scratch_bytes = node.host_scratch_bytes = node.declared_bytes = 0;
+  if (node.scratch_bytes > 0) node.scratch = node.device->allocate(node.scratch_bytes);
+  if (node.host_scratch_bytes == 0) return;
+  if (!node.device->is_cpu()) node.host_scratch = node.device->allocate_host(node.host_scratch_bytes);
+  node.host_scratch_of = node.host_scratch != nullptr ? node.device : &session.context->cpu();
+  if (node.host_scratch == nullptr) node.host_scratch = session.context->cpu().allocate(node.host_scratch_bytes);
+}
+
+}  // namespace
+
+std::uint64_t memory_left(const isocenter_session& session, const Device& device, const SessionNode* planned) {
+  const std::uint64_t budget = limit_of(session, device);
+  if (budget == 0) return std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t taken = planned_on(session, device, 1);
+  if (planned != nullptr)
+    for (const InputPort& in : planned->inputs) taken += in.pending_bytes;
+  return taken < budget ? budget - taken : 0;
+}
+
+void choose_in_flight(isocenter_session& session) {
+  const isocenter_session_options& options = session.options;
+  bool single = true;
+  for (const auto& n : session.nodes) {
+    if (n->role == Node::Role::input) single = false;
+    if (n->role == Node::Role::operation && n->inputs.empty() && n->items != 1) single = false;
+  }
+  session.in_flight = options.in_flight > 0 ? options.in_flight : single ? 1 : 2;
+  for (const auto& device : session.context->devices) {
+    const std::uint64_t limit = limit_of(session, *device);
+    if (limit == 0) continue;
+    if (options.in_flight == 0 && planned_on(session, *device, session.in_flight) > limit) session.in_flight = 1;
+    const std::uint64_t needed = planned_on(session, *device, session.in_flight);
+    if (options.memory_bytes > 0 && needed > limit) refuse_budget(session, *device, needed);
+  }
+}
+
+void allocate_memory(isocenter_session& session) {
+  for (auto& n : session.nodes) {
+    if (n->role == Node::Role::input) continue;
+    allocate_outputs(session, *n);
+    allocate_scratch(session, *n);
+  }
+}
+
+}  // namespace isocenter::detail
