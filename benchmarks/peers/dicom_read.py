@@ -2,10 +2,10 @@
 """A CT of 400 slices of 512 x 512 from local files to one volume: ours beside SimpleITK (GDCM), dcm2niix, DCMTK and pydicom.
 
     pip install SimpleITK pydicom pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg pylibjpeg-rle pyjpegls numpy
-    python3 benchmarks/peers/dicom_read.py build/release/bin [SLICES] [REPEATS]     prints a table in Markdown
+    python3 benchmarks/peers/dicom_read.py build/release/bin [SLICES] [REPEATS] [SYNTAX]     prints a table in Markdown
 
 The slices are those of phantoms/ct_chest_lidc-idri-0314, over and over at new positions, uncompressed, RLE, JPEG-LS and
-JPEG 2000 (all lossless). Every tool runs REPEATS times on the same files (in the page cache) and the best time counts;
+JPEG 2000 (all lossless), or SYNTAX of these alone. Every tool runs REPEATS times on the same files (in the page cache) and the best time counts;
 smallest, largest and sum of the voxels have to agree. dcm2niix also writes its volume to disk, which the others do not.
 Every tool may use all cores: ours does, SimpleITK where its codec does, DCMTK by files dealt out to threads in
 dicom_read_dcmtk.cpp, the others are single-threaded.
@@ -116,7 +116,7 @@ def version_of(command):
 
 
 def main():
-    if len(sys.argv) not in (2, 3, 4):
+    if len(sys.argv) not in (2, 3, 4, 5) or sys.argv[4:] not in ([], *([name] for name in SYNTAXES)):
         sys.exit(__doc__)
     tool, dcmtk = (str(pathlib.Path(sys.argv[1]) / name) for name in ("peer_dicom_read", "peer_dicom_read_dcmtk"))
     slices = int(sys.argv[2]) if len(sys.argv) > 2 else 400
@@ -129,6 +129,8 @@ def main():
           "| fastest tool / ours | DCMTK with threads / ours |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, syntax in SYNTAXES.items():
+        if sys.argv[4:] not in ([], [name]):
+            continue
         with tempfile.TemporaryDirectory() as place:
             folder = pathlib.Path(place)
             write_series(folder, slices, syntax)

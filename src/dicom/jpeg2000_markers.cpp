@@ -65,7 +65,7 @@ class Reader {
     for (;;) {
       const unsigned marker = in_.word();
       if (marker == sot) break;
-      if (!main_segment(marker)) return std::nullopt;
+      if (marker == plt || !segment(marker)) return std::nullopt;
     }
     if (!complete()) return std::nullopt;
     do {
@@ -110,7 +110,8 @@ class Reader {
     return !s.bad && s.left.empty();
   }
 
-  bool main_segment(unsigned marker) {
+  /// From behind its marker on.
+  bool segment(unsigned marker) {
     const unsigned length = in_.word();
     if (in_.bad || length < 2) return false;
     Bytes s = in_.take(length - 2);
@@ -141,6 +142,7 @@ class Reader {
       }
       case tlm:
       case plm:
+      case plt:
       case crg:
       case com:
         return true;
@@ -227,14 +229,20 @@ class Reader {
     const std::uint32_t length = in_.number();
     in_.word();  // index and number of its parts
     if (in_.bad || tile >= out_.tiles.size()) return false;
+    // A tile's own coding parameters stand above the image's (A.6), here those of an only tile.
+    const bool may_code = out_.tiles.size() == 1 && out_.tiles[0].empty();
+    if (may_code) {
+      coding_of_its_own_.assign(components_, false);
+      quantisation_of_its_own_.assign(components_, false);
+    }
     for (;;) {
       const unsigned marker = in_.word();
       if (marker == sod) break;
-      if (marker != com && marker != plt) return false;
-      const unsigned size = in_.word();
-      if (in_.bad || size < 2) return false;
-      in_.take(size - 2);
+      const bool codes = marker == cod || marker == coc || marker == qcd || marker == qcc;
+      if (marker != com && marker != plt && !(codes && may_code)) return false;
+      if (!segment(marker)) return false;
     }
+    if (may_code && !complete()) return false;
     if (in_.bad) return false;
     const std::size_t header = from_length.size() - in_.left.size() + 2;
     std::size_t body = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "jpeg2000_block.hpp"
 #include "jpeg2000_tile.hpp"
@@ -148,33 +149,39 @@ class Decoder {
       store_as<std::uint32_t>(area, c);
   }
 
-  /// G.1 and what may lie outside of the samples' range cut off; samples of all components beside each other.
+  /// Samples of all components beside each other.
   template <class T>
   void store_as(const J2kRect& area, std::size_t c) const {
+    const auto samples = static_cast<std::int64_t>(stream_.components.size());
+    const std::int64_t first = (area.y0 - stream_.image.y0) * frame_.columns + area.x0 - stream_.image.x0;
+    const auto bytes = static_cast<std::int64_t>(sizeof(T));
+    std::uint8_t* row = to_.data() + (first * samples + static_cast<std::int64_t>(c)) * bytes;
+    for (std::int64_t y = 0; y < area.height(); ++y, row += frame_.columns * samples * bytes) {
+      if (samples == 1)
+        store_row<T>(row, std::integral_constant<std::int64_t, 1>(), y, area.width(), c);
+      else
+        store_row<T>(row, samples, y, area.width(), c);
+    }
+  }
+
+  /// G.1, and what lies outside of the samples' range cut off.
+  template <class T, class Distance>
+  void store_row(std::uint8_t* row, Distance distance, std::int64_t y, std::int64_t width, std::size_t c) const {
     const J2kComponent& component = stream_.components[c];
-    const Plane& plane = planes_[c];
     const std::int32_t half = 1 << (component.bits - 1), shift = component.is_signed ? 0 : half;
     const std::int32_t low = -half, high = half - 1;
-    const auto samples = static_cast<std::int64_t>(stream_.components.size());
-    const std::int64_t columns = frame_.columns;
-    for (std::int64_t y = 0; y < area.height(); ++y) {
-      std::uint8_t* const row =
-          to_.data() + (((area.y0 - stream_.image.y0 + y) * columns + area.x0 - stream_.image.x0) * samples +
-                        static_cast<std::int64_t>(c)) *
-                           static_cast<std::int64_t>(sizeof(T));
-      const auto put = [&](std::int64_t x, std::int32_t v) {
-        const T value = static_cast<T>(std::clamp(v, low, high) + shift);
-        std::memcpy(row + x * samples * static_cast<std::int64_t>(sizeof(T)), &value, sizeof(T));
-      };
-      if (component.coding.reversible) {
-        const std::int32_t* const from = plane.whole.data() + y * plane.stride;
-        for (std::int64_t x = 0; x < area.width(); ++x) put(x, from[x]);
-      } else {
-        const float* const from = plane.real.data() + y * plane.stride;
-        const auto lowest = static_cast<float>(low), highest = static_cast<float>(high);
-        for (std::int64_t x = 0; x < area.width(); ++x)
-          put(x, static_cast<std::int32_t>(std::nearbyint(std::clamp(from[x], lowest, highest))));
-      }
+    const auto put = [&](std::int64_t x, std::int32_t v) {
+      const T value = static_cast<T>(std::clamp(v, low, high) + shift);
+      std::memcpy(row + x * distance * static_cast<std::int64_t>(sizeof(T)), &value, sizeof(T));
+    };
+    if (component.coding.reversible) {
+      const std::int32_t* const from = planes_[c].whole.data() + y * planes_[c].stride;
+      for (std::int64_t x = 0; x < width; ++x) put(x, from[x]);
+    } else {
+      const float* const from = planes_[c].real.data() + y * planes_[c].stride;
+      const auto lowest = static_cast<float>(low), highest = static_cast<float>(high);
+      for (std::int64_t x = 0; x < width; ++x)
+        put(x, static_cast<std::int32_t>(std::nearbyint(std::clamp(from[x], lowest, highest))));
     }
   }
 

@@ -281,6 +281,35 @@ TEST(DicomJpeg2000, AFrameThatTheCodestreamDoesNotFitIsRefusedAsOpenJpegRefusesI
             "the codestream has 12 bits a sample, BitsAllocated is 8");
 }
 
+/// The offset of a marker segment; the packets behind it are not looked at.
+std::size_t find_segment(const Bytes& codestream, std::uint8_t marker) {
+  std::size_t at = 2;
+  while (codestream[at + 1] != marker) at += 2U + codestream[at + 2] * 256U + codestream[at + 3];
+  return at;
+}
+
+TEST(DicomJpeg2000, CodingParametersInTheHeaderOfAnOnlyTileStandAboveTheImages) {
+  std::mt19937 random(6);
+  const Picture picture = make_picture(random, 70, 50, 1, 12, false);
+  Bytes codestream = encoded(picture, plain_parameters());
+  const std::size_t cod = find_segment(codestream, 0x52), sot = find_segment(codestream, 0x90);
+  const Bytes copy(codestream.begin() + static_cast<std::ptrdiff_t>(cod),
+                   codestream.begin() + static_cast<std::ptrdiff_t>(cod) + 14);
+  codestream[cod + 9] = 1;   // the image's are other ones: three levels became one,
+  codestream[cod + 10] = 2;  // blocks of 64 samples across 16
+  std::size_t length = copy.size();
+  for (std::size_t i = sot + 9; i > sot + 5; --i, length >>= 8U) {
+    length += codestream[i];
+    codestream[i] = static_cast<std::uint8_t>(length);
+  }
+  codestream.insert(codestream.begin() + static_cast<std::ptrdiff_t>(sot) + 12, copy.begin(), copy.end());
+  Bytes ours(picture.bytes()), theirs(picture.bytes());
+  ASSERT_TRUE(decode_jpeg2000_part1(codestream, picture.frame(), ours));
+  EXPECT_EQ(ours, picture.stored());
+  ASSERT_EQ(decode_with_openjpeg(codestream, picture.frame(), theirs), "");
+  EXPECT_EQ(ours, theirs);
+}
+
 TEST(DicomJpeg2000, AChangeOfProgressionIsLeftToOpenJpeg) {
   std::mt19937 random(5);
   const Picture picture = make_picture(random, 64, 64, 1, 12, false);
