@@ -6,6 +6,7 @@ namespace isocenter::detail::dicom {
 namespace {
 
 constexpr std::int64_t most_tiles = 65535;
+constexpr std::size_t most_components = 4;
 
 /// Big endian numbers; behind the end come zeros, and `bad` is set.
 struct Bytes {
@@ -91,7 +92,9 @@ class Reader {
     out_.tile_x0 = s.number();
     out_.tile_y0 = s.number();
     const J2kRect& image = out_.image;
-    if (s.word() != components_ || image.width() != columns_ || image.height() != rows_) return false;
+    if (components_ > most_components || s.word() != components_ || image.width() != columns_ ||
+        image.height() != rows_)
+      return false;
     if (out_.tile_width < 1 || out_.tile_height < 1 || out_.tile_x0 > image.x0 || out_.tile_y0 > image.y0 ||
         out_.tile_x0 + out_.tile_width <= image.x0 || out_.tile_y0 + out_.tile_height <= image.y0 ||
         out_.tiles_across() * out_.tiles_down() > most_tiles)
@@ -120,7 +123,7 @@ class Reader {
       case cod:
         return default_coding(s);
       case coc: {
-        const std::size_t c = component_index(s);
+        const std::size_t c = s.byte();
         if (c >= components_) return false;
         coding_of_its_own_[c] = true;
         const bool precincts = s.byte() == 1;
@@ -135,7 +138,7 @@ class Reader {
         return true;
       }
       case qcc: {
-        const std::size_t c = component_index(s);
+        const std::size_t c = s.byte();
         if (c >= components_) return false;
         quantisation_of_its_own_[c] = true;
         return quantisation(s, out_.components[c].quantisation);
@@ -150,8 +153,6 @@ class Reader {
         return false;
     }
   }
-
-  std::size_t component_index(Bytes& s) const { return components_ < 257 ? s.byte() : s.word(); }
 
   /// A.6.1.
   bool default_coding(Bytes s) {

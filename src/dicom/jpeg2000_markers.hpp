@@ -59,8 +59,8 @@ struct J2kCodestream {
 };
 
 /// Everything but the packets. Nothing for a codestream that is damaged or that our decoder does not take: another
-/// image than columns × rows × components, subsampling, more than 16 bits, HTJ2K, regions of interest, changes of
-/// progression or from tile to tile, packed packet headers, JP2 boxes.
+/// image than columns × rows × components, more than four of these, subsampling, more than 16 bits, HTJ2K, regions of
+/// interest, changes of progression or from tile to tile, packed packet headers, JP2 boxes.
 std::optional<J2kCodestream> read_j2k_markers(std::span<const std::uint8_t> codestream, int columns, int rows,
                                               int components);
 
