@@ -14,7 +14,7 @@ source "$(dirname "$0")/common.sh"
 declare -A packages=(
   [build]="cmake ninja-build g++ ccache git ca-certificates"
   [embedded]="cmake ninja-build g++ ccache libtbb-dev libeigen3-dev libgtest-dev libgmock-dev"
-  [dicom]="libdcmtk-dev libopenjp2-7-dev libcharls-dev libcurl4-openssl-dev nlohmann-json3-dev"
+  [dicom]="libdcmtk-dev libopenjp2-7-dev libcharls-dev libcurl4-openssl-dev nlohmann-json3-dev libopenh264-dev libde265-dev"
   [io]="libpng-dev zlib1g-dev libvpx-dev"
   [itk]="libinsighttoolkit5-dev zlib1g-dev"
   [infer]="libdnnl-dev libprotobuf-dev protobuf-compiler libonnx-dev libyaml-cpp-dev"

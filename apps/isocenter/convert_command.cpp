@@ -1,4 +1,4 @@
-// isocenter convert: DICOM or a volume file into a volume file, pictures, or a DICOM series.
+// isocenter convert: DICOM or a volume file into a volume file, pictures, a DICOM series, or its document.
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -21,11 +21,13 @@ constexpr const char* examples = R"(Examples:
   isocenter convert scan/ chest.nii.gz
   isocenter convert scan/ chest.mha --set series=3 --set gantry_tilt=shear
   isocenter convert cine.dcm frame_%04d.png
+  isocenter convert report.dcm report.pdf
   isocenter convert dose.mha derived/ --set sink.series_description=Dose
 
 OUT's ending chooses what is written: .nii, .nii.gz, .mha, .mhd, .nrrd a volume of real-world values (after rescale), .png
-the pictures (%04d numbers them), anything without an ending a folder with a DICOM series. IN is a folder, a DICOM file,
-a DICOMDIR, or a volume file with one of these endings. --set takes the parameters of the operator that reads, see
+the pictures (%04d numbers them), .pdf, .xml, .stl, .obj, .mtl the document in a DICOM file, byte for byte, anything
+without an ending a folder with a DICOM series. IN is a folder, a DICOM file, a DICOMDIR, or a volume file with one of
+these endings. --set takes the parameters of the operator that reads, see
 'isocenter describe dicom_series_source' (or dicom_frames_source, image_source); with sink. before them those of the one
 that writes.
 
@@ -37,6 +39,13 @@ bool ends_with(const std::string& text, const std::string& end) {
 
 bool is_volume_file(const std::string& path) {
   for (const char* end : {".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr"})
+    if (ends_with(path, end)) return true;
+  return false;
+}
+
+/// Documents that DICOM objects hold.
+bool is_document(const std::string& path) {
+  for (const char* end : {".pdf", ".xml", ".stl", ".obj", ".mtl"})
     if (ends_with(path, end)) return true;
   return false;
 }
@@ -55,28 +64,52 @@ class Conversion {
     if (!fs::exists(options_.input))
       throw Exit(exit_input, "there is no '" + options_.input + "'. Fix: give a folder or a file.");
     const bool pictures = ends_with(options_.output, ".png");
+    const bool document = is_document(options_.output);
     const bool volume_file = is_volume_file(options_.input) && fs::is_regular_file(options_.input);
     const char* source = volume_file ? "image_source" : pictures ? "dicom_frames_source" : "dicom_series_source";
     const char* sink = pictures ? "png_sink" : is_volume_file(options_.output) ? "image_sink" : "dicom_series_sink";
     if (volume_file && pictures)
       throw Exit(exit_usage, "'" + options_.input + "' is a volume and '" + options_.output +
                                  "' a picture. Fix: render it with 'isocenter run'.");
-    if (!pictures && !is_volume_file(options_.output) && !is_folder(options_.output))
+    if (volume_file && document)
+      throw Exit(exit_usage, "'" + options_.input + "' is a volume and '" + options_.output +
+                                 "' a document. Fix: give a DICOM file that holds one.");
+    if (!pictures && !document && !is_volume_file(options_.output) && !is_folder(options_.output))
       throw Exit(exit_usage, "'" + options_.output +
                                  "' has an unknown ending. Fix: use .nii, .nii.gz, .mha, .mhd, .nrrd, "
-                                 ".png, or a name without an ending for a DICOM folder.");
+                                 ".png, .pdf, .xml, .stl, .obj, .mtl, or a name without an ending for a DICOM folder.");
     if (fs::is_regular_file(options_.output) && !options_.force)
       throw Exit(exit_usage, "'" + options_.output + "' exists. Fix: give another path, or add --force to replace it.");
-    for (const char* name : {source, sink})
-      if (isocenter_operator_find(context_.get(), name) == nullptr)
-        throw Exit(exit_usage, std::string("this installation has no ") + name + ". Fix: see 'isocenter modules'.");
-    run(source, sink);
+    if (document) {
+      require_operators({"dicom_document"});
+      extract();
+    } else {
+      require_operators({source, sink});
+      convert(source, sink);
+    }
     std::cout << options_.output << "\n";
     return exit_ok;
   }
 
  private:
-  void run(const char* source, const char* sink) {
+  void require_operators(std::initializer_list<const char*> names) const {
+    for (const char* name : names)
+      if (isocenter_operator_find(context_.get(), name) == nullptr)
+        throw Exit(exit_usage, std::string("this installation has no ") + name + ". Fix: see 'isocenter modules'.");
+  }
+
+  void extract() {
+    if (!options_.settings.empty())
+      throw Exit(exit_usage,
+                 "--set " + options_.settings.front() + ": a document has no parameters. Fix: leave it out.");
+    Pipeline pipeline(context_);
+    pipeline.add("source", "dicom_document");
+    pipeline.set("source", "path", options_.input);
+    pipeline.set("source", "document", options_.output);
+    run(pipeline, {"source"});
+  }
+
+  void convert(const char* source, const char* sink) {
     Pipeline pipeline(context_);
     pipeline.add("source", source);
     pipeline.set("source", "path", options_.input);
@@ -90,7 +123,11 @@ class Conversion {
       pipeline.set(of_sink ? "sink" : "source", parameter, value);
     }
     pipeline.connect("source", "output", "sink", "input");
-    Progress progress({"source", "sink"}, Progress::choose(options_.quiet));
+    run(pipeline, {"source", "sink"});
+  }
+
+  void run(Pipeline& pipeline, const std::vector<std::string>& nodes) {
+    Progress progress(nodes, Progress::choose(options_.quiet));
     SessionOptions o;
     o.progress = [](void* user, const char* node, std::int64_t item, double fraction) {
       static_cast<Progress*>(user)->report(node, item, fraction);

@@ -23,6 +23,8 @@ void DicomSeriesSinkOperator::plan(PlanContext& plan) {
                                  params.derivation, input);
   require_writable(source_, input.text("unit"));
   if (params.form == DicomSeriesForm::enhanced) require_enhanced(source_);
+  if (params.form == DicomSeriesForm::legacy_converted)
+    require_legacy_converted(source_, input.geometry(), static_cast<int>(planned_.extent('z')));
   require_free_folder(numbered_path(params.path, 0));
   const auto slice = static_cast<std::uint64_t>(planned_.extent('x') * planned_.extent('y'));
   plan.declare_host_memory(4 * slice * static_cast<std::uint64_t>(std::max(1, plan.launcher().concurrency)));
@@ -41,7 +43,9 @@ void DicomSeriesSinkOperator::run(const RunContext& run) {
   volume.unit = input.text("unit");
   volume.rescale_slope = params.rescale_slope;
   volume.compression = static_cast<LosslessCompression>(params.compression);
-  const auto write = params.form == DicomSeriesForm::enhanced ? write_enhanced : write_series;
+  const auto write = params.form == DicomSeriesForm::enhanced           ? write_enhanced
+                     : params.form == DicomSeriesForm::legacy_converted ? write_legacy_converted
+                                                                        : write_series;
   write(numbered_path(params.path, run.sequence()), volume, source_, description_, Workers(run.launcher()),
         [&](std::int64_t done, std::int64_t total) {
           run.progress(static_cast<double>(done) / static_cast<double>(total));

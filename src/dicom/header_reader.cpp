@@ -185,6 +185,7 @@ class HeaderReader {
     image.series_description = utf8_description(dataset);
     image.series_number = text_value(dataset, attribute::series_number);
     image.units = text_value(dataset, attribute::units);
+    if (image.units.empty()) image.units = converted_units(dataset);
     image.instance_number = integer(dataset, attribute::instance_number).value_or(0);
     if (const auto tilt = number(dataset, attribute::gantry_detector_tilt)) {
       image.has_gantry_tilt = true;
@@ -193,6 +194,14 @@ class HeaderReader {
     for (const std::string& value : split_values(text_value(dataset, attribute::image_type)))
       image.localiser = image.localiser || value == "LOCALIZER";
     for (Finding& f : result_.findings) f.series_uid = image.series_uid;
+  }
+
+  /// Units (0054,1001) of a legacy converted PET object: PS3.3 C.7.6.16.2.25.1.
+  static std::string converted_units(DcmItem& dataset) {
+    DcmItem* const shared = sequence_item(dataset, DCM_SharedFunctionalGroupsSequence);
+    DcmItem* const kept =
+        shared == nullptr ? nullptr : sequence_item(*shared, DCM_UnassignedSharedConvertedAttributesSequence);
+    return kept == nullptr ? std::string() : text_value(*kept, attribute::units);
   }
 
   /// SeriesDescription in UTF-8, whatever character set the file is in.

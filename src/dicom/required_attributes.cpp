@@ -55,6 +55,8 @@ std::vector<ObjectRequirements> make() {
               DCM_ContentQualification, DCM_BurnedInAnnotation, DCM_LossyImageCompression, DCM_PresentationLUTShape},
              {});
   const Attributes acquisition_context = module("Acquisition Context C.7.6.14", {}, {DCM_AcquisitionContextSequence});
+  const Attributes legacy_converted =  // A.70, A.71, A.72
+      together({common, frame, equipment, pixel, groups, acquisition_context, enhanced_image});
   const Attributes content = module("Content Identification C.12.4", {DCM_InstanceNumber, DCM_ContentLabel},
                                     {DCM_ContentDescription, DCM_ContentCreatorName});
 
@@ -81,6 +83,9 @@ std::vector<ObjectRequirements> make() {
        together({common, frame, enhanced_equipment, pixel, groups, dimensions, acquisition_context, enhanced_image})},
       {"Enhanced MR Image Storage", "1.2.840.10008.5.1.4.1.1.4.1",
        together({common, frame, enhanced_equipment, pixel, groups, dimensions, acquisition_context, enhanced_image})},
+      {"Legacy Converted Enhanced CT Image Storage", "1.2.840.10008.5.1.4.1.1.2.2", legacy_converted},
+      {"Legacy Converted Enhanced MR Image Storage", "1.2.840.10008.5.1.4.1.1.4.4", legacy_converted},
+      {"Legacy Converted Enhanced PET Image Storage", "1.2.840.10008.5.1.4.1.1.128.1", legacy_converted},
       {"Segmentation Storage", "1.2.840.10008.5.1.4.1.1.66.4",
        together({common, enhanced_equipment, pixel, groups, dimensions, content,
                  module("Segmentation Image C.8.20.2",

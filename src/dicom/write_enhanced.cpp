@@ -1,5 +1,6 @@
-// A volume as one Enhanced CT or Enhanced MR object: PS3.3 A.38 and A.36, of a DERIVED image, which needs nothing of
-// the acquisition.
+// A volume as one multi-frame object: Enhanced CT or MR (PS3.3 A.38, A.36), of a DERIVED image, which needs nothing of
+// the acquisition; or Legacy Converted Enhanced CT, MR or PET (A.70, A.71, A.72), which keeps what its classic source
+// said.
 #include <isocenter/error.hpp>
 #include <mutex>
 #include <set>
@@ -15,29 +16,57 @@
 namespace isocenter::detail::dicom {
 namespace {
 
-constexpr const char* enhanced_ct_storage = "1.2.840.10008.5.1.4.1.1.2.1";
-constexpr const char* enhanced_mr_storage = "1.2.840.10008.5.1.4.1.1.4.1";
+/// What differs between the objects that are written here.
+struct Kind {
+  DerivedModality modality;
+  const char* term;  ///< Modality
+  const char* sop_class;
+  DcmTagKey frame_type;
+  bool is_legacy;
+  unsigned acquisition;      ///< what a legacy converted object keeps
+  const char* source_class;  ///< that a legacy converted object comes from
+
+  bool is_ct() const { return modality == DerivedModality::ct; }
+  bool is_mr() const { return modality == DerivedModality::mr; }
+};
+
+const Kind kinds[] = {
+    {DerivedModality::ct, "CT", "1.2.840.10008.5.1.4.1.1.2.1", DCM_CTImageFrameTypeSequence, false, 0, ""},
+    {DerivedModality::mr, "MR", "1.2.840.10008.5.1.4.1.1.4.1", DCM_MRImageFrameTypeSequence, false, 0, ""},
+    {DerivedModality::ct, "CT", "1.2.840.10008.5.1.4.1.1.2.2", DCM_CTImageFrameTypeSequence, true, ct_acquisition,
+     "1.2.840.10008.5.1.4.1.1.2"},
+    {DerivedModality::mr, "MR", "1.2.840.10008.5.1.4.1.1.4.4", DCM_MRImageFrameTypeSequence, true, mr_acquisition,
+     "1.2.840.10008.5.1.4.1.1.4"},
+    {DerivedModality::pet, "PT", "1.2.840.10008.5.1.4.1.1.128.1", DCM_PETFrameTypeSequence, true, pet_acquisition,
+     "1.2.840.10008.5.1.4.1.1.128"},
+};
+
+const Kind& kind_of(DerivedModality modality, bool is_legacy) {
+  for (const Kind& k : kinds)
+    if (k.modality == modality && k.is_legacy == is_legacy) return k;
+  throw Failure(ErrorCode::internal, "no multi-frame object for this modality", "report this with the input");
+}
 
 /// Common CT/MR (C.8.16.2) and MR (C.8.13.3.1) image description, of the object and of each frame.
-void describe_image(const ItemWriter& to, bool ct) {
+void describe_image(const ItemWriter& to, const Kind& kind) {
   to.text(DCM_PixelPresentation, "MONOCHROME");
   to.text(DCM_VolumetricProperties, "VOLUME");
   to.text(DCM_VolumeBasedCalculationTechnique, "NONE");
-  if (ct) return;
+  if (!kind.is_mr()) return;
   to.text(DCM_ComplexImageComponent, "MAGNITUDE");
   to.text(DCM_AcquisitionContrast, "UNKNOWN");
 }
 
-void add_image(const ItemWriter& object, const VolumeToWrite& v, const Quantisation& q, bool ct) {
+void add_image(const ItemWriter& object, const VolumeToWrite& v, const Quantisation& q, const Kind& kind) {
   object.text(DCM_SOPInstanceUID, new_uid());
   object.text(DCM_InstanceNumber, "1");
   object.text(DCM_ImageType, "DERIVED\\PRIMARY\\VOLUME\\NONE");
-  describe_image(object, ct);
+  describe_image(object, kind);
   object.text(DCM_ContentQualification, "PRODUCT");
   if (!object.item().tagExistsWithValue(DCM_BurnedInAnnotation)) object.text(DCM_BurnedInAnnotation, "NO");
   if (!object.item().tagExistsWithValue(DCM_LossyImageCompression)) object.text(DCM_LossyImageCompression, "00");
   object.text(DCM_PresentationLUTShape, "IDENTITY");
-  if (!ct) object.text(DCM_ApplicableSafetyStandardAgency, "OTHER");
+  if (kind.is_mr() && !kind.is_legacy) object.text(DCM_ApplicableSafetyStandardAgency, "OTHER");
   object.u16(DCM_SamplesPerPixel, 1);
   object.text(DCM_PhotometricInterpretation, "MONOCHROME2");
   object.u16(DCM_Rows, v.ny);
@@ -48,7 +77,14 @@ void add_image(const ItemWriter& object, const VolumeToWrite& v, const Quantisat
   object.u16(DCM_PixelRepresentation, q.is_signed ? 1 : 0);
 }
 
-void add_shared_groups(const ItemWriter& object, const VolumeToWrite& v, const Quantisation& q, bool ct,
+/// What the classic source said of its acquisition and has no place in a functional group: PS3.3 C.7.6.16.2.25.1.
+void keep_acquisition(const ItemWriter& shared, const VolumeToWrite& v, const Kind& kind, DcmItem& context) {
+  const ItemWriter kept = shared.item(DCM_UnassignedSharedConvertedAttributesSequence);
+  copy_context(context, kept.item(), kind.acquisition);
+  if (kind.modality == DerivedModality::pet) add_pet_units(kept, v.unit);
+}
+
+void add_shared_groups(const ItemWriter& object, const VolumeToWrite& v, const Quantisation& q, const Kind& kind,
                        DcmItem& context) {
   const ItemWriter shared = object.item(DCM_SharedFunctionalGroupsSequence);
   add_plane_groups(shared, v.geometry);
@@ -57,10 +93,14 @@ void add_shared_groups(const ItemWriter& object, const VolumeToWrite& v, const Q
   values.decimals(DCM_RescaleIntercept, {q.intercept});
   values.decimals(DCM_RescaleSlope, {q.slope});
   values.text(DCM_RescaleType, v.unit == "HU" ? "HU" : "US");
-  const ItemWriter type = shared.item(ct ? DCM_CTImageFrameTypeSequence : DCM_MRImageFrameTypeSequence);
+  const ItemWriter type = shared.item(kind.frame_type);
   type.text(DCM_FrameType, "DERIVED\\PRIMARY\\VOLUME\\NONE");
-  describe_image(type, ct);
-  if (!ct) return;
+  describe_image(type, kind);
+  if (kind.is_legacy) {
+    keep_acquisition(shared, v, kind, context);
+    return;
+  }
+  if (!kind.is_ct()) return;
   OFString event;  // the source's where it has one: C.7.6.16.2.20
   context.findAndGetOFString(DCM_IrradiationEventUID, event);
   shared.item(DCM_IrradiationEventIdentificationSequence)
@@ -74,37 +114,71 @@ void require_enhanced(const SourceMetadata& source) {
   throw Failure(ErrorCode::unsupported,
                 "a PET volume cannot be written as Enhanced PET: a classic source lacks the injection's attributes "
                 "that PS3.3 A.56 requires",
-                "set form = classic");
+                "set form = classic or legacy_converted");
 }
 
-void write_enhanced(const std::string& folder, const VolumeToWrite& v, const SourceMetadata& source,
-                    const OutputDescription& description, const Workers& workers, const LoadProgress& progress) {
+void require_legacy_converted(const SourceMetadata& source, const Geometry& geometry, int slices) {
+  const Kind& kind = kind_of(derived_modality(source, ""), true);
+  if (source.empty() || source.sop_class_uid != kind.source_class)
+    throw Failure(ErrorCode::unsupported,
+                  source.empty()
+                      ? std::string("a volume without a DICOM source cannot be written as legacy converted")
+                      : "SOPClassUID (0008,0016) = " + source.sop_class_uid +
+                            " of the source is no classic image, and legacy converted objects come from these",
+                  "set form = classic or enhanced");
+  for (int k = 0; k < slices; ++k) {
+    const Vec3 position = vec(geometry.position_mm(0, 0, k));
+    const double tolerance = 0.01 * geometry.spacing_mm[2];
+    const std::vector<int> near = slices_near(source, position, vec(geometry.axis(2)), geometry.spacing_mm[2]);
+    if (near.size() == 1 &&
+        length(source.slices[static_cast<std::size_t>(near.front())].position - position) <= tolerance)
+      continue;
+    throw Failure(
+        ErrorCode::unsupported,
+        "slice " + std::to_string(k + 1) +
+            " lies where no image of the source does, and each frame of a legacy converted object comes from one "
+            "(ConversionSourceAttributesSequence (0020,9172))",
+        "set form = classic or enhanced, or keep the source's grid");
+  }
+}
+
+namespace {
+
+/// ConversionSourceAttributesSequence (0020,9172), PS3.3 C.7.6.16.2.25.3, and a place for what was the frame's own.
+void add_conversion_source(const ItemWriter& frame, const SourceMetadata& source, int slice) {
+  frame.item(DCM_UnassignedPerFrameConvertedAttributesSequence);
+  const ItemWriter from = frame.item(DCM_ConversionSourceAttributesSequence);
+  from.text(DCM_ReferencedSOPClassUID, source.sop_class_uid);
+  from.text(DCM_ReferencedSOPInstanceUID, source.slices[static_cast<std::size_t>(slice)].sop_instance_uid);
+}
+
+void write_multi_frame(const std::string& folder, const VolumeToWrite& v, const Kind& kind,
+                       const SourceMetadata& source, const OutputDescription& description, const Workers& workers,
+                       const LoadProgress& progress) {
   use_dcmtk();
   const DcmtkLog log;
-  require_writable(source, v.unit);
-  require_enhanced(source);
-  const DerivedModality modality = derived_modality(source, v.unit);
-  const bool ct = modality == DerivedModality::ct;
-  const Quantisation q = choose_quantisation(v, modality, workers);
+  const Quantisation q = choose_quantisation(v, kind.modality, workers);
   OutputFolder output(folder);
   DcmDataset context;
   from_bytes(source.context, context);
   DcmDataset dataset;
-  add_common_modules(dataset, source, description, ct ? "CT" : "MR", ct ? enhanced_ct_storage : enhanced_mr_storage,
-                     new_uid(), frame_of_reference | series_of_source | image_history, {});
+  add_common_modules(dataset, source, description, kind.term, kind.sop_class, new_uid(),
+                     frame_of_reference | series_of_source | image_history, {});
   const ItemWriter object(dataset);
   object.empty_unless_there(DCM_PatientPosition);
   object.empty_unless_there(DCM_PositionReferenceIndicator);
   if (!dataset.tagExistsWithValue(DCM_FrameOfReferenceUID)) object.text(DCM_FrameOfReferenceUID, new_uid());
-  add_image(object, v, q, ct);
+  add_image(object, v, q, kind);
   add_multi_frame(object, v.nz);
   add_stack_dimensions(object);
-  add_shared_groups(object, v, q, ct, context);
+  add_shared_groups(object, v, q, kind, context);
   std::set<int> used;
   for (int k = 0; k < v.nz; ++k) {
     const Vec3 position = vec(v.geometry.position_mm(0, 0, k));
     const std::vector<int> near = slices_near(source, position, vec(v.geometry.axis(2)), v.geometry.spacing_mm[2]);
-    add_frame_groups(object.item(DCM_PerFrameFunctionalGroupsSequence), v.geometry, k, source, description, near);
+    const ItemWriter frame = object.item(DCM_PerFrameFunctionalGroupsSequence);
+    add_frame_groups(frame, v.geometry, k, source, description, near);
+    if (kind.is_legacy) add_conversion_source(frame, source, near.front());
     used.insert(near.begin(), near.end());
   }
   const std::vector<int> slices(used.begin(), used.end());
@@ -134,6 +208,24 @@ void write_enhanced(const std::string& folder, const VolumeToWrite& v, const Sou
   }
   write_object(output.temporary() + "/IM00001.dcm", dataset, transfer_syntax_uid(v.compression), pixels);
   output.commit();
+}
+
+}  // namespace
+
+void write_enhanced(const std::string& folder, const VolumeToWrite& v, const SourceMetadata& source,
+                    const OutputDescription& description, const Workers& workers, const LoadProgress& progress) {
+  require_writable(source, v.unit);
+  require_enhanced(source);
+  write_multi_frame(folder, v, kind_of(derived_modality(source, v.unit), false), source, description, workers,
+                    progress);
+}
+
+void write_legacy_converted(const std::string& folder, const VolumeToWrite& v, const SourceMetadata& source,
+                            const OutputDescription& description, const Workers& workers,
+                            const LoadProgress& progress) {
+  require_writable(source, v.unit);
+  require_legacy_converted(source, v.geometry, v.nz);
+  write_multi_frame(folder, v, kind_of(derived_modality(source, v.unit), true), source, description, workers, progress);
 }
 
 }  // namespace isocenter::detail::dicom

@@ -62,12 +62,7 @@ double as_written(double v) { return std::atof(decimal_string(v).c_str()); }
 
 void add_pet(const ItemWriter& object, const VolumeToWrite& v) {
   object.item().findAndDeleteElement(DCM_PatientPosition);  // PS3.3 C.8.4.6 says it with codes
-  const std::string units = pet_units(v.unit);
-  object.text(DCM_Units, units);
-  if (units == "GML")
-    object.text(DCM_SUVType, "BW");
-  else
-    object.item().findAndDeleteElement(DCM_SUVType);
+  add_pet_units(object, v.unit);
   const auto at_least = [&](const DcmTagKey& tag, const std::string& value) {
     if (!object.item().tagExistsWithValue(tag)) object.text(tag, value);
   };
@@ -143,6 +138,15 @@ DcmDataset shared_dataset(const VolumeToWrite& v, const SourceMetadata& source, 
 }
 
 }  // namespace
+
+void add_pet_units(const ItemWriter& object, const std::string& unit) {
+  const std::string units = pet_units(unit);
+  object.text(DCM_Units, units);
+  if (units == "GML")
+    object.text(DCM_SUVType, "BW");
+  else
+    object.item().findAndDeleteElement(DCM_SUVType);
+}
 
 std::vector<std::uint8_t> quantised(std::span<const float> plane, const Quantisation& q) {
   std::vector<std::uint8_t> bytes(2 * plane.size());

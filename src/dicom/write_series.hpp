@@ -5,6 +5,7 @@
 #include <string>
 
 #include "frame_encoder.hpp"
+#include "object_builder.hpp"
 #include "output_description.hpp"
 #include "source_metadata.hpp"
 #include "workers.hpp"
@@ -52,6 +53,20 @@ void write_series(const std::string& folder, const VolumeToWrite& volume, const 
 /// Failure(unsupported) as require_enhanced.
 void write_enhanced(const std::string& folder, const VolumeToWrite& volume, const SourceMetadata& source,
                     const OutputDescription& description, const Workers& workers, const LoadProgress& progress = {});
+
+/// The same as one Legacy Converted Enhanced CT, MR or PET object (PS3.3 A.70, A.71, A.72): each frame names the
+/// classic image that it comes from, and the source's acquisition attributes are kept. Throws Failure(unsupported) as
+/// require_legacy_converted.
+void write_legacy_converted(const std::string& folder, const VolumeToWrite& volume, const SourceMetadata& source,
+                            const OutputDescription& description, const Workers& workers,
+                            const LoadProgress& progress = {});
+
+/// Throws Failure(unsupported) when the source is no classic CT, MR or PET series, or a slice lies elsewhere than all
+/// of its images.
+void require_legacy_converted(const SourceMetadata& source, const Geometry& geometry, int slices);
+
+/// Units (0054,1001) and SUVType (0054,1006) of a PET payload's unit.
+void add_pet_units(const ItemWriter& object, const std::string& unit);
 
 /// Throws Failure(unsupported) for PET: what PS3.3 A.56 asks of the injection is not in a classic source.
 void require_enhanced(const SourceMetadata& source);

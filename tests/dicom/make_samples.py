@@ -153,6 +153,22 @@ def philips_scale():
     return ds
 
 
+def pet(units, number):
+    """80 kg, 200 MBq of a half-life of 6000 s at 10:00:00, scanned at 11:40:00; in CNTS with Philips' own factor."""
+    ds = new_object("1.2.840.10008.5.1.4.1.1.128", "PT", number)
+    grey(ds, np.arange(20).reshape(4, 5))
+    ds.ImagePositionPatient, ds.ImageOrientationPatient, ds.PixelSpacing = [0, 0, 0], [1, 0, 0, 0, 1, 0], [1, 1]
+    ds.SeriesDate = ds.AcquisitionDate = "20260310"
+    ds.SeriesTime = ds.AcquisitionTime = "114000"
+    ds.PatientWeight, ds.RescaleIntercept, ds.RescaleSlope = 80, 0, 2
+    ds.Units, ds.DecayCorrection, ds.CorrectedImage = units, "START", ["DECY", "ATTN"]
+    ds.RadiopharmaceuticalInformationSequence = items(item(
+        RadiopharmaceuticalStartTime="100000", RadionuclideTotalDose=2e8, RadionuclideHalfLife=6000))
+    if units == "CNTS":
+        ds.private_block(0x7053, "Philips PET Private Group", create=True).add_new(0x00, "DS", "0.000551")
+    return ds
+
+
 def ultrasound():
     """Two regions beside each other: a sector in cm, a spectrum in s and cm/s."""
     ds = new_object("1.2.840.10008.5.1.4.1.1.6.1", "US", 43)
@@ -200,7 +216,7 @@ def document():
 def video():
     """No codestream worth the name: what matters is that its syntax is named."""
     ds = new_object("1.2.840.10008.5.1.4.1.1.77.1.1.1", "ES", 61)
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.100"
     pixels(ds, 4, 4, 3, 8, pydicom.encaps.encapsulate([b"\0\0\1\x09\x10\0"]))
     ds["PixelData"].is_undefined_length = True
     ds.PhotometricInterpretation, ds.NumberOfFrames = "YBR_PARTIAL_420", 25
@@ -228,13 +244,15 @@ def main():
     save(modality_lut(), "values/modality_lut.dcm")
     save(segmented_palette(), "values/segmented_palette.dcm")
     save(philips_scale(), "values/philips_scale.dcm")
+    save(pet("BQML", 44), "values/pet_bqml.dcm")
+    save(pet("CNTS", 45), "values/pet_philips_counts.dcm")
     save(ultrasound(), "values/ultrasound_regions.dcm")
     save(multi_frame("1.2.840.10008.5.1.4.1.1.130", "PT", 50), "values/enhanced_pet.dcm")
     save(multi_frame("1.2.840.10008.5.1.4.1.1.128.1", "PT", 51), "values/legacy_enhanced_pet.dcm")
     save(multi_frame("1.2.840.10008.5.1.4.1.1.2.2", "CT", 52), "values/legacy_enhanced_ct.dcm")
     save(multi_frame("1.2.840.10008.5.1.4.1.1.4.4", "MR", 53), "values/legacy_enhanced_mr.dcm")
     save(document(), "values/document.dcm")
-    save(video(), "values/video_h264.dcm")
+    save(video(), "values/video_mpeg2.dcm")
     file_lists()
 
 

@@ -8,13 +8,16 @@
 #include <isocenter/error.hpp>
 #include <sstream>
 
+#include "dicom/encapsulated_document.hpp"
 #include "dicom/frame_decoder.hpp"
+#include "dicom/pet_suv.hpp"
 #include "dicom/picture.hpp"
 #include "dicom/read_segmentation.hpp"
 #include "dicom/read_structures.hpp"
 #include "dicom/single_object.hpp"
 #include "dicom/synthetic_series.hpp"
 #include "dicom/toolkit.hpp"
+#include "dicom/video/video_codec.hpp"
 
 namespace {
 
@@ -75,13 +78,30 @@ constexpr Syntax syntaxes[] = {
     {"1.2.840.10008.1.2.4.203", "syntax/HTJ2K_08_RGB.dcm", false},
     {"1.2.840.10008.1.2.8.1", "modalities/seg_liver_1bit_deflate.dcm", false},
     {"1.2.840.10008.1.2.4.100", nullptr, false},
-    {"1.2.840.10008.1.2.4.102", nullptr, false},
-    {"1.2.840.10008.1.2.4.107", nullptr, false},
+    {"1.2.840.10008.1.2.4.101", nullptr, false},
+    {"1.2.840.10008.1.2.4.102", "video/h264_mp4.dcm", false},
+    {"1.2.840.10008.1.2.4.103", "video/h264_bytes_full_range.dcm", false},
+    {"1.2.840.10008.1.2.4.104", nullptr, false},
+    {"1.2.840.10008.1.2.4.104.1", "video/h264_ts_fragments.dcm", false},
+    {"1.2.840.10008.1.2.4.105", nullptr, false},
+    {"1.2.840.10008.1.2.4.106", nullptr, false},
+    {"1.2.840.10008.1.2.4.107", "video/hevc_mp4.dcm", false},
+    {"1.2.840.10008.1.2.4.108", "video/hevc_ts_10bit.dcm", false},
     {"1.2.840.10008.1.2.4.110", nullptr, false},
     {"1.2.840.10008.1.2.4.112", nullptr, false},
 };
 
+/// What a build with the codec reads; one without cannot look, and says the same.
+std::string video_word(const Syntax& s, VideoCodec codec) {
+  if (s.sample != nullptr && has_decoder(codec)) {
+    EXPECT_EQ(read_all(data / s.sample), "") << s.uid;
+  }
+  return std::string(codec == VideoCodec::h264 ? "without B slices, with OpenH264" : "with libde265") +
+         (s.sample == nullptr ? " (no sample here)" : "");
+}
+
 std::string read_word(const Syntax& s) {
+  if (const auto codec = video_codec_of(s.uid)) return video_word(s, *codec);
   if (!transfer_syntax(s.uid).readable) return "no";
   if (s.sample == nullptr) return "yes (the codec of 1.2.840.10008.1.2.4.203; no sample here)";
   if (*s.sample != 0) {
@@ -107,6 +127,7 @@ struct Kind {
 constexpr const char* volume = "dicom_series_source";
 constexpr const char* frames = "dicom_frames_source";
 constexpr const char* labels = "dicom_seg_source";
+constexpr const char* document = "dicom_document";
 
 constexpr Kind kinds[] = {
     {"8 bits, unsigned", "syntax/image_dfl.dcm", frames, "dicom_secondary_capture_sink"},
@@ -136,15 +157,17 @@ constexpr Kind kinds[] = {
     {"segmentation, fractional", "modalities/seg_ct_fractional.dcm", labels, "dicom_seg_sink"},
     {"whole slide", "modalities/wsi_25tiles.dcm", "dicom_slide_source", ""},
     {"enhanced PET", "values/enhanced_pet.dcm", volume, ""},
-    {"legacy converted enhanced CT", "values/legacy_enhanced_ct.dcm", volume, ""},
-    {"legacy converted enhanced MR", "values/legacy_enhanced_mr.dcm", volume, ""},
-    {"legacy converted enhanced PET", "values/legacy_enhanced_pet.dcm", volume, ""},
+    {"legacy converted enhanced CT", "values/legacy_enhanced_ct.dcm", volume, "dicom_series_sink"},
+    {"legacy converted enhanced MR", "values/legacy_enhanced_mr.dcm", volume, "dicom_series_sink"},
+    {"legacy converted enhanced PET", "values/legacy_enhanced_pet.dcm", volume, "dicom_series_sink"},
+    {"PET", "values/pet_bqml.dcm", volume, "dicom_series_sink"},
     {"Modality LUT", "values/modality_lut.dcm", volume, ""},
     {"PALETTE COLOR, segmented", "values/segmented_palette.dcm", frames, ""},
     {"whole slide, sparse", "slides/sparse_without_one_tile.dcm", "dicom_slide_source", ""},
     {"ultrasound", "modalities/us_palette_rle.dcm", frames, ""},
     {"ultrasound regions", "values/ultrasound_regions.dcm", frames, ""},
     {"secondary capture, multi-frame", "syntax/SC_rgb_rle_16bit_2frame.dcm", frames, "dicom_secondary_capture_sink"},
+    {"encapsulated document", "values/document.dcm", document, "dicom_encapsulated_pdf_sink"},
     {"RT Structure Set", "modalities/rtstruct.dcm", "dicom_rtss_source", "dicom_structure_set_sink"},
 };
 
@@ -152,6 +175,10 @@ void check_kind(const Kind& k) {
   const std::string file = (data / k.sample).string();
   if (std::string(k.read_by) == "dicom_rtss_source") {
     EXPECT_FALSE(open_structure_set(file).structures.empty());
+    return;
+  }
+  if (k.read_by == document) {
+    EXPECT_GT(EncapsulatedDocument(file).bytes(), 0U);
     return;
   }
   EXPECT_EQ(read_all(file), "") << k.what;
@@ -178,14 +205,33 @@ std::string generated() {
     out << "| " << k.what << " | `" << k.read_by << "` | "
         << (*k.written_by == 0 ? std::string("-") : "`" + std::string(k.written_by) + "`") << " |\n";
   }
+  out << "\n## Values of vendors and of PET\n\n| sample | parameter | factor | from |\n|---|---|---|---|\n";
+  for (const char* sample : {"pet_bqml", "pet_philips_counts"}) {
+    const SuvFactor suv = suv_body_weight({(data / "values" / (std::string(sample) + ".dcm")).string()}, Workers());
+    out << "| PET, " << sample << " | `suv = body_weight` | " << suv.factor << " | ";
+    for (std::size_t i = 0; i < suv.used.size(); ++i)
+      out << (i == 0 ? "" : "; ") << suv.used[i].first << " = " << suv.used[i].second;
+    out << " |\n";
+  }
+  out << "| MR, philips_scale | `vendor_scale = philips` | "
+      << philips_scale((data / "values" / "philips_scale.dcm").string(), 2)
+      << " | RescaleSlope (0028,1053) = 2; MRScaleSlope (2005,100e) = 0.25 |\n";
   out << "\n## Video\n\n"
-         "MPEG-2, H.264 and H.265 are refused with the name of their syntax. Debian's libavcodec says of itself \"GPL "
-         "version 2 or\nlater\" (`avcodec_license`, built with x264), which who links Isocenter into a device would "
-         "take "
-         "over. OpenH264\n(BSD-2-Clause) decodes progressive H.264 alone, and the licence of the AVC patents covers "
-         "its "
-         "maker's own binaries, not\nDebian's; it is not linked. An embedder who has a decoder gives its pictures as "
-         "Frames.\n";
+         "One stream for all frames, in an MP4 file (ISO/IEC 14496-12), a transport stream (ISO/IEC 13818-1) or a byte "
+         "stream\n(ISO/IEC 14496-10 annex B); progressive 4:2:0. Each codec is used where CMake finds its library; "
+         "`ISOCENTER_WITH_VIDEO=OFF`\nleaves both out. An embedder who has another decoder gives its pictures as "
+         "Frames.\n\n"
+         "- **H.264** by OpenH264 (BSD-2-Clause), 8 bits. Streams with B slices are refused: OpenH264 (2.3.1 and "
+         "2.6.0) "
+         "gives them\n  other pixels than the standard asks for and says nothing. Interlaced ones, a second view and "
+         "the "
+         "Extended profile\n  are refused by name. The licence of the AVC patents covers its maker's own binaries, not "
+         "Debian's.\n"
+         "- **HEVC** by libde265 (LGPL-3.0, linked dynamically), 8 and 10 bits. What it warns of is an error; the hash "
+         "in "
+         "a\n  picture's SEI is checked where there is one.\n"
+         "- **MPEG-2** is refused by name. Debian's libavcodec says of itself \"GPL version 2 or later\" "
+         "(`avcodec_license`),\n  which who links Isocenter into a device would take over.\n";
   return out.str();
 }
 

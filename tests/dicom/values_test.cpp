@@ -288,12 +288,4 @@ TEST(DicomValues, ADocumentIsListedWithItsTypeAndTitle) {
   EXPECT_THAT(to_lines(report), HasSubstr("a document, application/pdf, 'Findings'"));
 }
 
-TEST(DicomValues, AVideoIsRefusedInOneSentenceThatNamesItsSyntax) {
-  const std::string said = refusal_of([&] { open_image((values / "video_h264.dcm").string()); });
-  EXPECT_THAT(said,
-              HasSubstr("TransferSyntaxUID (0002,0010) = 1.2.840.10008.1.2.4.102 (MPEG-4 AVC/H.264 High Profile / "
-                        "Level 4.1) is a video, which this build does not decode"));
-  EXPECT_THAT(said, HasSubstr("Fix: "));
-}
-
 }  // namespace

@@ -96,6 +96,23 @@ TEST(DicomMeasure, AnArithmeticSeriesHasItsClosedForm) {
   EXPECT_THROW(measure_segments(labels, values, nx, ny, nz, isocenter::Geometry(), 3, Workers()), Failure);
 }
 
+TEST(DicomMeasure, ABrickLiesWhereItsVoxelsDo) {
+  const int nx = 6, ny = 4, nz = 5;
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(nx * ny * nz), 0);
+  const std::vector<float> values(labels.size(), 1.0F);
+  for (int k = 1; k <= 2; ++k)
+    for (int j = 0; j <= 1; ++j)
+      for (int i = 2; i <= 4; ++i) labels[static_cast<std::size_t>((k * ny + j) * nx + i)] = 1;
+  isocenter::Geometry coronal({0.5, 2, 3}, {10, 20, 30});  // x to the left, y to the feet, z to the back
+  const double direction[9] = {1, 0, 0, 0, 0, 1, 0, -1, 0};
+  std::copy(direction, direction + 9, coronal.direction);
+  const auto m = measure_segments(labels, values, nx, ny, nz, coronal, 2, Workers());
+  // Along x 10 + 0.5 i with i = 3, along y 20 + 3 k with k = 1.5, along z 30 - 2 j with j = 0.5.
+  EXPECT_EQ(m[0].centroid_mm, (std::array<double, 3>{11.5, 24.5, 29}));
+  EXPECT_EQ(m[0].box_mm, (std::array<double, 6>{10.75, 21.5, 31, 12.25, 27.5, 27}));
+  EXPECT_EQ(m[1].centroid_mm, (std::array<double, 3>{}));
+}
+
 class Compression : public ::testing::TestWithParam<LosslessCompression> {};
 
 TEST_P(Compression, KeepsEveryValueOfADerivedSeries) {
@@ -137,8 +154,8 @@ TEST(DicomWriteKinds, AnEnhancedMrObjectIsValid) {
   EXPECT_EQ(value(folder / "out" / "IM00001.dcm", DCM_SOPClassUID), "1.2.840.10008.5.1.4.1.1.4.1");
 }
 
-TEST(DicomWriteKinds, APetSeriesIsValidAndHasNoIntercept) {
-  const ScratchFolder folder;
+/// PET of 1.5 Bq/ml steps.
+SyntheticSlice pet_slice() {
   SyntheticSlice s;
   s.modality = "PT";
   s.set = {{0x00080016, "1.2.840.10008.5.1.4.1.1.128"},
@@ -147,7 +164,68 @@ TEST(DicomWriteKinds, APetSeriesIsValidAndHasNoIntercept) {
            {0x00281053, "1.5"},
            {0x00541000, "STATIC\\IMAGE"},
            {0x00101030, "70"}};
-  write_series(folder / "in", 3, 0, 2, s);
+  return s;
+}
+
+TEST(DicomWriteKinds, LegacyConvertedObjectsAreValidKeepTheAcquisitionAndNameEachFramesImage) {
+  SyntheticSlice mr;
+  mr.modality = "MR";
+  mr.set = {{0x00080016, "1.2.840.10008.5.1.4.1.1.4"}, {0x00180081, "30"}};
+  const std::tuple<const char*, SyntheticSlice, const char*, DcmTagKey, const char*> kinds[] = {
+      {"1.2.840.10008.5.1.4.1.1.2.2", {}, "HU", DCM_Modality, "CT"},
+      {"1.2.840.10008.5.1.4.1.1.4.4", mr, "a.u.", DCM_EchoTime, "30"},
+      {"1.2.840.10008.5.1.4.1.1.128.1", pet_slice(), "BQML", DCM_Units, "BQML"},
+  };
+  for (const auto& [sop_class, slice, unit, tag, kept] : kinds) {
+    const ScratchFolder folder;
+    write_series(folder / "in", 3, 0, 2, slice);
+    Source source(folder / "in");
+    source.volume.unit = unit;
+    write_legacy_converted((folder / "out").string(), source.volume, source.metadata, description(), Workers());
+    const fs::path file = folder / "out" / "IM00001.dcm";
+    EXPECT_EQ(validation_errors(file), "") << sop_class;
+    EXPECT_EQ(value(file, DCM_SOPClassUID), sop_class);
+    EXPECT_EQ(value(file, tag), kept) << sop_class;
+    const Source again(folder / "out");
+    EXPECT_EQ(again.volume.unit, unit);
+    const float range = *std::max_element(source.voxels.begin(), source.voxels.end()) -
+                        *std::min_element(source.voxels.begin(), source.voxels.end());
+    for (std::size_t i = 0; i < source.voxels.size(); ++i)
+      EXPECT_NEAR(again.voxels[i], source.voxels[i], 0.51F * range / 65535 + 1e-3F) << sop_class;
+    for (int i = 0; i < 3; ++i)
+      EXPECT_NEAR(again.volume.geometry.origin_mm[i], source.volume.geometry.origin_mm[i], 1e-9);
+    DcmFileFormat format;
+    ASSERT_TRUE(format.loadFile(OFFilename(file.c_str())).good());
+    for (unsigned long k = 0; k < 3; ++k) {
+      DcmItem *frame = nullptr, *from = nullptr;
+      ASSERT_TRUE(format.getDataset()
+                      ->findAndGetSequenceItem(DCM_PerFrameFunctionalGroupsSequence, frame, static_cast<long>(k))
+                      .good());
+      ASSERT_TRUE(frame->findAndGetSequenceItem(DCM_ConversionSourceAttributesSequence, from).good());
+      OFString uid;
+      from->findAndGetOFString(DCM_ReferencedSOPInstanceUID, uid);
+      EXPECT_EQ(uid.c_str(), source.metadata.slices[k].sop_instance_uid) << sop_class;
+    }
+  }
+}
+
+TEST(DicomWriteKinds, ALegacyConvertedObjectNeedsAClassicSourceOnItsOwnGrid) {
+  const ScratchFolder folder;
+  write_series(folder / "in", 3, 0, 2);
+  Source source(folder / "in");
+  auto shifted = source.volume.geometry;
+  shifted.origin_mm[2] += 0.7;
+  EXPECT_THROW(require_legacy_converted(source.metadata, shifted, 3), Failure);
+  EXPECT_THROW(require_legacy_converted(source.metadata, source.volume.geometry, 4), Failure);
+  write_enhanced((folder / "enhanced").string(), source.volume, source.metadata, description(), Workers());
+  const Source enhanced(folder / "enhanced");
+  EXPECT_THROW(require_legacy_converted(enhanced.metadata, enhanced.volume.geometry, 3), Failure);
+  EXPECT_THROW(require_legacy_converted({}, source.volume.geometry, 3), Failure);
+}
+
+TEST(DicomWriteKinds, APetSeriesIsValidAndHasNoIntercept) {
+  const ScratchFolder folder;
+  write_series(folder / "in", 3, 0, 2, pet_slice());
   Source source(folder / "in");
   EXPECT_EQ(source.volume.unit, "BQML");
   for (float& v : source.voxels) v = v * 3.7F + 12;

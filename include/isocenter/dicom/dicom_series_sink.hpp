@@ -22,10 +22,11 @@ inline constexpr const char* dicom_derivation_choices[] = {
 enum class DicomLosslessCompression { none, rle, jpeg_ls, jpeg_2000 };
 inline constexpr const char* dicom_lossless_choices[] = {"none", "rle", "jpeg_ls", "jpeg_2000"};
 
-enum class DicomSeriesForm { classic, enhanced };
+enum class DicomSeriesForm { classic, enhanced, legacy_converted };
 
 /// A volume as a derived DICOM series: CT, MR or PET Image Storage, one file a slice, DERIVED\SECONDARY; or one
-/// Enhanced CT or Enhanced MR object of all slices.
+/// Enhanced CT or Enhanced MR object of all slices; or one Legacy Converted Enhanced CT, MR or PET object, where the
+/// source is classic and each slice lies where one of its images does.
 ///
 /// | port  | payload | shape        | unit                                        |
 /// |-------|---------|--------------|---------------------------------------------|
@@ -36,10 +37,9 @@ enum class DicomSeriesForm { classic, enhanced };
 /// images that it shows. Values are stored in 16 bits: steps of 1 HU for CT, else as fine as the range allows
 /// (PET without an intercept, PS3.3 C.8.9.4). The provenance stands in ContributingEquipmentSequence (0018,a001).
 ///
-/// Errors: invalid_argument when the folder is not empty; unsupported for other modalities, for 4-D, and for
-/// PET as enhanced; bad_data with
-/// the voxel when a value is not finite; io_error with the path (disk full, ...). The folder appears whole or not at
-/// all.
+/// Errors: invalid_argument when the folder is not empty; unsupported for other modalities, for 4-D, for PET as
+/// enhanced, and for a grid or source that is not classic images' as legacy_converted; bad_data with the voxel when a
+/// value is not finite; io_error with the path (disk full, ...). The folder appears whole or not at all.
 struct DicomSeriesSink {
   static constexpr const char* name = "dicom_series_sink";
   static constexpr const char* module = "dicom";
@@ -59,7 +59,7 @@ struct DicomSeriesSink {
     std::string manufacturer = "Isocenter";
     std::string model_name = "Isocenter SDK";
     std::string device_serial_number = "1";
-    static constexpr const char* forms[] = {"classic", "enhanced"};
+    static constexpr const char* forms[] = {"classic", "enhanced", "legacy_converted"};
     static constexpr auto describe() {
       return std::tuple_cat(
           std::tuple{
@@ -73,7 +73,9 @@ struct DicomSeriesSink {
                     "DerivationDescription, at most 1024 characters; empty: the operators of the provenance."),
               param(&Params::rescale_slope, "rescale_slope", Unit::none, 0, 1e6,
                     "Step between stored values; 0: 1 for HU, else as fine as 16 bits allow."),
-              choice(&Params::form, "form", forms, "classic: a file for each slice; enhanced: one multi-frame object."),
+              choice(&Params::form, "form", forms,
+                     "classic: a file for each slice; enhanced: one multi-frame object; legacy_converted: one for "
+                     "classic sources."),
               choice(&Params::compression, "compression", dicom_lossless_choices,
                      "Lossless compression of the pixels."),
           },

@@ -1,5 +1,9 @@
 #include <libde265/de265.h>
 
+#include <algorithm>
+#include <map>
+#include <vector>
+
 #include "hevc_headers.hpp"
 #include "picture_decoder.hpp"
 
@@ -20,19 +24,19 @@ class HevcDecoder final : public PictureDecoder {
 
   void push(std::span<const std::uint8_t> nal) override {
     check_hevc_unit(nal, width_, height_);
-    if (nal.size() < 2) return;
+    if (nal.size() < 2 || is_repeated_set(nal)) return;
     check(de265_push_NAL(decoder_.get(), nal.data(), static_cast<int>(nal.size()), 0, nullptr));
-    decode();
+    pending_ = true;
   }
 
   void finish() override {
     check(de265_flush_data(decoder_.get()));
-    decode();
+    pending_ = true;
   }
 
   bool take(VideoPicture& picture) override {
     const de265_image* image = de265_get_next_picture(decoder_.get());
-    if (image == nullptr && more_) {  // its pictures were full
+    while (image == nullptr && pending_) {
       decode();
       image = de265_get_next_picture(decoder_.get());
     }
@@ -60,13 +64,28 @@ class HevcDecoder final : public PictureDecoder {
     throw StreamError(std::string("libde265 cannot decode the stream: ") + de265_get_error_text(error));
   }
 
-  /// All that can be decoded for the moment. A warning means pixels other than the encoder's.
+  /// A parameter set that is active already. It changes nothing (ISO/IEC 23008-2, 7.4.2.4.2), but libde265 1.0.11 drops
+  /// pictures to which later ones refer when it comes again.
+  bool is_repeated_set(std::span<const std::uint8_t> nal) {
+    const std::optional<HevcSetName> name = hevc_set_name(nal);
+    if (!name) return false;
+    const auto known = sets_.find(*name);
+    if (known != sets_.end() && std::equal(known->second.begin(), known->second.end(), nal.begin(), nal.end()))
+      return true;
+    sets_.erase(sets_.lower_bound({name->type + 1, 0}), sets_.end());  // those that may refer to it come again
+    sets_[*name].assign(nal.begin(), nal.end());
+    return false;
+  }
+
+  /// A step; at the end of the stream it may only move pictures to where they are taken. A warning means pixels other
+  /// than the encoder's.
   void decode() {
-    int more = 1;
-    de265_error error = DE265_OK;
-    while (more != 0 && error == DE265_OK) error = de265_decode(decoder_.get(), &more);
+    int more = 0;
+    const de265_error error = de265_decode(decoder_.get(), &more);
     check(error);
-    more_ = error == DE265_ERROR_IMAGE_BUFFER_FULL;
+    pending_ = more != 0 && error != DE265_ERROR_WAITING_FOR_INPUT_DATA;
+    if (error == DE265_ERROR_IMAGE_BUFFER_FULL && de265_peek_next_picture(decoder_.get()) == nullptr)
+      throw StreamError("the HEVC stream keeps more pictures than libde265 holds");
     for (;;) {
       const de265_error warning = de265_get_warning(decoder_.get());
       if (warning == DE265_OK) return;
@@ -75,8 +94,9 @@ class HevcDecoder final : public PictureDecoder {
   }
 
   int width_, height_;
+  std::map<HevcSetName, std::vector<std::uint8_t>> sets_;  ///< active ones
   std::unique_ptr<de265_decoder_context, Free> decoder_;
-  bool more_ = false;
+  bool pending_ = false;  ///< something may be decoded before the next unit is needed
 };
 
 }  // namespace

@@ -22,20 +22,37 @@ void read_profile(BitReader& in, unsigned sub_layers) {
   for (unsigned i = 0; i < sub_layers; ++i) in.skip((has_profile[i] ? 88 : 0) + (has_level[i] ? 8 : 0));
 }
 
-}  // namespace
+constexpr unsigned video_parameter_set = 32, sequence_parameter_set = 33, picture_parameter_set = 34;
 
-void check_hevc_unit(std::span<const std::uint8_t> nal, int width, int height) {
-  constexpr unsigned sequence_parameter_set = 33;
-  if (nal.size() < 2 || (nal[0] >> 1U & 63U) != sequence_parameter_set) return;
-  const unsigned layer = (nal[0] & 1U) << 5U | nal[1] >> 3U;
-  if (layer != 0) throw StreamError("the HEVC stream has a second layer or view, and one is decoded");
-  BitReader in(nal.subspan(2));
+unsigned type_of(std::span<const std::uint8_t> nal) { return nal.size() < 2 ? 63 : nal[0] >> 1U & 63U; }
+
+/// A sequence parameter set up to its identifier.
+unsigned read_sequence_id(BitReader& in) {
   in.skip(4);
   const unsigned sub_layers = in.bits(3);
   if (sub_layers > 6) throw StreamError("sps_max_sub_layers_minus1 = 7 of the stream is beyond 6");
   in.bit();
   read_profile(in, sub_layers);
-  in.unsigned_code(15, "sps_seq_parameter_set_id");
+  return in.unsigned_code(15, "sps_seq_parameter_set_id");
+}
+
+}  // namespace
+
+std::optional<HevcSetName> hevc_set_name(std::span<const std::uint8_t> nal) {
+  const unsigned type = type_of(nal);
+  if (type < video_parameter_set || type > picture_parameter_set) return std::nullopt;
+  BitReader in(nal.subspan(2));
+  if (type == video_parameter_set) return HevcSetName{type, in.bits(4)};
+  if (type == sequence_parameter_set) return HevcSetName{type, read_sequence_id(in)};
+  return HevcSetName{type, in.unsigned_code(63, "pps_pic_parameter_set_id")};
+}
+
+void check_hevc_unit(std::span<const std::uint8_t> nal, int width, int height) {
+  if (type_of(nal) != sequence_parameter_set) return;
+  const unsigned layer = (nal[0] & 1U) << 5U | nal[1] >> 3U;
+  if (layer != 0) throw StreamError("the HEVC stream has a second layer or view, and one is decoded");
+  BitReader in(nal.subspan(2));
+  read_sequence_id(in);
   const std::uint32_t chroma = in.unsigned_code(3, "chroma_format_idc");
   if (chroma == 3) in.bit();
   std::int64_t columns = in.unsigned_code(65536, "pic_width_in_luma_samples");
