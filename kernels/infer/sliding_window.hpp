@@ -2,6 +2,7 @@
 // A network over a volume in overlapping windows: cut one out (with intensity normalisation), blend its result in, read
 // the blended scores as labels or values. Blending keeps only a ring of slices, so that memory does not grow with
 // depth.
+#include "core/voxel_steps.hpp"
 #include "infer/functions.hpp"
 
 namespace isocenter::detail {
@@ -105,14 +106,6 @@ struct RingReader {
     return i;
   }
 #endif
-};
-
-/// Where voxel (0, 0, 0) of the network's axes lies in the output, and how far its neighbours along x, y, z are: the
-/// output may have its axes in another order, or backwards.
-struct VoxelSteps {
-  std::int64_t first, x, y, z;
-
-  ISOCENTER_HD std::int64_t at(int px, int py, int pz) const { return first + px * x + py * y + pz * z; }
 };
 
 ISOCENTER_HD void store_at(float* to, std::int64_t, float v) { *to = v; }

@@ -285,9 +285,9 @@ void require_scaling(const Plan& plan, IntensityScaling::Kind kind) {
   }
 }
 
-/// Measures what the scaling needs and scales; enqueues only.
-inline void scale_intensity(const Launcher& launcher, const IntensityScaling& how, const float* in, float* out, int nx,
-                            int ny, int nz, void* work, ValueScale* scale) {
+/// Measures the values of a volume for the scale that they are to have; enqueues only.
+inline void measure_intensity(const Launcher& launcher, const IntensityScaling& how, const float* in, int nx, int ny,
+                              int nz, void* work, ValueScale* scale) {
   if (how.kind == IntensityScaling::Kind::z_score) {
     auto* rows = static_cast<ValueMoments*>(work);
     ValueMoments* slices = rows + static_cast<std::int64_t>(ny) * nz;
@@ -306,6 +306,12 @@ inline void scale_intensity(const Launcher& launcher, const IntensityScaling& ho
     }
     launch(launcher, PercentileScaleKernel{selection, scale, how.from, how.to, how.clip}, 1, 1, 1);
   }
+}
+
+/// Measures what the scaling needs and scales; enqueues only.
+inline void scale_intensity(const Launcher& launcher, const IntensityScaling& how, const float* in, float* out, int nx,
+                            int ny, int nz, void* work, ValueScale* scale) {
+  measure_intensity(launcher, how, in, nx, ny, nz, work, scale);
   launch(launcher, ScaleValuesKernel{in, out, scale, nx, ny, how.which}, nx, ny, nz);
 }
 

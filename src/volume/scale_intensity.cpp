@@ -11,13 +11,15 @@ class ScaleIntensityOperator : public OperatorBase<ScaleIntensity> {
  public:
   void plan(PlanContext& plan) override {
     shape_ = grid_shape(plan.input("input"), "input", "voxels", DType::float32);
+    measured_ = shape_;
+    if (plan.has_input("measured")) plan_measured(plan.input("measured"));
     check("low", params.low, "high", params.high, params.method == IntensityMethod::window);
     check("lower_percentile", params.lower_percentile, "upper_percentile", params.upper_percentile,
           params.method == IntensityMethod::percentiles);
     how_.kind = static_cast<IntensityScaling::Kind>(params.method);
-    if (how_.kind == IntensityScaling::Kind::percentiles && shape_.frame_voxels() > UINT32_MAX)
+    if (how_.kind == IntensityScaling::Kind::percentiles && measured_.frame_voxels() > UINT32_MAX)
       throw Failure(ErrorCode::unsupported,
-                    "input 'input' has " + std::to_string(shape_.frame_voxels()) +
+                    "what is measured has " + std::to_string(measured_.frame_voxels()) +
                         " voxels a frame, and method = " + "percentiles counts up to " + std::to_string(UINT32_MAX),
                     "crop or resample the volume first, or set method to window or z_score");
     how_.which.nonzero = params.nonzero;
@@ -28,7 +30,7 @@ class ScaleIntensityOperator : public OperatorBase<ScaleIntensity> {
     how_.clip = params.clip;
     const ValueScale fixed = window_scale(params.low, params.high, params.from, params.to, params.clip);
     scale_ = plan.upload<ValueScale>(std::span(&fixed, 1), "intensity scale");
-    plan.scratch(static_cast<std::uint64_t>(how_.work_bytes(shape_.ny, shape_.nz)));
+    plan.scratch(static_cast<std::uint64_t>(how_.work_bytes(measured_.ny, measured_.nz)));
     PayloadRef out = plan.output("output");
     out.like(plan.input("input"));
     isocenter_payload_set_text(out.get(), "unit", nullptr, nullptr);
@@ -37,12 +39,16 @@ class ScaleIntensityOperator : public OperatorBase<ScaleIntensity> {
 
   void run(const RunContext& run) override {
     const auto* in = run.input("input").tensor("voxels").as<const float>();
+    const float* measured = run.has_input("measured") ? run.input("measured").tensor("voxels").as<const float>() : in;
     auto* out = run.output("output").tensor("voxels").as<float>();
+    const Launcher launcher = launcher_of(run);
     for (int t = 0; t < shape_.nt; ++t) {
       run.check_cancelled();
       const std::int64_t at = t * shape_.frame_voxels();
-      scale_intensity(launcher_of(run), how_, in + at, out + at, shape_.nx, shape_.ny, shape_.nz, run.scratch(),
-                      scale_);
+      measure_intensity(launcher, how_, measured + t * measured_.frame_voxels(), measured_.nx, measured_.ny,
+                        measured_.nz, run.scratch(), scale_);
+      launch(launcher, ScaleValuesKernel{in + at, out + at, scale_, shape_.nx, shape_.ny, how_.which}, shape_.nx,
+             shape_.ny, shape_.nz);
       run.progress(static_cast<double>(t + 1) / shape_.nt);
     }
   }
@@ -56,7 +62,19 @@ class ScaleIntensityOperator : public OperatorBase<ScaleIntensity> {
           "give the lower end first");
   }
 
-  GridShape shape_;
+  void plan_measured(const PayloadRef& measured) {
+    measured_ = grid_shape(measured, "measured", "voxels", DType::float32);
+    if (measured_.nt != shape_.nt)
+      throw Failure(ErrorCode::bad_data,
+                    "input 'measured' has " + std::to_string(measured_.nt) + " time frames and input 'input' " +
+                        std::to_string(shape_.nt),
+                    "connect a volume of as many frames");
+    if (params.method == IntensityMethod::window)
+      throw Failure(ErrorCode::invalid_argument, "method = window measures nothing, and input 'measured' is connected",
+                    "set method to z_score or percentiles, or leave 'measured' away");
+  }
+
+  GridShape shape_, measured_;
   IntensityScaling how_;
   ValueScale* scale_ = nullptr;
 };

@@ -90,6 +90,39 @@ TEST_P(ScaleIntensityTest, TakesAConstantVolume) {
     EXPECT_EQ(v, 4.0F);
 }
 
+TEST(ScaleIntensityMeasured, TakesTheScaleFromAnotherVolume) {
+  Pipeline pipeline(context());
+  const auto node = pipeline.add<ScaleIntensity>(
+      "scale", {.method = IntensityMethod::percentiles, .lower_percentile = 25, .upper_percentile = 75});
+  const Volume volume = Volume::own({0, 15, 20, 40}, 4, 1, 1, Geometry(), "HU");
+  const Volume measured = Volume::own({30, 0, 10, 20, 40}, 1, 5, 1, Geometry(), "HU");  // quarters at 10 and 30
+  pipeline.connect(pipeline.add_input("volume", volume), node.input);
+  pipeline.connect(pipeline.add_input("measured", measured), node.measured);
+  pipeline.add_output("out", node.output);
+  Session session = pipeline.prepare();
+  session.start();
+  session.push("volume", volume);
+  session.push("measured", measured);
+  session.end_input("volume");
+  session.end_input("measured");
+  const Volume out{*session.pull("out")};
+  EXPECT_THAT(out.values(), ::testing::ElementsAre(0, 0.25F, 0.5F, 1));
+}
+
+TEST(ScaleIntensityMeasured, IsRefusedWhereNothingIsMeasured) {
+  const Volume volume = Volume::own({0, 15, 20, 40}, 4, 1, 1, Geometry(), "HU");
+  EXPECT_THAT(error_of([&] {
+                Pipeline pipeline(context());
+                const auto node = pipeline.add<ScaleIntensity>("scale");
+                const auto input = pipeline.add_input("volume", volume);
+                pipeline.connect(input, node.input);
+                pipeline.connect(input, node.measured);
+                pipeline.add_output("out", node.output);
+                pipeline.prepare();
+              }),
+              HasSubstr("method = window measures nothing, and input 'measured' is connected"));
+}
+
 TEST(Percentiles, AreExactWhateverTheValuesAndTheThreads) {
   std::vector<float> values;
   for (const std::uint32_t r : congruential(nx * ny * nz, 5)) {

@@ -7,16 +7,19 @@ enum class IntensityMethod { window, z_score, percentiles };
 
 /// Brings a volume's values to the range that a network was trained on.
 ///
-/// | port   | payload | shape       | unit     |
-/// |--------|---------|-------------|----------|
-/// | input  | Volume  | zyx or tzyx | any      |
-/// | output | Volume  | as input    | none     |
+/// | port     | payload | shape                            | unit     |
+/// |----------|---------|----------------------------------|----------|
+/// | input    | Volume  | zyx or tzyx                      | any      |
+/// | measured | Volume  | any, with as many frames         | as input |
+/// | output   | Volume  | as input                         | none     |
 ///
 /// window: `low` and `high` (a CT window's ends, in the input's unit) go to `from` and `to`. z_score: mean 0, standard
 /// deviation 1 (of a population; where all values are equal they only become 0). percentiles: as window, between two
 /// percentiles of each frame's values, linear between order statistics (R. J. Hyndman and Y. Fan, "Sample quantiles in
 /// statistical packages", The American Statistician 50 (1996), definition 7; NumPy's and MONAI's default), exact by
 /// counting bits. With `nonzero` values of 0 are neither measured nor changed. NaN is not measured and stays.
+/// Where `measured` is connected, its values are measured in place of the input's: a coarse copy, or the whole of what
+/// the input is a part of.
 ///
 /// Memory: a row's moments (24 bytes a row) for z_score, 1 MiB for percentiles. The result does not depend on the
 /// number of threads. Errors: invalid_argument when low is not below high, percentiles likewise.
@@ -53,8 +56,9 @@ struct ScaleIntensity {
   };
   struct Ports {
     In<Volume> input{"input", "The volume."};
+    In<Volume> measured{"measured", "What is measured in place of the input.", optional_port};
     Out<Volume> output{"output", "The volume on its new scale."};
-    static constexpr auto describe() { return std::tuple{&Ports::input, &Ports::output}; }
+    static constexpr auto describe() { return std::tuple{&Ports::input, &Ports::measured, &Ports::output}; }
   };
 };
 
