@@ -21,7 +21,7 @@
 #include "dicom/network/inbox.hpp"
 #include "dicom/network/listener.hpp"
 #include "dicom/network/network_test.hpp"
-#include "dicom/network/outbox.hpp"
+#include "dicom/network/store.hpp"
 
 namespace {
 

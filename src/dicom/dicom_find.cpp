@@ -75,8 +75,12 @@ void DicomFindOperator::plan(PlanContext& plan) {
   Association association(peer, {find_proposal(model)});
   const auto answers = find(association, model, *query, static_cast<std::size_t>(params.limit));
   association.release();
+  if (!answers.complaint.empty()) {
+    const auto [what, fix] = what_and_fix(answers.complaint);
+    plan.warn(what, fix);
+  }
   std::string all = "[";
-  for (const std::string& answer : answers) all += (all.size() > 1 ? ",\n" : "\n") + answer;
+  for (const std::string& answer : answers.json) all += (all.size() > 1 ? ",\n" : "\n") + answer;
   plan.fact("dicom.answers", all + "\n]\n");
   plan.items(0);
 }

@@ -77,9 +77,15 @@ void add_series(DcmDataset& attributes, const std::vector<std::string>& files) {
   }
 }
 
+std::unique_ptr<DcmDataset> attributes_of(const std::string& keys) {
+  auto attributes = make_query("", query_keys(keys));
+  require_valid_values(*attributes);
+  return attributes;
+}
+
 /// The start's attributes, out of the keys and what is known without them.
 std::unique_ptr<DcmDataset> start_of(const DicomProcedureStep::Params& params) {
-  auto attributes = make_query("", query_keys(params.keys));
+  auto attributes = attributes_of(params.keys);
   const Moment moment = now();
   add_if_missing(*attributes, DCM_PerformedStationAETitle, params.calling_ae);
   add_if_missing(*attributes, DCM_PerformedProcedureStepID, moment.date.substr(2) + moment.time);
@@ -89,7 +95,7 @@ std::unique_ptr<DcmDataset> start_of(const DicomProcedureStep::Params& params) {
 }
 
 std::unique_ptr<DcmDataset> end_of(const DicomProcedureStep::Params& params) {
-  auto attributes = make_query("", query_keys(params.keys));
+  auto attributes = attributes_of(params.keys);
   const Moment moment = now();
   add_if_missing(*attributes, DCM_PerformedProcedureStepEndDate, moment.date);
   add_if_missing(*attributes, DCM_PerformedProcedureStepEndTime, moment.time);
@@ -108,12 +114,10 @@ void DicomProcedureStepOperator::plan(PlanContext& plan) {
     throw Failure(ErrorCode::invalid_argument, "uid is empty: which step ended is not said",
                   "give the UID that start said");
   uid_ = params.uid.empty() ? new_uid() : params.uid;
-  if (start) {
+  if (start)
     complete_procedure_step_start(uid_, *start_of(params));
-  } else {
-    make_query("", query_keys(params.keys));
-    files_below(params.path);
-  }
+  else
+    complete_procedure_step_end(uid_, *end_of(params));
   plan.fact("dicom.procedure_step", uid_);
   plan.items(1);
 }

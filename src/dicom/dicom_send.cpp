@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "network/store_carrier.hpp"
 #include "network_operators.hpp"
 #include "toolkit.hpp"
 
@@ -52,13 +53,13 @@ void DicomSendOperator::run(const RunContext& run) {
   Outbox outbox(params.outbox);
   outbox.put(files_below(params.path));
   DeliveryOptions options;
-  options.associations = static_cast<int>(params.associations);
   options.attempts = static_cast<int>(params.attempts);
   options.first_pause_s = params.first_pause_s;
   options.longest_pause_s = params.longest_pause_s;
   const auto total = static_cast<double>(std::max<std::int64_t>(1, outbox.waiting()));
+  StoreCarrier carrier(peer_of(params), static_cast<int>(params.associations));
   const auto done = outbox.deliver(
-      peer_of(params), options, [&] { return run.cancelled(); },
+      carrier, options, [&] { return run.cancelled(); },
       [&](const Outbox::Delivery& d) {
         run.progress(static_cast<double>(d.delivered + d.found_there + d.refused) / total);
       });

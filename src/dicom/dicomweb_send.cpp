@@ -3,7 +3,7 @@
 #include "dicomweb_operators.hpp"
 #include "network_operators.hpp"
 #include "toolkit.hpp"
-#include "web/web_store.hpp"
+#include "web/web_carrier.hpp"
 
 namespace isocenter::detail::dicom {
 
@@ -20,14 +20,14 @@ void DicomwebSendOperator::run(const RunContext& run) {
   const DcmtkLog log;
   Outbox outbox(params.outbox);
   outbox.put(files_below(params.path));
-  WebDeliveryOptions options;
-  options.batch = static_cast<int>(params.batch);
+  DeliveryOptions options;
   options.attempts = static_cast<int>(params.attempts);
   options.first_pause_s = params.first_pause_s;
   options.longest_pause_s = params.longest_pause_s;
   const auto total = static_cast<double>(std::max<std::int64_t>(1, outbox.waiting()));
   WebClient client(web_peer_of(params, 1), [&] { return run.cancelled(); });  // the outbox repeats, not the client
-  const auto done = web_deliver(outbox, params.outbox, client, options, [&](const Outbox::Delivery& d) {
+  WebCarrier carrier(client, static_cast<int>(params.batch));
+  const auto done = outbox.deliver(carrier, options, client.stop(), [&](const Outbox::Delivery& d) {
     run.progress(static_cast<double>(d.delivered + d.found_there + d.refused) / total);
   });
   report_delivery(run, done, params.outbox);

@@ -181,6 +181,67 @@ def dcmtk(folder, files, tls):
     check(not os.listdir(folder + "/inbox/.journal"), "nothing is left in the journal")
 
 
+def archive(folder, files, tls):
+    """dcmqrscp keeps what we send, and tells us and findscu the same; movescu has it sent to our receiver. Debian's has
+    no TLS: a proxy has it in its place, and nothing is moved."""
+    key, certificate, ours = tls if tls else (None, None, [])
+    theirs = ["+tls", key, certificate, "+cf", certificate] if tls else []
+    how = "over TLS" if tls else "over TCP"
+    folder = os.path.join(folder, "archive-tls" if tls else "archive")
+    os.makedirs(folder + "/db")
+    os.makedirs(folder + "/findscu")
+    port, our_port = free_port(), free_port()
+    with open(folder + "/config", "w") as f:
+        f.write(f"""NetworkTCPPort = {port}
+MaxPDUSize = 131072
+MaxAssociations = 16
+HostTable BEGIN
+we = (ISOCENTER, 127.0.0.1, {our_port})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+PACS {folder}/db RW (200, 1024mb) ANY
+AETable END
+""")
+    peer, study = f"PACS@127.0.0.1:{port}", f"StudyInstanceUID={UID}.1"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(program("dcmqrscp", "-c", folder + "/config", str(port)))
+        wait_for(port)
+        if tls:
+            behind, port = port, free_port()
+            peer = f"PACS@127.0.0.1:{port}"
+            proxy = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tls_proxy.py")
+            stack.enter_context(program(sys.executable, proxy, str(port), certificate, key, str(behind)))
+            wait_for(port)
+        check("3 delivered" in run("send", peer, os.path.dirname(files[0]), "--outbox", folder + "/outbox", *ours),
+              f"dcmqrscp takes three {how}")
+        answers = json.loads(run("find", peer, "--level", "image", "-k", study, "-k", f"SeriesInstanceUID={UID}.2", *ours))
+        subprocess.run(["findscu", *theirs, "-S", "-X", "-od", folder + "/findscu", "-aec", "PACS", "-k",
+                        "QueryRetrieveLevel=IMAGE", "-k", study, "-k", f"SeriesInstanceUID={UID}.2", "-k", "SOPInstanceUID",
+                        "127.0.0.1", str(port)], check=True)
+        found = [re.search(r"\[(.*)\]", subprocess.run(["dcmdump", "-q", "+P", "0008,0018", path],
+                                                                     capture_output=True, text=True).stdout)[1]
+                 for path in dicom_files(folder + "/findscu")]
+        check(len(found) == 3 and sorted(a["00080018"]["Value"][0] for a in answers) == sorted(found),
+              f"find and findscu are told the same {how}")
+        check("3 fetched, 0 failed" in run("fetch", peer, folder + "/got", "-k", study, *ours), f"C-GET brings three {how}")
+        same(folder + "/got", files, f"C-GET brings what was sent {how}")
+        if tls:
+            return
+        check("3 fetched, 0 failed" in run("fetch", peer, folder + "/moved", "-k", study, "--move", "--listen",
+                                           str(our_port)), "C-MOVE brings three")
+        same(folder + "/moved", files, "C-MOVE brings what was sent")
+        receiver = subprocess.Popen([isocenter, "receive", folder + "/inbox", "--port", str(our_port), "--series", "1"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wait_for(our_port)
+        subprocess.run(["movescu", "-S", "-aec", "PACS", "-aet", "ISOCENTER", "-aem", "ISOCENTER", "-k",
+                        "QueryRetrieveLevel=STUDY", "-k", study, "127.0.0.1", str(port)], check=True)
+        text = receiver.communicate(timeout=60)[0]
+        check("3 instances, 1 whole series" in text, f"receive takes what movescu asked for: {text.strip()}")
+        same(folder + "/inbox", files, "receive keeps what movescu asked for")
+
+
 def interrupted(folder):
     """Ctrl-C is how a receiver without --series ends."""
     port = free_port()
@@ -243,6 +304,11 @@ def pynetdicom(folder, files):
     check("Modality (0008,0060)" in run("mpps", "start", peer, "-k",
                                         f"ScheduledStepAttributesSequence[0].StudyInstanceUID={UID}.1", expect=2),
           "what is missing is named")
+    check("PerformedProcedureStepEndDate (0040,0250) = '2026-01-01' is no value of DA: a date is eight digits" in
+          run("mpps", "complete", peer, "--uid", uid, "--made", os.path.dirname(files[0]), "-k",
+              "PerformedProcedureStepEndDate=2026-01-01", expect=2), "a value that is none is named before it is sent")
+    check("no item in PerformedSeriesSequence (0040,0340)" in run("mpps", "complete", peer, "--uid", uid, expect=2),
+          "and so is a series that is missing")
     check(run("mpps", "complete", peer, "--uid", uid, "--made", os.path.dirname(files[0])).strip() == uid, "a step ends")
     series = step.get("PerformedSeriesSequence", [])
     check(step.get("PerformedProcedureStepStatus") == "COMPLETED" and len(series) == 1 and
@@ -274,8 +340,10 @@ with tempfile.TemporaryDirectory() as folder:
         orthanc(folder, files)
     else:
         print("left out: Orthanc is not installed (Debian: orthanc)")
-    dcmtk(folder, files, None)
-    dcmtk(folder, files, certificates(folder))
+    tls = certificates(folder)
+    for how in (None, tls):
+        dcmtk(folder, files, how)
+        archive(folder, files, how)
     interrupted(folder)
     pynetdicom(folder, files)
 if failures:

@@ -11,9 +11,9 @@
 #include <isocenter/isocenter.hpp>
 #include <optional>
 
+#include "dicom/web/web_carrier.hpp"
 #include "dicom/web/web_query.hpp"
 #include "dicom/web/web_retrieve.hpp"
-#include "dicom/web/web_store.hpp"
 #include "dicom/web/web_test.hpp"
 
 namespace isocenter::test {
@@ -59,10 +59,8 @@ const std::string open_to_all = R"(, "AuthenticationEnabled": false)";
 Outbox::Delivery send(WebClient& client, const std::string& folder, const std::vector<std::string>& files) {
   Outbox outbox(folder);
   outbox.put(files);
-  WebDeliveryOptions options;
-  options.attempts = 1;
-  options.batch = 2;
-  return web_deliver(outbox, folder, client, options);
+  WebCarrier carrier(client, 2);
+  return outbox.deliver(carrier, {.attempts = 1}, client.stop());
 }
 
 TEST(OrthancWeb, TakesWhatWeSendAndGivesItBackByteForByte) {

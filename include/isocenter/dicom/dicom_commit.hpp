@@ -17,20 +17,13 @@ struct DicomCommit {
   static constexpr const char* help =
       "A PACS that reports over an association of its own has to know our AE title, host and listen_port.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string host;
-    std::int64_t port = 104;
-    std::string called_ae = "ANY-SCP";
-    std::string calling_ae = "ISOCENTER";
-    std::int64_t timeout_s = 30;
-    std::int64_t max_pdu = 131072;
-    std::string tls_certificate, tls_key, tls_authorities;
+  struct Params : PeerParameters {
     std::string path;
     std::int64_t listen_port = 0;
     std::int64_t wait_s = 300;
     static constexpr auto describe() {
       return std::tuple_cat(
-          peer_parameters<Params>(), tls_parameters<Params>(),
+          peer_parameters<Params>(),
           std::tuple{param(&Params::path, "path", "The instances: a DICOM file, or a folder with all below it.",
                            isocenter::required | isocenter::path),
                      param(&Params::listen_port, "listen_port", Unit::none, 0, 65535,

@@ -15,17 +15,8 @@ struct DicomEcho {
   static constexpr const char* summary = "Asks another DICOM application entity whether it is there (C-ECHO).";
   static constexpr const char* help = "The time of the answer is in the fact dicom.echo.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string host;
-    std::int64_t port = 104;
-    std::string called_ae = "ANY-SCP";
-    std::string calling_ae = "ISOCENTER";
-    std::int64_t timeout_s = 30;
-    std::int64_t max_pdu = 131072;
-    std::string tls_certificate, tls_key, tls_authorities;
-    static constexpr auto describe() {
-      return std::tuple_cat(peer_parameters<Params>(), tls_parameters<Params>(), std::tuple{});
-    }
+  struct Params : PeerParameters {
+    static constexpr auto describe() { return peer_parameters<Params>(); }
   };
   struct Ports {
     static constexpr auto describe() { return std::tuple{}; }

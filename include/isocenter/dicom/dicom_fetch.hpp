@@ -19,14 +19,7 @@ struct DicomFetch {
       "C-MOVE: the "
       "peer has to know the destination's AE title, address and port.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string host;
-    std::int64_t port = 104;
-    std::string called_ae = "ANY-SCP";
-    std::string calling_ae = "ISOCENTER";
-    std::int64_t timeout_s = 30;
-    std::int64_t max_pdu = 131072;
-    std::string tls_certificate, tls_key, tls_authorities;
+  struct Params : PeerParameters {
     std::string inbox;
     DicomFetchMethod method = DicomFetchMethod::get;
     DicomQueryLevel level = DicomQueryLevel::study;
@@ -35,7 +28,7 @@ struct DicomFetch {
     std::int64_t listen_port = 0;
     static constexpr auto describe() {
       return std::tuple_cat(
-          peer_parameters<Params>(), tls_parameters<Params>(),
+          peer_parameters<Params>(),
           std::tuple{
               param(&Params::inbox, "inbox", "Folder for what comes.", isocenter::required | isocenter::path),
               choice(&Params::method, "method", dicom_fetch_method_choices,

@@ -20,21 +20,14 @@ struct DicomFind {
       "alone to "
       "ask for its value. Within a sequence: ScheduledProcedureStepSequence[0].Modality=CT.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string host;
-    std::int64_t port = 104;
-    std::string called_ae = "ANY-SCP";
-    std::string calling_ae = "ISOCENTER";
-    std::int64_t timeout_s = 30;
-    std::int64_t max_pdu = 131072;
-    std::string tls_certificate, tls_key, tls_authorities;
+  struct Params : PeerParameters {
     DicomQueryModel model = DicomQueryModel::study_root;
     DicomQueryLevel level = DicomQueryLevel::study;
     std::string keys;
     std::int64_t limit = 10000;
     static constexpr auto describe() {
       return std::tuple_cat(
-          peer_parameters<Params>(), tls_parameters<Params>(),
+          peer_parameters<Params>(),
           std::tuple{choice(&Params::model, "model", dicom_query_model_choices,
                             "What is asked: images by study or patient, or the worklist."),
                      choice(&Params::level, "level", dicom_query_level_choices,

@@ -14,9 +14,10 @@ inline constexpr const char* dicom_step_action_choices[] = {"start", "complete",
 /// `start` needs Modality and ScheduledStepAttributesSequence[0].StudyInstanceUID among the keys; the station's AE
 /// title, the step's ID and the time of its start are ours and the moment's unless they are given. `complete` and
 /// `discontinue` need the UID, and of each series that was made its SeriesInstanceUID and ProtocolName, by keys or out
-/// of the files of `path`; the time is the moment's unless it is given.
+/// of the files of `path`, which are there when the session is prepared; the time is the moment's unless it is given.
 ///
-/// Errors: invalid_argument for what is missing, with keyword and tag; bad_data when the peer refuses; as dicom_echo
+/// Errors, before anything is sent: invalid_argument for what is missing or no value of its attribute, with keyword,
+/// tag, value and what is allowed. When the session runs: bad_data when the peer refuses; as dicom_echo
 /// for the network.
 struct DicomProcedureStep {
   static constexpr const char* name = "dicom_procedure_step";
@@ -27,21 +28,14 @@ struct DicomProcedureStep {
       "ScheduledStepAttributesSequence[0].StudyInstanceUID=1.2.3, "
       "PerformedSeriesSequence[0].ProtocolName=HEAD.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string host;
-    std::int64_t port = 104;
-    std::string called_ae = "ANY-SCP";
-    std::string calling_ae = "ISOCENTER";
-    std::int64_t timeout_s = 30;
-    std::int64_t max_pdu = 131072;
-    std::string tls_certificate, tls_key, tls_authorities;
+  struct Params : PeerParameters {
     DicomStepAction action = DicomStepAction::start;
     std::string uid;
     std::string keys;
     std::string path;
     static constexpr auto describe() {
       return std::tuple_cat(
-          peer_parameters<Params>(), tls_parameters<Params>(),
+          peer_parameters<Params>(),
           std::tuple{
               choice(&Params::action, "action", dicom_step_action_choices, "What happened."),
               param(&Params::uid, "uid", "The step's SOP instance UID; start makes one when it is empty."),

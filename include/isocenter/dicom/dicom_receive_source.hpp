@@ -25,8 +25,7 @@ struct DicomReceiveSource {
       "Takes what scanners and PACS send (C-STORE provider), durably; each whole series as a volume.";
   static constexpr const char* help = "Runs until it is cancelled, or `series` came. Everything stays in the inbox.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string tls_certificate, tls_key, tls_authorities;
+  struct Params : TlsParameters {
     std::string inbox;
     std::string ae_title = "ISOCENTER";
     std::int64_t port = 11112;

@@ -17,22 +17,11 @@ struct DicomSend {
   static constexpr const char* help =
       "Files that the peer refuses for good lie in the outbox's folder failed, each with the reason beside it.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string host;
-    std::int64_t port = 104;
-    std::string called_ae = "ANY-SCP";
-    std::string calling_ae = "ISOCENTER";
-    std::int64_t timeout_s = 30;
-    std::int64_t max_pdu = 131072;
-    std::string tls_certificate, tls_key, tls_authorities;
-    std::string path, outbox;
+  struct Params : PeerParameters, OutboxParameters {
     std::int64_t associations = 1;
-    std::int64_t attempts = 8;
-    double first_pause_s = 1;
-    double longest_pause_s = 300;
     static constexpr auto describe() {
       return std::tuple_cat(
-          peer_parameters<Params>(), tls_parameters<Params>(), outbox_parameters<Params>(),
+          peer_parameters<Params>(), outbox_parameters<Params>(),
           std::tuple{param(&Params::associations, "associations", Unit::none, 1, 64, "How many at once.")},
           retry_parameters<Params>());
     }

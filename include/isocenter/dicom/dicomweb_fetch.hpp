@@ -24,10 +24,7 @@ struct DicomwebFetch {
   static constexpr const char* help =
       "Keys, separated by newlines: StudyInstanceUID=..., and SeriesInstanceUID and SOPInstanceUID for less.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string url, token_file, token_variable;
-    std::string tls_certificate, tls_key, tls_authorities;
-    std::int64_t timeout_s = 60;
+  struct Params : WebParameters {
     std::int64_t attempts = 5;
     std::string inbox, keys;
     DicomwebContent content = DicomwebContent::instances;

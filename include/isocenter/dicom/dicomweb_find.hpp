@@ -18,10 +18,7 @@ struct DicomwebFind {
       "Keys, separated by newlines: PatientID=123, StudyDate=20260101-20260131, ModalitiesInStudy=CT, or a keyword "
       "alone to ask for its value.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string url, token_file, token_variable;
-    std::string tls_certificate, tls_key, tls_authorities;
-    std::int64_t timeout_s = 60;
+  struct Params : WebParameters {
     std::int64_t attempts = 5;
     DicomQueryLevel level = DicomQueryLevel::study;
     std::string keys;

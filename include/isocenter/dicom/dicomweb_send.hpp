@@ -19,15 +19,8 @@ struct DicomwebSend {
   static constexpr const char* help =
       "Files that the server refuses for good lie in the outbox's folder failed, each with the reason beside it.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string url, token_file, token_variable;
-    std::string tls_certificate, tls_key, tls_authorities;
-    std::int64_t timeout_s = 60;
-    std::string path, outbox;
+  struct Params : WebParameters, OutboxParameters {
     std::int64_t batch = 50;
-    std::int64_t attempts = 8;
-    double first_pause_s = 1;
-    double longest_pause_s = 300;
     static constexpr auto describe() {
       return std::tuple_cat(web_parameters<Params>(), outbox_parameters<Params>(),
                             std::tuple{param(&Params::batch, "batch", Unit::none, 1, 10000,

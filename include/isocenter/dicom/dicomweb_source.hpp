@@ -24,10 +24,7 @@ struct DicomwebSource {
       "Keys, separated by newlines, have to match at series level: StudyInstanceUID=1.2.3, SeriesInstanceUID=..., "
       "Modality=CT, PatientID=123.";
   static constexpr bool host_only = true;
-  struct Params {
-    std::string url, token_file, token_variable;
-    std::string tls_certificate, tls_key, tls_authorities;
-    std::int64_t timeout_s = 60;
+  struct Params : WebParameters {
     std::int64_t attempts = 5;
     std::string inbox, keys;
     std::int64_t limit = 1;

@@ -12,29 +12,48 @@ inline constexpr const char* dicom_query_level_choices[] = {"patient", "study", 
 enum class DicomFetchMethod { get, move };
 inline constexpr const char* dicom_fetch_method_choices[] = {"get", "move"};
 
-/// The parameters of struct P that name the peer; P has members of these names.
-template <class P>
-constexpr auto peer_parameters() {
-  return std::tuple{
-      param(&P::host, "host", "The peer's name or address.", isocenter::required),
-      param(&P::port, "port", Unit::none, 1, 65535, "The peer's port."),
-      param(&P::called_ae, "called_ae", "The peer's AE title."),
-      param(&P::calling_ae, "calling_ae", "Our AE title."),
-      param(&P::timeout_s, "timeout_s", Unit::s, 1, 3600, "How long to wait for a connection and for each answer."),
-      param(&P::max_pdu, "max_pdu", Unit::none, 4096, 131072, "Bytes that we take at once (maximum PDU length)."),
-  };
-}
+/// PEM files; all empty for no TLS.
+struct TlsParameters {
+  std::string tls_certificate, tls_key, tls_authorities;
+};
 
-/// The parameters of struct P that turn TLS on; P has members of these names.
+/// What describes them for a struct P that inherits them; so do those below.
 template <class P>
 constexpr auto tls_parameters() {
   return std::tuple{
-      param(&P::tls_certificate, "tls_certificate", "PEM file: our certificate and its chain; empty: no TLS.",
-            isocenter::path),
-      param(&P::tls_key, "tls_key", "PEM file: the certificate's private key, not encrypted.", isocenter::path),
-      param(&P::tls_authorities, "tls_authorities", "PEM file: who must have issued the peer's certificate.",
-            isocenter::path),
+      param<P, std::string>(&P::tls_certificate, "tls_certificate",
+                            "PEM file: our certificate and its chain; empty: no TLS.", isocenter::path),
+      param<P, std::string>(&P::tls_key, "tls_key", "PEM file: the certificate's private key, not encrypted.",
+                            isocenter::path),
+      param<P, std::string>(&P::tls_authorities, "tls_authorities",
+                            "PEM file: who must have issued the peer's certificate.", isocenter::path),
   };
+}
+
+/// Who is called, and how.
+struct PeerParameters : TlsParameters {
+  std::string host;
+  std::int64_t port = 104;
+  std::string called_ae = "ANY-SCP";
+  std::string calling_ae = "ISOCENTER";
+  std::int64_t timeout_s = 30;
+  std::int64_t max_pdu = 131072;
+};
+
+template <class P>
+constexpr auto peer_parameters() {
+  return std::tuple_cat(
+      std::tuple{
+          param<P, std::string>(&P::host, "host", "The peer's name or address.", isocenter::required),
+          param<P, std::int64_t>(&P::port, "port", Unit::none, 1, 65535, "The peer's port."),
+          param<P, std::string>(&P::called_ae, "called_ae", "The peer's AE title."),
+          param<P, std::string>(&P::calling_ae, "calling_ae", "Our AE title."),
+          param<P, std::int64_t>(&P::timeout_s, "timeout_s", Unit::s, 1, 3600,
+                                 "How long to wait for a connection and for each answer."),
+          param<P, std::int64_t>(&P::max_pdu, "max_pdu", Unit::none, 4096, 131072,
+                                 "Bytes that we take at once (maximum PDU length)."),
+      },
+      tls_parameters<P>());
 }
 
 }  // namespace isocenter::inline v1

@@ -3,7 +3,6 @@
 #include <dcmtk/dcmdata/dcdict.h>
 #include <dcmtk/dcmdata/dcuid.h>
 #include <dcmtk/dcmnet/dcmtrans.h>
-#include <dcmtk/dcmtls/tlslayer.h>
 #include <dcmtk/oflog/mdc.h>
 #include <dcmtk/oflog/oflog.h>
 #include <netinet/in.h>
@@ -16,7 +15,7 @@
 #include <mutex>
 
 #include "../uid.hpp"
-#include "tls.hpp"
+#include "transport.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -100,14 +99,14 @@ Reason rejection_of(T_ASC_Parameters* parameters, const Peer& peer) {
 T_ASC_Network* make_network(const Peer& peer) {
   use_dcmnet();
   require_valid(peer);
-  TlsLayer tls = peer.tls.enabled() ? make_tls_layer(peer.tls, NET_REQUESTOR) : nullptr;
+  Transport transport = make_transport(peer.tls, NET_REQUESTOR);
   dcmConnectionTimeout.set(peer.timeout_s);
   dcmSocketSendTimeout.set(peer.timeout_s);
   dcmSocketReceiveTimeout.set(peer.timeout_s);
   T_ASC_Network* network = nullptr;
   const OFCondition made = ASC_initializeNetwork(NET_REQUESTOR, 0, peer.timeout_s, &network);
   if (made.bad()) fail(peer, "opening the network", reason_of(made));
-  if (tls != nullptr) ASC_setTransportLayer(network, tls.release(), 1);
+  ASC_setTransportLayer(network, transport.release(), 1);
   return network;
 }
 
@@ -136,6 +135,13 @@ QuietThread::~QuietThread() { dcmtk::log4cplus::getMDC().remove("isocenter"); }
 
 void fail_with(const Peer& peer, const std::string& doing, const OFCondition& condition) {
   fail(peer, doing, reason_of(condition));
+}
+
+void fail_with(T_ASC_Association* association, const Peer& peer, const std::string& doing,
+               const OFCondition& condition) {
+  const std::string refusal = refusal_of(association);
+  if (refusal.empty()) fail_with(peer, doing, condition);
+  fail(peer, doing, {ErrorCode::bad_data, refusal, "look into the peer's log"});
 }
 
 void hurry(T_ASC_Association* association) {
@@ -222,7 +228,7 @@ void Association::echo() {
   const OFCondition done =
       DIMSE_echoUser(association_, next_message(), DIMSE_NONBLOCKING, peer_.timeout_s, &status, &detail);
   const std::unique_ptr<DcmDataset> owned(detail);
-  if (done.bad()) fail_with(peer_, "C-ECHO", done);
+  if (done.bad()) fail_with(association_, peer_, "C-ECHO", done);
   if (status != STATUS_Success)
     fail(peer_, "C-ECHO", {ErrorCode::bad_data, "it answered " + status_text(status), "look into the peer's log"});
 }

@@ -42,6 +42,9 @@ class QuietThread {
 /// Throws Failure with one sentence that names the peer, what was being done, and the reason: io_error for what the
 /// network did, unsupported and invalid_argument for what the peer refused, bad_data for what it said.
 [[noreturn]] void fail_with(const Peer& peer, const std::string& doing, const OFCondition& condition);
+/// The same, or bad_data when the peer sent on this association what is not taken.
+[[noreturn]] void fail_with(T_ASC_Association* association, const Peer& peer, const std::string& doing,
+                            const OFCondition& condition);
 
 /// Sends what we write at once, and acknowledges what comes at once: DCMTK writes a message in small pieces, and each
 /// costs 40 ms when one end collects pieces (RFC 896) while the other one delays its acknowledgement (RFC 1122,

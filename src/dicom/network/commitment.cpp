@@ -3,7 +3,6 @@
 #include <dcmtk/dcmdata/dcdeftag.h>
 #include <dcmtk/dcmdata/dcsequen.h>
 #include <dcmtk/dcmdata/dcuid.h>
-#include <dcmtk/dcmtls/tlslayer.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,8 +12,9 @@
 #include <optional>
 
 #include "../uid.hpp"
+#include "message.hpp"
 #include "normalized.hpp"
-#include "tls.hpp"
+#include "transport.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -108,12 +108,12 @@ class ReportPort {
  public:
   ReportPort(const Peer& peer, int port) : peer_(peer) {
     use_dcmnet();
-    TlsLayer tls = peer.tls.enabled() ? make_tls_layer(peer.tls, NET_ACCEPTOR) : nullptr;
+    Transport transport = make_transport(peer.tls, NET_ACCEPTOR);
     const OFCondition opened = ASC_initializeNetwork(NET_ACCEPTOR, port, peer.timeout_s, &network_);
     if (opened.bad())
       throw Failure(ErrorCode::io_error, "port " + std::to_string(port) + " cannot be listened at: " + opened.text(),
                     "choose a free port as listen_port, the one at which the peer knows us");
-    if (tls != nullptr) ASC_setTransportLayer(network_, tls.release(), 1);
+    ASC_setTransportLayer(network_, transport.release(), 1);
   }
   ReportPort(const ReportPort&) = delete;
   ReportPort& operator=(const ReportPort&) = delete;
@@ -238,10 +238,7 @@ std::optional<Verdicts> look(Association& association, const std::string& transa
     open = false;
     return std::nullopt;
   }
-  if (message.CommandField != DIMSE_N_EVENT_REPORT_RQ)
-    throw Failure(ErrorCode::bad_data,
-                  association.peer().name() + ": " + what + " failed: it sent another message than its report",
-                  "look into the peer's log");
+  if (message.CommandField != DIMSE_N_EVENT_REPORT_RQ) fail_with_other_message(association.peer(), what, "its report");
   return take_report(association.get(), context, message.msg.NEventReportRQ, association.peer(), transaction);
 }
 

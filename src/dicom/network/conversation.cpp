@@ -10,6 +10,7 @@
 #include "../uid.hpp"
 #include "association.hpp"
 #include "memory_stream.hpp"
+#include "transport.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -164,8 +165,10 @@ void Conversation::hold() {
     if (received.bad()) {
       const bool gone = received == DUL_PEERABORTEDASSOCIATION || received == DUL_NETWORKCLOSED;
       if (!gone) ASC_abortAssociation(association_);
+      const std::string refusal = refusal_of(association_);
       tell(ListenerEvent::Kind::association_failed,
            received == DUL_PEERABORTEDASSOCIATION ? "it aborted the association"
+           : !refusal.empty()                     ? refusal + "; the association was aborted"
            : received == DUL_NETWORKCLOSED        ? "it closed the connection without a release"
                                                   : std::string("a message could not be read: ") + received.text());
       return;
@@ -191,7 +194,9 @@ bool Conversation::answer(T_ASC_PresentationContextID context, T_DIMSE_Message& 
   }
   if (done.good()) return true;
   ASC_abortAssociation(association_);
-  tell(ListenerEvent::Kind::association_failed, std::string("the association broke within a message: ") + done.text());
+  const std::string refusal = refusal_of(association_);
+  tell(ListenerEvent::Kind::association_failed,
+       "the association broke within a message: " + (refusal.empty() ? std::string(done.text()) : refusal));
   return false;
 }
 

@@ -42,6 +42,13 @@ bool holds(const std::string& path, std::span<const std::uint8_t> data_set) {
   return true;
 }
 
+void require_same(const std::string& path, const InstanceName& name, std::span<const std::uint8_t> data_set) {
+  if (!holds(path, data_set))
+    throw Failure(ErrorCode::invalid_state,
+                  "SOPInstanceUID (0008,0018) = " + name.sop_instance_uid + " is here already with other contents",
+                  "have the sender give changed instances new UIDs; the first stays");
+}
+
 /// Whether what this descriptor was opened as is still what the path names.
 bool is_at(int file, const std::string& path) {
   struct stat opened {
@@ -156,20 +163,21 @@ std::shared_ptr<GroupFlush> Inbox::rename_durably(const std::string& part, const
 
 Inbox::Accepted Inbox::keep_first(const std::string& path, const InstanceName& name,
                                   std::span<const std::uint8_t> data_set) {
-  if (!holds(path, data_set))
-    throw Failure(ErrorCode::invalid_state,
-                  "SOPInstanceUID (0008,0018) = " + name.sop_instance_uid + " is here already with other contents",
-                  "have the sender give changed instances new UIDs; the first stays");
+  require_same(path, name, data_set);
   series_flush(name)->wait();  // it may be there because a flush failed after it had got its name
   return {path, true};
 }
 
-Inbox::Accepted Inbox::accept(const InstanceName& name, const std::string& source_ae,
-                              std::span<const std::uint8_t> data_set) {
+void Inbox::require_names(const InstanceName& name) const {
   for (const std::string* uid : {&name.study_uid, &name.series_uid, &name.sop_instance_uid})
     if (!is_uid(*uid))
       throw Failure(ErrorCode::bad_data, "'" + *uid + "' is no UID",
                     "have the sender write digits and dots, at most 64");
+}
+
+Inbox::Accepted Inbox::accept(const InstanceName& name, const std::string& source_ae,
+                              std::span<const std::uint8_t> data_set) {
+  require_names(name);
   const std::string path = folder_ + "/" + relative(name), part = temporary();
   const Reservation mine(*this, path);
   if (::access(path.c_str(), F_OK) == 0) return keep_first(path, name, data_set);
@@ -194,6 +202,44 @@ Inbox::Accepted Inbox::accept(const InstanceName& name, const std::string& sourc
     throw;
   }
   return {path, false};
+}
+
+Inbox::Group::Group(Inbox& inbox) : inbox_(inbox), flush_(inbox.folder_) {}
+
+Inbox::Group::~Group() {
+  try {
+    keep();
+  } catch (const std::exception&) {
+    for (const Part& part : parts_) ::unlink(part.file.c_str());
+  }
+}
+
+void Inbox::Group::add(const InstanceName& name, const std::string& source_ae, std::span<const std::uint8_t> data_set) {
+  inbox_.require_names(name);
+  Part part{inbox_.temporary(), inbox_.folder_ + "/" + relative(name), name};
+  const auto same = std::find_if(parts_.begin(), parts_.end(), [&](const Part& p) { return p.path == part.path; });
+  if (same != parts_.end()) return require_same(same->file, name, data_set);
+  if (::access(part.path.c_str(), F_OK) == 0) {
+    inbox_.keep_first(part.path, name, data_set);
+    return;
+  }
+  write_file(part.file, file_head(name, source_ae), data_set);
+  parts_.push_back(std::move(part));
+  bytes_ += data_set.size();
+  if (bytes_ > longest_group) keep();
+}
+
+void Inbox::Group::keep() {
+  if (parts_.empty()) return;
+  flush_.flush();
+  std::set<std::shared_ptr<GroupFlush>> folders;
+  while (!parts_.empty()) {
+    const Part& part = parts_.back();
+    folders.insert(inbox_.rename_durably(part.file, part.path, part.name));
+    parts_.pop_back();
+  }
+  for (const auto& folder : folders) folder->wait();
+  bytes_ = 0;
 }
 
 }  // namespace isocenter::detail::dicom

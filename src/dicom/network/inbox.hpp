@@ -12,14 +12,14 @@
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "durable.hpp"
 #include "journal.hpp"
 #include "peer.hpp"
 #include "stored_instance.hpp"
 
 namespace isocenter::detail::dicom {
-
-class GroupFlush;
 
 class Inbox {
  public:
@@ -39,6 +39,8 @@ class Inbox {
   /// SOPInstanceUID (which stays), io_error for the disk. Thread-safe.
   Accepted accept(const InstanceName& name, const std::string& source_ae, std::span<const std::uint8_t> data_set);
 
+  class Group;
+
   const std::string& folder() const { return folder_; }
   std::string series_folder(const InstanceName& name) const {
     return folder_ + "/" + name.study_uid + "/" + name.series_uid;
@@ -49,6 +51,7 @@ class Inbox {
 
  private:
   class Reservation;
+  void require_names(const InstanceName& name) const;
   void restore();
   Accepted keep_first(const std::string& path, const InstanceName& name, std::span<const std::uint8_t> data_set);
   std::shared_ptr<GroupFlush> series_flush(const InstanceName& name);
@@ -65,6 +68,34 @@ class Inbox {
   std::uint64_t next_ = 0;
   std::map<std::string, std::shared_ptr<GroupFlush>> flushes_;  ///< of the series folders that are durable themselves
   std::unique_ptr<Journal> journal_;
+};
+
+/// Instances that we fetch, and that nobody forgets because we took them: they become durable, and then get their
+/// names, together. One thread fetches into an inbox at a time.
+class Inbox::Group {
+ public:
+  explicit Group(Inbox& inbox);
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  /// Keeps what was added, and is silent when that fails: for when something else has failed already.
+  ~Group();
+  /// As Inbox::accept, but durable and there for readers with the next keep(), which it calls for each
+  /// `longest_group`.
+  void add(const InstanceName& name, const std::string& source_ae, std::span<const std::uint8_t> data_set);
+  /// Throws Failure(io_error) for the disk.
+  void keep();
+
+ private:
+  struct Part {
+    std::string file, path;
+    InstanceName name;
+  };
+  static constexpr std::uint64_t longest_group = std::uint64_t{64} << 20U;
+
+  Inbox& inbox_;
+  FileSystemFlush flush_;
+  std::vector<Part> parts_;
+  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace isocenter::detail::dicom

@@ -3,7 +3,6 @@
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmnet/assoc.h>
 #include <dcmtk/dcmnet/dcmtrans.h>
-#include <dcmtk/dcmtls/tlslayer.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -13,7 +12,7 @@
 
 #include "association.hpp"
 #include "conversation.hpp"
-#include "tls.hpp"
+#include "transport.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -33,7 +32,7 @@ Listener::Listener(const ListenerOptions& options, const std::string& inbox_fold
     : options_(options), inbox_(inbox_folder, options.journal) {
   use_dcmnet();
   require_ae_title("ae_title", options.ae_title);
-  TlsLayer tls = options.tls.enabled() ? make_tls_layer(options.tls, NET_ACCEPTOR) : nullptr;
+  Transport transport = make_transport(options.tls, NET_ACCEPTOR);
   dcmSocketSendTimeout.set(options.timeout_s);
   dcmSocketReceiveTimeout.set(options.timeout_s);
   const OFCondition opened = ASC_initializeNetwork(NET_ACCEPTOR, options.port, options.timeout_s, &network_);
@@ -41,7 +40,7 @@ Listener::Listener(const ListenerOptions& options, const std::string& inbox_fold
     throw Failure(ErrorCode::io_error,
                   "port " + std::to_string(options.port) + " cannot be listened at: " + opened.text(),
                   "choose a free port; below 1024 they are the administrator's");
-  if (tls != nullptr) ASC_setTransportLayer(network_, tls.release(), 1);
+  ASC_setTransportLayer(network_, transport.release(), 1);
   // Every thread waits at the same socket; those that another one was quicker than must not be stuck in accept.
   const int socket = DUL_networkSocket(network_->network);
   ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);

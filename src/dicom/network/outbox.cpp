@@ -3,16 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <isocenter/error.hpp>
 #include <thread>
 
+#include "association.hpp"
 #include "durable.hpp"
-#include "query.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -41,15 +40,139 @@ std::string base_name(const std::string& path) { return fs::path(path).filename(
 
 }  // namespace
 
-/// What the associations of one round share.
-struct Outbox::Round {
-  std::mutex mutex;
-  std::vector<Outgoing> queue;  ///< the next at the end
-  Delivery* delivery = nullptr;
-  const std::function<bool()>* stop = nullptr;
-  const std::function<void(const Delivery&)>* progress = nullptr;
+/// One pass over what waits: what may have been sent before is looked up, the rest is carried.
+class Outbox::Round {
+ public:
+  Round(Outbox& outbox, Carrier& carrier, const std::function<bool()>& stop, Delivery& delivery,
+        const std::function<void(const Delivery&)>& progress)
+      : outbox_(outbox), carrier_(carrier), stop_(stop), delivery_(delivery), progress_(progress) {}
+
+  void go() {
+    if (!resolve_uncertain()) return;
+    queue_ = read_names("queue");
+    std::vector<std::thread> threads;
+    for (int i = 0; i < carrier_.lanes(); ++i)
+      threads.emplace_back([this] {
+        const QuietThread quiet;
+        while (carry_some()) continue;
+      });
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  bool failed = false, hopeless = false;
+  double wait_s = 0;      ///< what the peer asks to wait
   std::int64_t done = 0;  ///< delivered or refused in this round
-  bool failed = false;
+
+ private:
+  void judge(const Attempt& attempt) {
+    if (!attempt.complaint.empty()) complain(delivery_, attempt.complaint);
+    failed = failed || attempt.failed || attempt.hopeless;
+    hopeless = hopeless || attempt.hopeless;
+    wait_s = std::max(wait_s, attempt.wait_s);
+  }
+
+  /// The files in a folder with their names. One that has become unreadable as an instance goes to failed/, and does
+  /// not hold up the others.
+  std::vector<Outgoing> read_names(const char* state) {
+    std::vector<Outgoing> files;
+    for (const std::string& name : outbox_.names_in(state)) {
+      Outgoing file{outbox_.place(state, name), {}};
+      try {
+        file.name = name_of_file(file.path);
+        files.push_back(std::move(file));
+      } catch (const Error& e) {
+        if (e.code() != ErrorCode::bad_data) throw;
+        settle(file, {StoreAnswer::Outcome::refused, e.what()});
+      }
+    }
+    return files;
+  }
+
+  bool resolve_uncertain() {
+    const std::vector<Outgoing> files = read_names("sending");
+    if (files.empty()) return true;
+    judge(carrier_.look_up(files, [&](const Outgoing& file) {
+      ++delivery_.found_there;
+      ::unlink(file.path.c_str());
+    }));
+    if (failed) return false;
+    for (const std::string& name : outbox_.names_in("sending")) move(outbox_.place("sending", name), "queue");
+    return true;
+  }
+
+  std::string move(const std::string& path, const char* state) const {
+    const std::string to = outbox_.place(state, base_name(path));
+    rename_file(path, to);
+    return to;
+  }
+
+  /// False when there is nothing left to do for this thread.
+  bool carry_some() {
+    std::vector<Outgoing> files;
+    try {
+      {
+        const std::lock_guard lock(mutex_);
+        if (failed || stop_() || next_ == queue_.size()) return false;
+        const auto waiting = std::span(queue_).subspan(next_);
+        files.assign(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(carrier_.load(waiting)));
+        next_ += files.size();
+      }
+      carry(files);
+    } catch (const std::exception& e) {
+      const std::lock_guard lock(mutex_);
+      judge({e.what(), true});
+    }
+    return true;
+  }
+
+  void carry(std::vector<Outgoing>& files) {
+    for (Outgoing& file : files) file.path = move(file.path, "sending");
+    flush_folder(outbox_.folder_ + "/sending");
+    std::size_t settled = 0;
+    const Trip trip = carrier_.carry(
+        files,
+        [&](const Outgoing& file, const StoreAnswer& answer) {
+          const std::lock_guard lock(mutex_);
+          ++settled;
+          settle(file, answer);
+        },
+        stop_);
+    for (std::size_t i = trip.offered; i < files.size(); ++i) move(files[i].path, "queue");
+    const std::lock_guard lock(mutex_);
+    judge(trip);
+    failed = failed || settled < trip.offered;
+    if (trip.offered < files.size()) next_ = queue_.size();  // they are in their turn when the queue is read anew
+  }
+
+  void settle(const Outgoing& file, const StoreAnswer& answer) {
+    if (!answer.text.empty()) complain(delivery_, answer.text);
+    switch (answer.outcome) {
+      case StoreAnswer::Outcome::stored:
+        ++delivery_.delivered;
+        ::unlink(file.path.c_str());
+        break;
+      case StoreAnswer::Outcome::try_later:
+        move(file.path, "queue");
+        failed = true;
+        return;
+      case StoreAnswer::Outcome::refused:
+        ++delivery_.refused;
+        std::ofstream(outbox_.place("failed", base_name(file.path)) + ".txt") << answer.text << "\n";
+        move(file.path, "failed");
+        break;
+    }
+    ++done;
+    if (progress_) progress_(delivery_);
+  }
+
+  Outbox& outbox_;
+  Carrier& carrier_;
+  const std::function<bool()>& stop_;
+  Delivery& delivery_;
+  const std::function<void(const Delivery&)>& progress_;
+  std::mutex mutex_;
+  std::vector<Outgoing> queue_;
+  std::size_t next_ = 0;  ///< of the queue
 };
 
 Outbox::Outbox(const std::string& folder) : folder_(folder) {
@@ -94,143 +217,21 @@ void Outbox::put(const std::vector<std::string>& paths) {
   flush_folder(folder_ + "/queue");
 }
 
-bool Outbox::resolve_uncertain(const Peer& peer, Delivery& delivery) {
-  const std::vector<std::string> names = names_in("sending");
-  if (names.empty()) return true;
-  std::unique_ptr<Association> association;
-  try {
-    association = std::make_unique<Association>(peer, std::vector{find_proposal(QueryModel::study_root)});
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::unsupported) {
-      complain(delivery, e.what());
-      return false;
-    }
-    complain(delivery, std::to_string(names.size()) + " instances may have been sent before, and " + peer.name() +
-                           " offers no C-FIND to look them up: they are sent again. Fix: let our AE title query the "
-                           "peer, and none is sent twice.");
-  }
-  try {
-    for (const std::string& file : names) {
-      std::size_t there = 0;
-      if (association != nullptr) {
-        const InstanceName name = name_of_file(place("sending", file));
-        const auto query = make_query("IMAGE", {{"StudyInstanceUID", name.study_uid},
-                                                {"SeriesInstanceUID", name.series_uid},
-                                                {"SOPInstanceUID", name.sop_instance_uid}});
-        there = count_matches(*association, *query);
-      }
-      if (there > 0) {
-        ++delivery.found_there;
-        ::unlink(place("sending", file).c_str());
-      } else {
-        rename_file(place("sending", file), place("queue", file));
-      }
-    }
-    if (association != nullptr) association->release();
-  } catch (const Error& e) {
-    complain(delivery, e.what());
-    return false;
-  }
-  return true;
-}
-
-void Outbox::send_batch(const Peer& peer, std::vector<Outgoing> batch, Round& round) {
-  std::size_t next = 0;  // the first that was not offered to the peer
-  const auto put_back = [&](const Outgoing& file) { rename_file(file.path, place("queue", base_name(file.path))); };
-  for (Outgoing& file : batch) {
-    const std::string to = place("sending", base_name(file.path));
-    rename_file(file.path, to);
-    file.path = to;
-  }
-  try {
-    flush_folder(folder_ + "/sending");
-    Association association(peer, proposals_for(batch));
-    while (next < batch.size() && !(*round.stop)()) {
-      const Outgoing& file = batch[next++];
-      const StoreAnswer answer = store(association, file);
-      const std::lock_guard lock(round.mutex);
-      if (!answer.text.empty()) complain(*round.delivery, answer.text);
-      if (answer.outcome == StoreAnswer::Outcome::try_later) {
-        put_back(file);
-        round.failed = true;
-        break;
-      }
-      ++round.done;
-      if (answer.outcome == StoreAnswer::Outcome::stored) {
-        ++round.delivery->delivered;
-        ::unlink(file.path.c_str());
-      } else {
-        ++round.delivery->refused;
-        const std::string kept = place("failed", base_name(file.path));
-        std::ofstream(kept + ".txt") << answer.text << "\n";
-        rename_file(file.path, kept);
-      }
-      if (*round.progress) (*round.progress)(*round.delivery);
-    }
-    association.release();
-  } catch (const Error& e) {
-    const std::lock_guard lock(round.mutex);
-    complain(*round.delivery, e.what());
-    round.failed = true;
-  }
-  for (; next < batch.size(); ++next) put_back(batch[next]);
-}
-
-Outbox::Delivery Outbox::deliver(const Peer& peer, const DeliveryOptions& options, const std::function<bool()>& stop,
+Outbox::Delivery Outbox::deliver(Carrier& carrier, const DeliveryOptions& options, const std::function<bool()>& stop,
                                  const std::function<void(const Delivery&)>& progress) {
-  require_valid(peer);
   Delivery delivery;
   double pause_s = options.first_pause_s;
   for (int failures = 0; waiting() > 0 && !stop();) {
-    Round round;
-    round.delivery = &delivery;
-    round.stop = &stop;
-    round.progress = &progress;
-    round.failed = !resolve_uncertain(peer, delivery);
-    if (!round.failed) {
-      for (const std::string& file : names_in("queue"))
-        round.queue.push_back({place("queue", file), name_of_file(place("queue", file))});
-      std::reverse(round.queue.begin(), round.queue.end());
-      std::vector<std::thread> threads;
-      for (int i = 0; i < std::max(1, options.associations); ++i)
-        threads.emplace_back([&] {
-          const QuietThread quiet;
-          for (;;) {
-            std::vector<Outgoing> batch;
-            {
-              const std::lock_guard lock(round.mutex);
-              if (round.failed || stop()) return;
-              // An association carries 128 presentation contexts; two for each instance are the most it can need.
-              const auto most = static_cast<std::size_t>(std::clamp(options.batch, 1, 10000));
-              std::vector<Outgoing> one;
-              while (!round.queue.empty() && batch.size() < most) {
-                batch.push_back(round.queue.back());
-                if (proposals_for(batch).size() > most_contexts) {
-                  batch.pop_back();
-                  break;
-                }
-                round.queue.pop_back();
-              }
-            }
-            if (batch.empty()) return;
-            try {
-              send_batch(peer, std::move(batch), round);
-            } catch (const std::exception& e) {
-              const std::lock_guard lock(round.mutex);
-              complain(delivery, e.what());
-              round.failed = true;
-            }
-          }
-        });
-      for (std::thread& thread : threads) thread.join();
-    }
+    Round round(*this, carrier, stop, delivery, progress);
+    round.go();
     if (!round.failed) continue;
     failures = round.done > 0 ? 1 : failures + 1;
     if (round.done > 0) pause_s = options.first_pause_s;
-    if (options.attempts > 0 && failures >= options.attempts) break;
+    if (round.hopeless || (options.attempts > 0 && failures >= options.attempts)) break;
     using Clock = std::chrono::steady_clock;
+    const double wait_s = std::max(pause_s, std::min(round.wait_s, options.longest_pause_s));
     const auto until =
-        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(pause_s));
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(wait_s));
     while (Clock::now() < until && !stop()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     pause_s = std::min(options.longest_pause_s, pause_s * 2);
   }

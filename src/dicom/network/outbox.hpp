@@ -7,24 +7,19 @@
 //   failed/   was refused for good; beside each a .txt with the reason
 //
 // A file is in one folder at a time; a move to sending/ is durable before the first byte goes out, and the file is
-// removed when the peer has acknowledged it. What is found in sending/ later is looked up at the peer (C-FIND) and sent
-// again only when the peer does not have it.
-#include <chrono>
+// removed when the peer has acknowledged it. What is found in sending/ later is looked up at the peer and sent again
+// only when the peer does not have it.
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include "peer.hpp"
-#include "store.hpp"
+#include "carrier.hpp"
 
 namespace isocenter::detail::dicom {
 
 struct DeliveryOptions {
-  int associations = 1;      ///< at once
-  int batch = 100;           ///< instances an association takes from the queue
   int attempts = 8;          ///< in a row without one instance delivered before deliver() gives up; 0: never
   double first_pause_s = 1;  ///< after the first failure, doubled after each further one
   double longest_pause_s = 300;
@@ -46,9 +41,10 @@ class Outbox {
     std::int64_t delivered = 0, found_there = 0, refused = 0, left = 0;
     std::vector<std::string> complaints;  ///< one sentence for each refusal, warning and failed attempt; the first 1000
   };
-  /// Sends until the queue is empty, attempts are spent, or `stop` says so. Failures of the network do not throw: they
-  /// are complaints, and what was not delivered stays.
-  Delivery deliver(const Peer& peer, const DeliveryOptions& options, const std::function<bool()>& stop,
+  /// Sends until the queue is empty, attempts are spent, another one would fare no better, or `stop` says so. Failures
+  /// of the network do not throw: they are complaints, and what was not delivered stays. A file of the queue that can
+  /// no longer be read as an instance is refused.
+  Delivery deliver(Carrier& carrier, const DeliveryOptions& options, const std::function<bool()>& stop,
                    const std::function<void(const Delivery&)>& progress = {});
 
   std::int64_t waiting() const;
@@ -56,9 +52,7 @@ class Outbox {
   std::vector<std::string> names_in(const char* state) const;
 
  private:
-  struct Round;
-  bool resolve_uncertain(const Peer& peer, Delivery& delivery);
-  void send_batch(const Peer& peer, std::vector<Outgoing> batch, Round& round);
+  class Round;
   std::string place(const char* state, const std::string& file) const { return folder_ + "/" + state + "/" + file; }
 
   std::string folder_;

@@ -1,11 +1,14 @@
 #include "procedure_step.hpp"
 
 #include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcdicent.h>
+#include <dcmtk/dcmdata/dcdict.h>
 #include <dcmtk/dcmdata/dcsequen.h>
 #include <dcmtk/dcmdata/dcuid.h>
 
 #include <isocenter/error.hpp>
 
+#include "../utf8.hpp"
 #include "normalized.hpp"
 
 namespace isocenter::detail::dicom {
@@ -45,6 +48,54 @@ void require_uid(const std::string& uid) {
                   "give digits and dots, at most 64 of them (PS3.5 section 9.1)");
 }
 
+/// What a value representation allows, in words (PS3.5 table 6.2-1).
+const char* allowed_by(DcmEVR vr) {
+  switch (vr) {
+    case EVR_DA:
+      return "a date is eight digits, YYYYMMDD";
+    case EVR_TM:
+      return "a time is HHMMSS, with up to six decimals of a second";
+    case EVR_UI:
+      return "a UID is digits and dots, at most 64 of them";
+    case EVR_CS:
+      return "a code is up to 16 capital letters, digits, spaces and underscores";
+    case EVR_AE:
+      return "an AE title is up to 16 characters without a backslash";
+    case EVR_SH:
+      return "a short text has at most 16 characters";
+    case EVR_LO:
+      return "a long text has at most 64 characters";
+    case EVR_IS:
+      return "an integer has at most 12 characters";
+    case EVR_DS:
+      return "a number has at most 16 characters";
+    default:
+      return "see PS3.5 section 6.2";
+  }
+}
+
+std::string multiplicity_of(const DcmTag& tag) {
+  const DcmDataDictionary& dictionary = dcmDataDict.rdlock();
+  const DcmDictEntry* entry = dictionary.findEntry(tag, tag.getPrivateCreator());
+  const std::string text = entry == nullptr || entry->getVMMax() != 1 ? "1-n" : "1";
+  dcmDataDict.rdunlock();
+  return text;
+}
+
+void require_valid_value(DcmElement& element) {
+  OFString value;
+  DcmTag tag = element.getTag();
+  element.getOFStringArray(value);
+  const std::string named = std::string("the procedure step's ") + tag.getTagName() + " " + tag.toString().c_str() +
+                            " = '" + valid_utf8(value.c_str()) + "' ";
+  if (tag == DCM_PerformedProcedureStepStatus)
+    throw Failure(ErrorCode::invalid_argument, named + "cannot be given", "start, complete or discontinue the step");
+  if (element.checkValue(multiplicity_of(tag).c_str(), OFFalse).bad())
+    throw Failure(ErrorCode::invalid_argument,
+                  named + "is no value of " + DcmVR(tag.getEVR()).getVRName() + ": " + allowed_by(tag.getEVR()),
+                  "give such a value");
+}
+
 void judge(const Association& association, const std::string& what, std::uint16_t status) {
   // 0x0116: a value is out of range, and was taken all the same (PS3.7 annex C.4.3).
   if (status == STATUS_Success || status == 0x0116) return;
@@ -56,6 +107,18 @@ void judge(const Association& association, const std::string& what, std::uint16_
 }  // namespace
 
 ContextProposal procedure_step_proposal() { return {step_class, uncompressed_syntaxes()}; }
+
+void require_valid_values(DcmItem& attributes) {
+  for (unsigned long i = 0; i < attributes.card(); ++i) {
+    DcmElement& element = *attributes.getElement(i);
+    if (element.ident() != EVR_SQ) {
+      require_valid_value(element);
+      continue;
+    }
+    auto& sequence = static_cast<DcmSequenceOfItems&>(element);
+    for (unsigned long k = 0; k < sequence.card(); ++k) require_valid_values(*sequence.getItem(k));
+  }
+}
 
 void complete_procedure_step_start(const std::string& sop_instance_uid, DcmDataset& attributes) {
   require_uid(sop_instance_uid);
@@ -94,9 +157,7 @@ void create_procedure_step(Association& association, const std::string& sop_inst
   judge(association, what, exchange(association, context, message, attributes, what));
 }
 
-void end_procedure_step(Association& association, const std::string& sop_instance_uid, ProcedureStepEnd end,
-                        DcmDataset& attributes) {
-  const std::string what = "N-SET of the procedure step " + sop_instance_uid;
+void complete_procedure_step_end(const std::string& sop_instance_uid, DcmDataset& attributes) {
   require_uid(sop_instance_uid);
   require(attributes, DCM_PerformedProcedureStepEndDate, "");
   require(attributes, DCM_PerformedProcedureStepEndTime, "");
@@ -108,6 +169,12 @@ void end_procedure_step(Association& association, const std::string& sop_instanc
     complete(item, {DCM_PerformingPhysicianName, DCM_OperatorsName, DCM_SeriesDescription, DCM_RetrieveAETitle,
                     DCM_ReferencedImageSequence, DCM_ReferencedNonImageCompositeSOPInstanceSequence});
   }
+}
+
+void end_procedure_step(Association& association, const std::string& sop_instance_uid, ProcedureStepEnd end,
+                        DcmDataset& attributes) {
+  const std::string what = "N-SET of the procedure step " + sop_instance_uid;
+  complete_procedure_step_end(sop_instance_uid, attributes);
   attributes.putAndInsertString(DCM_PerformedProcedureStepStatus,
                                 end == ProcedureStepEnd::completed ? "COMPLETED" : "DISCONTINUED");
   const T_ASC_PresentationContextID context = association.require_context(step_class, what);

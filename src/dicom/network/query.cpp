@@ -9,7 +9,10 @@
 #include <isocenter/error.hpp>
 #include <sstream>
 
+#include "../character_set.hpp"
+#include "../utf8.hpp"
 #include "memory_stream.hpp"
+#include "message.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -30,61 +33,63 @@ std::string move_class(QueryModel model) {
                                            : UID_MOVEStudyRootQueryRetrieveInformationModel;
 }
 
-struct Answers {
-  Association* association;
-  T_ASC_PresentationContextID context;
-  std::size_t most;
-  bool as_json;
-  bool too_many = false;
-  std::size_t count = 0;
-  std::vector<std::string> json;
-  std::string complaint;  ///< about the first answer that is no JSON
-};
+/// What one C-FIND asks for; the peer's answers, one after another.
+void ask(Association& association, const std::string& sop_class, DcmDataset& query, std::size_t most,
+         const std::function<void(DcmDataset&)>& take) {
+  constexpr const char* what = "C-FIND";
+  const Peer& peer = association.peer();
+  const T_ASC_PresentationContextID context = association.require_context(sop_class, what);
+  T_DIMSE_Message request{};
+  request.CommandField = DIMSE_C_FIND_RQ;
+  request.msg.CFindRQ.MessageID = association.next_message();
+  request.msg.CFindRQ.DataSetType = DIMSE_DATASET_PRESENT;
+  request.msg.CFindRQ.Priority = DIMSE_PRIORITY_MEDIUM;
+  OFStandard::strlcpy(request.msg.CFindRQ.AffectedSOPClassUID, sop_class.c_str(),
+                      sizeof request.msg.CFindRQ.AffectedSOPClassUID);
+  send(association, context, request, &query, what);
+  for (std::size_t count = 0;;) {
+    T_ASC_PresentationContextID on = 0;
+    const T_DIMSE_Message message = receive(association.get(), peer, on, what);
+    const T_DIMSE_C_FindRSP& response = message.msg.CFindRSP;
+    if (message.CommandField != DIMSE_C_FIND_RSP || response.MessageIDBeingRespondedTo != request.msg.CFindRQ.MessageID)
+      fail_with_other_message(peer, what, "an answer");
+    std::unique_ptr<DcmDataset> answer;
+    if (response.DataSetType != DIMSE_DATASET_NULL) answer = receive_data_set(association.get(), peer, what);
+    const bool pending = response.DimseStatus == STATUS_FIND_Pending_MatchesAreContinuing ||
+                         response.DimseStatus == STATUS_FIND_Pending_WarningUnsupportedOptionalKeys;
+    if (!pending && response.DimseStatus != STATUS_Success)
+      throw Failure(ErrorCode::bad_data,
+                    peer.name() + ": C-FIND failed: it answered " + status_text(response.DimseStatus),
+                    "check the level and its keys, and look into the peer's log");
+    if (!pending) return;
+    try {
+      if (++count > most)
+        throw Failure(ErrorCode::bad_data, peer.name() + ": more than " + std::to_string(most) + " answers",
+                      "narrow the query, or raise the limit");
+      if (answer != nullptr) take(*answer);
+    } catch (const Error&) {
+      DIMSE_sendCancelRequest(association.get(), context, request.msg.CFindRQ.MessageID);
+      throw;
+    }
+  }
+}
 
-void add_json(DcmDataset& answer, Answers& answers) {
+std::string json_of(DcmDataset& answer, const Peer& peer) {
   std::ostringstream text;
   DcmJsonFormatCompact format(OFTrue);
-  answer.convertToUTF8();  // text that is not of its character set must not hide a whole worklist: it stays as it is
   text << "{";
   const OFCondition written = answer.writeJsonExt(text, format, OFFalse, OFFalse);
   text << "}";
-  if (written.good())
-    answers.json.push_back(text.str());
-  else if (answers.complaint.empty())
-    answers.complaint = written.text();
+  if (written.good()) return text.str();
+  throw Failure(ErrorCode::bad_data,
+                peer.name() + ": C-FIND: an answer cannot be written as JSON: " + std::string(written.text()),
+                "ask for fewer attributes, or have the peer mend it");
 }
 
-void take_answer(void* data, T_DIMSE_C_FindRQ* request, int, T_DIMSE_C_FindRSP*, DcmDataset* identifiers) {
-  auto& answers = *static_cast<Answers*>(data);
-  if (identifiers == nullptr || answers.too_many) return;
-  if (++answers.count > answers.most) {
-    answers.too_many = true;
-    DIMSE_sendCancelRequest(answers.association->get(), answers.context, request->MessageID);
-    return;
-  }
-  if (answers.as_json) add_json(*identifiers, answers);
-}
-
-void ask(Association& association, const std::string& sop_class, DcmDataset& query, Answers& answers) {
-  answers.association = &association;
-  answers.context = association.require_context(sop_class, "C-FIND");
-  T_DIMSE_C_FindRQ request{};
-  request.MessageID = association.next_message();
-  request.DataSetType = DIMSE_DATASET_PRESENT;
-  request.Priority = DIMSE_PRIORITY_MEDIUM;
-  OFStandard::strlcpy(request.AffectedSOPClassUID, sop_class.c_str(), sizeof request.AffectedSOPClassUID);
-  T_DIMSE_C_FindRSP response{};
-  DcmDataset* detail = nullptr;
-  int count = 0;
-  const OFCondition done =
-      DIMSE_findUser(association.get(), answers.context, &request, &query, count, take_answer, &answers,
-                     DIMSE_NONBLOCKING, association.peer().timeout_s, &response, &detail);
-  const std::unique_ptr<DcmDataset> owned(detail);
-  if (done.bad()) fail_with(association.peer(), "C-FIND", done);
-  if (response.DimseStatus != STATUS_Success && !answers.too_many)
-    throw Failure(ErrorCode::bad_data,
-                  association.peer().name() + ": C-FIND failed: it answered " + status_text(response.DimseStatus),
-                  "check the level and its keys, and look into the peer's log");
+std::string text_of(DcmItem& item, const DcmTagKey& tag) {
+  OFString value;
+  item.findAndGetOFStringArray(tag, value);
+  return {value.c_str(), value.size()};
 }
 
 struct SubOperations {
@@ -100,10 +105,6 @@ void count(SubOperations& operations, const Response& response) {
   if (*operations.progress) (*operations.progress)(operations.done);
 }
 
-void move_progress(void* data, T_DIMSE_C_MoveRQ*, int, T_DIMSE_C_MoveRSP* response) {
-  count(*static_cast<SubOperations*>(data), *response);
-}
-
 void judge(Retrieved& done, const Peer& peer, const char* what, std::uint16_t status) {
   if (status == STATUS_Success && done.failed == 0) return;
   if (status != STATUS_Success && (status & 0xf000U) != 0xb000U)
@@ -113,6 +114,16 @@ void judge(Retrieved& done, const Peer& peer, const char* what, std::uint16_t st
                    status_text(status) + ")";
 }
 
+/// Counts what a response of C-MOVE or C-GET says, and drops its data set. Whether it was the last one.
+template <class Response>
+bool take_response(SubOperations& operations, Association& association, const Response& response, const char* what) {
+  if (response.DataSetType != DIMSE_DATASET_NULL) receive_data_set(association.get(), association.peer(), what);
+  count(operations, response);
+  if (response.DimseStatus == STATUS_MOVE_Pending_SubOperationsAreContinuing) return false;
+  judge(operations.done, association.peer(), what, response.DimseStatus);
+  return true;
+}
+
 std::string get_class(QueryModel model) {
   return model == QueryModel::patient_root ? UID_GETPatientRootQueryRetrieveInformationModel
                                            : UID_GETStudyRootQueryRetrieveInformationModel;
@@ -120,14 +131,14 @@ std::string get_class(QueryModel model) {
 
 /// Takes one instance that the peer sends while it serves our C-GET; the first complaint is kept.
 void take_instance(Association& association, T_ASC_PresentationContextID context, const T_DIMSE_C_StoreRQ& request,
-                   Inbox& inbox, std::string& complaint) {
+                   Inbox::Group& group, std::string& complaint) {
   std::vector<std::uint8_t> data_set;
   MemoryConsumer consumer(data_set, std::uint64_t{2} << 30U);
   MemoryStream stream(&consumer);
   T_ASC_PresentationContextID data_context = 0;
   const OFCondition received = DIMSE_receiveDataSetInFile(
       association.get(), DIMSE_NONBLOCKING, association.peer().timeout_s, &data_context, &stream, nullptr, nullptr);
-  if (received.bad()) fail_with(association.peer(), "C-GET", received);
+  if (received.bad()) fail_with(association.get(), association.peer(), "C-GET", received);
   T_DIMSE_C_StoreRSP response{};
   response.MessageIDBeingRespondedTo = request.MessageID;
   response.DataSetType = DIMSE_DATASET_NULL;
@@ -141,7 +152,7 @@ void take_instance(Association& association, T_ASC_PresentationContextID context
     if (!consumer.complete())
       throw Failure(ErrorCode::out_of_memory, "an instance has more than 2 GiB, or memory is exhausted",
                     "fetch it with C-MOVE into a larger machine");
-    inbox.accept(name_of(data_set, negotiated.acceptedTransferSyntax), association.peer().called_ae, data_set);
+    group.add(name_of(data_set, negotiated.acceptedTransferSyntax), association.peer().called_ae, data_set);
     response.DimseStatus = STATUS_Success;
   } catch (const Error& e) {
     if (complaint.empty()) complaint = e.what();
@@ -173,51 +184,60 @@ std::unique_ptr<DcmDataset> make_query(const std::string& level, const std::vect
 ContextProposal find_proposal(QueryModel model) { return {find_class(model), uncompressed_syntaxes()}; }
 ContextProposal move_proposal(QueryModel model) { return {move_class(model), uncompressed_syntaxes()}; }
 
-std::vector<std::string> find(Association& association, QueryModel model, DcmDataset& query, std::size_t most) {
-  Answers answers{};
-  answers.most = most;
-  answers.as_json = true;
-  ask(association, find_class(model), query, answers);
-  if (answers.too_many)
-    throw Failure(ErrorCode::bad_data, association.peer().name() + ": more than " + std::to_string(most) + " answers",
-                  "narrow the query, or raise the limit");
-  if (!answers.complaint.empty())
-    throw Failure(ErrorCode::bad_data,
-                  association.peer().name() + ": C-FIND: an answer cannot be written as JSON: " + answers.complaint,
-                  "ask for fewer attributes, or have the peer mend it");
-  return answers.json;
+Answers find(Association& association, QueryModel model, DcmDataset& query, std::size_t most) {
+  Answers answers;
+  const Peer& peer = association.peer();
+  std::uint64_t bytes = 0;
+  ask(association, find_class(model), query, most, [&](DcmDataset& answer) {
+    const bool decoded = to_utf8(answer);
+    const std::string json = json_of(answer, peer);
+    answers.json.push_back(decoded ? json : valid_utf8(json));
+    if (!decoded && answers.complaint.empty())
+      answers.complaint = peer.name() + ": C-FIND: text of answer " + std::to_string(answers.json.size()) +
+                          " is not of its SpecificCharacterSet (0008,0005) = '" +
+                          valid_utf8(text_of(answer, DCM_SpecificCharacterSet)) +
+                          "', and shows '?' for what is none. Fix: have the peer name the character set of its text.";
+    bytes += answers.json.back().size();
+    if (bytes > longest_answers)
+      throw Failure(ErrorCode::bad_data,
+                    peer.name() + ": answers of more than " + std::to_string(longest_answers >> 20U) + " MiB",
+                    "narrow the query, or ask for fewer attributes");
+  });
+  return answers;
 }
 
-std::size_t count_matches(Association& association, DcmDataset& query) {
-  Answers answers{};
-  answers.most = 1000;
-  answers.as_json = false;
-  ask(association, find_class(QueryModel::study_root), query, answers);
-  return answers.count;
+bool has_instance(Association& association, const InstanceName& name) {
+  const auto query = make_query("IMAGE", {{"StudyInstanceUID", name.study_uid},
+                                          {"SeriesInstanceUID", name.series_uid},
+                                          {"SOPInstanceUID", name.sop_instance_uid}});
+  bool there = false;
+  ask(association, find_class(QueryModel::study_root), *query, 1000,
+      [&](DcmDataset& answer) { there = there || text_of(answer, DCM_SOPInstanceUID) == name.sop_instance_uid; });
+  return there;
 }
 
 Retrieved move(Association& association, QueryModel model, DcmDataset& query, const std::string& destination,
                const std::function<void(const Retrieved&)>& progress) {
+  constexpr const char* what = "C-MOVE";
   const std::string sop_class = move_class(model);
-  const T_ASC_PresentationContextID context = association.require_context(sop_class, "C-MOVE");
-  T_DIMSE_C_MoveRQ request{};
-  request.MessageID = association.next_message();
-  request.DataSetType = DIMSE_DATASET_PRESENT;
-  request.Priority = DIMSE_PRIORITY_MEDIUM;
-  OFStandard::strlcpy(request.AffectedSOPClassUID, sop_class.c_str(), sizeof request.AffectedSOPClassUID);
-  OFStandard::strlcpy(request.MoveDestination, destination.c_str(), sizeof request.MoveDestination);
+  const Peer& peer = association.peer();
+  const T_ASC_PresentationContextID context = association.require_context(sop_class, what);
+  T_DIMSE_Message request{};
+  T_DIMSE_C_MoveRQ& command = request.msg.CMoveRQ;
+  request.CommandField = DIMSE_C_MOVE_RQ;
+  command.MessageID = association.next_message();
+  command.DataSetType = DIMSE_DATASET_PRESENT;
+  command.Priority = DIMSE_PRIORITY_MEDIUM;
+  OFStandard::strlcpy(command.AffectedSOPClassUID, sop_class.c_str(), sizeof command.AffectedSOPClassUID);
+  OFStandard::strlcpy(command.MoveDestination, destination.c_str(), sizeof command.MoveDestination);
+  send(association, context, request, &query, what);
   SubOperations operations{{}, &progress};
-  T_DIMSE_C_MoveRSP response{};
-  DcmDataset* detail = nullptr;
-  DcmDataset* identifiers = nullptr;
-  const OFCondition done =
-      DIMSE_moveUser(association.get(), context, &request, &query, move_progress, &operations, DIMSE_NONBLOCKING,
-                     association.peer().timeout_s, nullptr, nullptr, nullptr, &response, &detail, &identifiers);
-  const std::unique_ptr<DcmDataset> owned_detail(detail), owned_identifiers(identifiers);
-  if (done.bad()) fail_with(association.peer(), "C-MOVE", done);
-  count(operations, response);
-  judge(operations.done, association.peer(), "C-MOVE", response.DimseStatus);
-  return operations.done;
+  for (;;) {
+    T_ASC_PresentationContextID on = 0;
+    const T_DIMSE_Message message = receive(association.get(), peer, on, what);
+    if (message.CommandField != DIMSE_C_MOVE_RSP) fail_with_other_message(peer, what, "an answer");
+    if (take_response(operations, association, message.msg.CMoveRSP, what)) return operations.done;
+  }
 }
 
 std::vector<ContextProposal> get_proposals(QueryModel model) {
@@ -229,9 +249,10 @@ std::vector<ContextProposal> get_proposals(QueryModel model) {
 
 Retrieved get(Association& association, QueryModel model, DcmDataset& query, Inbox& inbox,
               const std::function<void(const Retrieved&)>& progress) {
+  constexpr const char* what = "C-GET";
   const std::string sop_class = get_class(model);
   const Peer& peer = association.peer();
-  const T_ASC_PresentationContextID context = association.require_context(sop_class, "C-GET");
+  const T_ASC_PresentationContextID context = association.require_context(sop_class, what);
   T_DIMSE_Message request{};
   request.CommandField = DIMSE_C_GET_RQ;
   request.msg.CGetRQ.MessageID = association.next_message();
@@ -239,38 +260,20 @@ Retrieved get(Association& association, QueryModel model, DcmDataset& query, Inb
   request.msg.CGetRQ.Priority = DIMSE_PRIORITY_MEDIUM;
   OFStandard::strlcpy(request.msg.CGetRQ.AffectedSOPClassUID, sop_class.c_str(),
                       sizeof request.msg.CGetRQ.AffectedSOPClassUID);
-  const OFCondition sent =
-      DIMSE_sendMessageUsingMemoryData(association.get(), context, &request, nullptr, &query, nullptr, nullptr);
-  if (sent.bad()) fail_with(peer, "C-GET", sent);
+  send(association, context, request, &query, what);
   SubOperations operations{{}, &progress};
   std::string complaint;
+  Inbox::Group group(inbox);
   for (;;) {
-    T_DIMSE_Message message{};
     T_ASC_PresentationContextID on = 0;
-    DcmDataset* detail = nullptr;
-    const OFCondition received =
-        DIMSE_receiveCommand(association.get(), DIMSE_NONBLOCKING, peer.timeout_s, &on, &message, &detail);
-    delete detail;
-    if (received.bad()) fail_with(peer, "C-GET", received);
+    const T_DIMSE_Message message = receive(association.get(), peer, on, what);
     if (message.CommandField == DIMSE_C_STORE_RQ) {
-      take_instance(association, on, message.msg.CStoreRQ, inbox, complaint);
+      take_instance(association, on, message.msg.CStoreRQ, group, complaint);
       continue;
     }
-    if (message.CommandField != DIMSE_C_GET_RSP)
-      throw Failure(ErrorCode::bad_data, peer.name() + ": C-GET failed: it sent another message than a response",
-                    "look into the peer's log");
-    const T_DIMSE_C_GetRSP& response = message.msg.CGetRSP;
-    if (response.DataSetType != DIMSE_DATASET_NULL) {
-      DcmDataset* failed = nullptr;
-      T_ASC_PresentationContextID ignored = 0;
-      const OFCondition taken = DIMSE_receiveDataSetInMemory(association.get(), DIMSE_NONBLOCKING, peer.timeout_s,
-                                                             &ignored, &failed, nullptr, nullptr);
-      delete failed;
-      if (taken.bad()) fail_with(peer, "C-GET", taken);
-    }
-    count(operations, response);
-    if (response.DimseStatus == STATUS_GET_Pending_SubOperationsAreContinuing) continue;
-    judge(operations.done, peer, "C-GET", response.DimseStatus);
+    if (message.CommandField != DIMSE_C_GET_RSP) fail_with_other_message(peer, what, "a response");
+    if (!take_response(operations, association, message.msg.CGetRSP, what)) continue;
+    group.keep();
     if (!complaint.empty()) operations.done.complaint = complaint;
     return operations.done;
   }

@@ -8,6 +8,7 @@
 
 #include "association.hpp"
 #include "inbox.hpp"
+#include "stored_instance.hpp"
 
 namespace isocenter::detail::dicom {
 
@@ -24,15 +25,23 @@ struct QueryKey {
 /// attribute.
 std::unique_ptr<DcmDataset> make_query(const std::string& level, const std::vector<QueryKey>& keys);
 
-/// The peer's answers, each in the DICOM JSON model (PS3.18 annex F). Throws Failure for what the network or the peer
-/// does; bad_data when there are more than `most` answers (the query is cancelled), or one is no JSON (a number is
-/// NaN).
-std::vector<std::string> find(Association& association, QueryModel model, DcmDataset& query, std::size_t most);
+struct Answers {
+  std::vector<std::string> json;  ///< each in the DICOM JSON model (PS3.18 annex F)
+  std::string complaint;          ///< one sentence when text is not of its character set, and shows '?' for it
+};
+
+/// Longest answers of a query all together, in JSON.
+inline constexpr std::uint64_t longest_answers = std::uint64_t{256} << 20U;
+
+/// What the peer answers. Throws Failure for what the network or the peer does; bad_data when there are more than
+/// `most` answers or they are longer than `longest_answers` (the query is cancelled then, and the association of no
+/// further use), and when one is nested too deeply or is no JSON (a number is NaN).
+Answers find(Association& association, QueryModel model, DcmDataset& query, std::size_t most);
 /// The query that find needs the peer to accept.
 ContextProposal find_proposal(QueryModel model);
 
-/// How many answers a query with these keys has: 0 or more.
-std::size_t count_matches(Association& association, DcmDataset& query);
+/// Whether the peer names this instance when it is asked for it; other answers do not count. Throws as find().
+bool has_instance(Association& association, const InstanceName& name);
 
 struct Retrieved {
   int completed = 0, failed = 0, warnings = 0;

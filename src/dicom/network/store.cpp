@@ -18,7 +18,7 @@ StoreAnswer refused(const Outgoing& file, const std::string& why) {
 
 }  // namespace
 
-std::vector<ContextProposal> proposals_for(const std::vector<Outgoing>& files) {
+std::vector<ContextProposal> proposals_for(std::span<const Outgoing> files) {
   std::set<std::pair<std::string, std::string>> own;
   std::set<std::string> classes;
   for (const Outgoing& file : files) {
@@ -67,7 +67,7 @@ StoreAnswer store(Association& association, const Outgoing& file) {
   const OFCondition sent = DIMSE_storeUser(association.get(), context, &request, nullptr, data_set, nullptr, nullptr,
                                            DIMSE_NONBLOCKING, association.peer().timeout_s, &response, &detail);
   const std::unique_ptr<DcmDataset> owned(detail);
-  if (sent.bad()) fail_with(association.peer(), "C-STORE of " + file.name.sop_instance_uid, sent);
+  if (sent.bad()) fail_with(association.get(), association.peer(), "C-STORE of " + file.name.sop_instance_uid, sent);
   const std::uint16_t status = response.DimseStatus;
   const std::string words =
       "'" + file.path + "' (" + file.name.sop_instance_uid + "): the peer answered " + status_text(status);

@@ -63,7 +63,7 @@ class InstanceTaker final : public PartTaker, public PartsBody {
   InstanceTaker(const WebResource& resource, Inbox& inbox, const std::function<void(const WebRetrieved&)>& progress)
       : PartsBody(static_cast<PartTaker&>(*this), "application/dicom"),
         resource_(resource),
-        inbox_(inbox),
+        group_(inbox),
         progress_(progress),
         spool_(inbox.folder() + "/.incoming") {}
 
@@ -77,6 +77,10 @@ class InstanceTaker final : public PartTaker, public PartsBody {
     if (type.essence != "application/dicom" && !type.essence.empty())
       throw Failure(ErrorCode::bad_data, where_ + ": a part is '" + shown(type.essence) + "' and no application/dicom",
                     "look into the server's log");
+  }
+  void end() override {
+    PartsBody::end();
+    group_.keep();
   }
   void part_data(std::span<const std::uint8_t> data) override { spool_.append(data); }
   void end_part() override {
@@ -114,11 +118,11 @@ class InstanceTaker final : public PartTaker, public PartsBody {
         (!resource_.instance.empty() && name.sop_instance_uid != resource_.instance))
       throw Failure(ErrorCode::bad_data, "SOPInstanceUID (0008,0018) = " + name.sop_instance_uid + " was not asked for",
                     "look into the server's log");
-    inbox_.accept(name, "", data_set);
+    group_.add(name, "", data_set);
   }
 
   const WebResource& resource_;
-  Inbox& inbox_;
+  Inbox::Group group_;
   const std::function<void(const WebRetrieved&)>& progress_;
   PartSpool spool_;
   std::string where_;

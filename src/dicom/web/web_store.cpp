@@ -136,7 +136,7 @@ std::string store_reason_text(std::uint16_t reason) {
   }
 }
 
-std::vector<StoreAnswer> web_store(WebClient& client, const std::vector<Outgoing>& files) {
+std::vector<StoreAnswer> web_store(WebClient& client, std::span<const Outgoing> files) {
   std::vector<StoreAnswer> answers(files.size());
   std::vector<const Outgoing*> sent;
   for (std::size_t i = 0; i < files.size(); ++i) {

@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "dicom/network/association.hpp"
 #include "dicom/network/outbox.hpp"
 #include "network_test.hpp"
 #include "service_peer.hpp"
@@ -69,7 +70,7 @@ void report(T_ASC_Association* association, T_ASC_PresentationContextID context,
 
 TEST(Commitment, TakesTheReportOfTheSameAssociationAndBelievesOnlyWhatItNames) {
   int asked_for = 0;
-  ServicePeer provider(UID_StorageCommitmentPushModelSOPClass,
+  ServicePeer provider({UID_StorageCommitmentPushModelSOPClass},
                        [&](auto* association, auto context, const auto& request, DcmDataset* data_set) {
                          EXPECT_EQ(request.msg.NActionRQ.ActionTypeID, 1);  // PS3.4 J.3.2
                          EXPECT_STREQ(request.msg.NActionRQ.RequestedSOPInstanceUID, "1.2.840.10008.1.20.1.1");
@@ -92,9 +93,49 @@ TEST(Commitment, TakesTheReportOfTheSameAssociationAndBelievesOnlyWhatItNames) {
   EXPECT_EQ(result.failed[1].why, "the peer's report does not name it");
 }
 
+TEST(Commitment, TakesTheReportOfAnotherAssociationOverTls) {
+  const TemporaryFolder folder;
+  const std::string key = folder / "key", certificate = folder / "certificate";
+  ASSERT_EQ(run_program({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=we",
+                         "-keyout", key, "-out", certificate},
+                        folder / "openssl"),
+            0);
+  const int our_port = free_port();
+  Peer we = loopback(our_port, "ISOCENTER");
+  we.tls = {certificate, key, certificate};
+  std::string without_tls;
+  ServicePeer provider(
+      {UID_StorageCommitmentPushModelSOPClass},
+      [&](auto* association, auto context, const auto& request, DcmDataset* data_set) {
+        OFString transaction;
+        data_set->findAndGetOFString(DCM_TransactionUID, transaction);
+        send_message(association, context, accepted(request, 0));
+        const std::vector<ContextProposal> as_provider{
+            {UID_StorageCommitmentPushModelSOPClass, uncompressed_syntaxes(), true}};
+        Peer bare = we;
+        bare.tls = {};
+        without_tls = error_of([&] { Association refused(bare, as_provider); });
+        Association back(we, as_provider);
+        report(back.get(), back.context(UID_StorageCommitmentPushModelSOPClass), transaction.c_str());
+        T_DIMSE_Message answer{};
+        T_ASC_PresentationContextID on = 0;
+        DIMSE_receiveCommand(back.get(), DIMSE_NONBLOCKING, 10, &on, &answer, nullptr);
+        EXPECT_EQ(answer.CommandField, DIMSE_N_EVENT_REPORT_RSP);
+        EXPECT_EQ(answer.msg.NEventReportRSP.DimseStatus, 0);
+        back.release();
+      },
+      we.tls);
+  Peer peer = loopback(provider.port());
+  peer.tls = we.tls;
+  const Commitment result = commit(peer, three_instances(), {our_port, 30}, never);
+  EXPECT_THAT(result.committed, ElementsAre(instance_uid(0)));
+  EXPECT_THAT(result.failed, SizeIs(2));
+  EXPECT_THAT(without_tls, HasSubstr("ISOCENTER at 127.0.0.1:"));
+}
+
 TEST(Commitment, SaysWhatToDoWhenThePeerRefusesOrNeverReports) {
   std::uint16_t status = 0x0110;
-  ServicePeer provider(UID_StorageCommitmentPushModelSOPClass,
+  ServicePeer provider({UID_StorageCommitmentPushModelSOPClass},
                        [&](auto* association, auto context, const auto& request, DcmDataset*) {
                          send_message(association, context, accepted(request, status));
                        });
@@ -124,7 +165,7 @@ TEST(Commitment, TakesTheReportThatOrthancBringsItself) {
   const auto files = write_ct_series(folder / "ct", 2);
   Outbox outbox(folder / "out");
   outbox.put(files);
-  ASSERT_EQ(outbox.deliver(loopback(port, "ORTHANC"), {}, never).delivered, 2) << text_of(folder / "log");
+  ASSERT_EQ(deliver(outbox, loopback(port, "ORTHANC")).delivered, 2) << text_of(folder / "log");
   const Commitment result = commit(loopback(port, "ORTHANC"), three_instances(), {our_port, 20}, never);
   EXPECT_THAT(result.committed, ElementsAre(instance_uid(0), instance_uid(1))) << text_of(folder / "log");
   ASSERT_THAT(result.failed, SizeIs(1));

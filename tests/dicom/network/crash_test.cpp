@@ -10,9 +10,10 @@
 
 #include "dicom/network/inbox.hpp"
 #include "dicom/network/listener.hpp"
-#include "dicom/network/outbox.hpp"
+#include "dicom/network/store.hpp"
 #include "faulty_disk.hpp"
 #include "network_test.hpp"
+#include "service_peer.hpp"
 
 namespace isocenter::test {
 namespace {
@@ -104,8 +105,8 @@ TEST(Crash, AReplayKilledAtAnyStageIsDoneAgain) {
     ASSERT_EQ(acknowledged(folder), 3);
     lose_power(folder / "log", Lost::contents);
     whole = survives(
-        stages, [&] { Inbox restored(folder / "inbox"); }, folder / "log");
-    lose_power(folder / "log", Lost::half);
+        stages, [&] { Inbox restored(folder / "inbox"); }, folder / "replay");
+    lose_power(folder / "replay", Lost::half);
     expect_all(folder, 3, "stage " + std::to_string(stages));
     EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.journal"));
   }
@@ -161,6 +162,36 @@ TEST(Replay, FailsAndKeepsTheJournalWhenAPartOfItCannotBeRead) {
   const Inbox inbox(folder / "inbox");
   EXPECT_EQ(inbox.restored(), 1);
   EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.journal"));
+}
+
+TEST(Replay, WritesAnewWhatOnlyThePageCacheHas) {
+  const TemporaryFolder folder;
+  const std::string log = folder / "log";
+  survives(
+      -1, [&] { (new Inbox(folder / "inbox", JournalSize{}))->accept(instance(0), "A", bytes_of(0)); }, log);
+  survives(
+      -1, [&] { const Inbox restored(folder / "inbox"); }, log);
+  lose_power(log, Lost::contents);  // the replay was the last that could have flushed the file
+  Inbox again(folder / "inbox");
+  EXPECT_TRUE(again.accept(instance(0), "A", bytes_of(0)).already_there);
+}
+
+TEST(Folders, OfAnInboxAndAnOutboxAreDurableWithThoseAboveThem) {
+  for (const bool inbox : {true, false}) {
+    const TemporaryFolder folder;
+    survives(
+        -1,
+        [&] {
+          if (inbox)
+            const Inbox made(folder / "a/b");
+          else
+            const Outbox made(folder / "a/b");
+        },
+        folder / "log");
+    const std::string log = text_of(folder / "log");
+    for (const std::string& parent : {folder.path(), folder / "a", folder / "a/b"})
+      EXPECT_THAT(log, ::testing::HasSubstr("flush-ended " + parent + "\n")) << inbox;
+  }
 }
 
 TEST(Replay, HasNothingOfAnInstanceThatWasRefusedBecauseItCouldNotBeGivenItsName) {
@@ -227,14 +258,11 @@ TEST(Crash, AnOutboxKilledAtAnyStageDeliversTheRestAndNoInstanceIsThereTwice) {
   const auto send = [&](const std::string& outbox_folder, const std::vector<std::string>& files) {
     Outbox outbox(outbox_folder);
     if (!files.empty()) outbox.put(files);
-    DeliveryOptions o;
-    o.attempts = 2;
-    o.first_pause_s = 0.05;
-    return outbox.deliver(loopback(receiver.port), o, [] { return false; });
+    return deliver(outbox, loopback(receiver.port), 2);
   };
   bool whole = false;
   int stages = 0;
-  for (; !whole && stages < 100; ++stages) {
+  for (; !whole && stages < 300; ++stages) {
     const std::string number = std::to_string(stages + 1), out = folder / ("out" + number);
     const auto files = write_ct_series(folder / ("ct" + number), 2, 16, "1.2.3." + number);
     whole = survives(stages, [&] { send(out, files); });
@@ -250,7 +278,29 @@ TEST(Crash, AnOutboxKilledAtAnyStageDeliversTheRestAndNoInstanceIsThereTwice) {
     EXPECT_TRUE(dicom_files(out).empty()) << "stage " << stages;
   }
   EXPECT_TRUE(whole);
-  EXPECT_GT(stages, 8);
+  EXPECT_GT(stages, counts_conversations ? 25 : 8);
+}
+
+TEST(Crash, AnOutboxKilledAtAnyStageSendsNothingTwiceToAPeerThatCanBeAsked) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "archive");
+  const ArchiveProcess archive(folder / "archive");
+  bool whole = false;
+  int stages = 0;
+  for (; !whole && stages < 300; ++stages) {
+    const std::string prefix = "1.2.3." + std::to_string(stages + 1), out = folder / prefix;
+    Outbox(out).put(write_ct_series(folder / (prefix + "ct"), 2, 16, prefix));
+    const auto send = [&] {
+      Outbox outbox(out);
+      return deliver(outbox, loopback(archive.port()), 1);
+    };
+    whole = survives(stages, send);
+    EXPECT_EQ(send().left, 0) << "stage " << stages;
+    for (int i = 0; i < 2; ++i)
+      EXPECT_EQ(arrivals(folder / "archive", instance_uid(i, prefix)), 1) << "stage " << stages << ", instance " << i;
+  }
+  EXPECT_TRUE(whole);
+  EXPECT_GT(stages, counts_conversations ? 25 : 6);
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
@@ -34,6 +36,12 @@ std::string path_of(int file) {
   return ::readlink(link.c_str(), path, sizeof path - 1) < 0 ? "" : path;
 }
 
+std::vector<int> open_when_it_failed;
+
+bool told_of_failure(int file) {
+  return std::find(open_when_it_failed.begin(), open_when_it_failed.end(), file) != open_when_it_failed.end();
+}
+
 void note(const std::string& line) {
   if (log_file < 0) return;
   const std::string text = line + "\n";
@@ -56,6 +64,33 @@ int flush(long call, int file) {
 
 }  // namespace
 
+#ifndef __SANITIZE_THREAD__  // which learns from these what happened before what
+#define SEEN_BY_LIBRARIES __attribute__((visibility("default")))
+namespace {
+void count_down_for_socket(int file) {
+  if (calls_left < 0) return;
+  struct stat status {};
+  if (::fstat(file, &status) == 0 && S_ISSOCK(status.st_mode)) count_down();
+}
+}  // namespace
+extern "C" SEEN_BY_LIBRARIES ssize_t read(int file, void* bytes, std::size_t count) {
+  count_down_for_socket(file);
+  return ::syscall(SYS_read, file, bytes, count);
+}
+extern "C" SEEN_BY_LIBRARIES ssize_t write(int file, const void* bytes, std::size_t count) {
+  count_down_for_socket(file);
+  return ::syscall(SYS_write, file, bytes, count);
+}
+extern "C" SEEN_BY_LIBRARIES ssize_t recv(int file, void* bytes, std::size_t count, int flags) {
+  count_down_for_socket(file);
+  return ::syscall(SYS_recvfrom, file, bytes, count, flags, nullptr, nullptr);
+}
+extern "C" SEEN_BY_LIBRARIES ssize_t send(int file, const void* bytes, std::size_t count, int flags) {
+  count_down_for_socket(file);
+  return ::syscall(SYS_sendto, file, bytes, count, flags, nullptr, 0);
+}
+#endif
+
 extern "C" int fsync(int file) { return flush(SYS_fsync, file); }
 extern "C" int fdatasync(int file) {
   ++flushes;
@@ -64,6 +99,10 @@ extern "C" int fdatasync(int file) {
 extern "C" int syncfs(int file) noexcept {
   count_down();
   while (hold_file_system_flush) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  if (told_of_failure(file)) {
+    errno = EIO;
+    return -1;
+  }
   note("all-begins");
   const int result = pretend ? 0 : static_cast<int>(::syscall(SYS_syncfs, file));
   note("all-ended");
@@ -101,6 +140,10 @@ void set_faults(const DiskFaults& faults) {
   hold_file_system_flush = faults.file_system_flush_waits;
   pretend = faults.pretend_to_flush;
   flush_ms = faults.flush_ms;
+  open_when_it_failed.clear();
+  if (!faults.write_back_failed) return;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    open_when_it_failed.push_back(std::stoi(entry.path().filename()));
 }
 
 int data_flushes() { return flushes; }
@@ -108,7 +151,7 @@ int data_flushes() { return flushes; }
 bool survives(int n, const std::function<void()>& work, const std::string& log) {
   const int pid = ::fork();
   if (pid == 0) {
-    if (!log.empty()) log_file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    if (!log.empty()) log_file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     set_faults({.calls_until_kill = n, .pretend_to_flush = true});
     work();
     ::_exit(0);

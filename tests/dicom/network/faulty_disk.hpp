@@ -1,6 +1,7 @@
 #pragma once
-// The C library's calls that change the disk, in its place for all of a test program: they can fail, wait, or kill the
-// process, and they write down what a machine that loses its power would not have.
+// The C library's calls that change the disk or talk to a peer, in its place for all of a test program: they can kill
+// the process; those that change the disk can fail and wait, too, and write down what a machine that loses its power
+// would not have.
 #include <functional>
 #include <string>
 
@@ -12,15 +13,22 @@ struct DiskFaults {
   int error = 0;                  ///< of flushes and of writes past the cache, as ENOSPC
   bool no_direct_writes = false;  ///< such writes are EINVAL, as on file systems that have none
   bool file_system_flush_waits = false;
-  bool pretend_to_flush = false;  ///< quicker, and no loss where the machine does not really lose its power
-  int flush_ms = 0;               ///< a flush takes so much longer
+  bool pretend_to_flush = false;   ///< quicker, and no loss where the machine does not really lose its power
+  int flush_ms = 0;                ///< a flush takes so much longer
+  bool write_back_failed = false;  ///< told to flushes of a file system by descriptors that are open now, as Linux does
 };
 void set_faults(const DiskFaults& faults);
 /// Flushes of a file's data since the program started.
 int data_flushes();
 
-/// Runs work in a process that is killed before its n-th change of the disk; whether it came to its end. With a log,
-/// what it changed is written there.
+#ifdef __SANITIZE_THREAD__  // it has these calls itself
+inline constexpr bool counts_conversations = false;
+#else
+inline constexpr bool counts_conversations = true;
+#endif
+
+/// Runs work in a process that is killed before its n-th change of the disk or piece of a conversation with a peer;
+/// whether it came to its end. With a log, what it changed is written there (at its end, when it has something).
 bool survives(int n, const std::function<void()>& work, const std::string& log = "");
 
 enum class Lost { contents, half };  ///< of a file whose contents were not flushed: all of it, or its second half

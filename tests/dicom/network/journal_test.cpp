@@ -132,6 +132,36 @@ TEST(Journal, RefusesForNowWhenTheDiskHasNoRoomToWriteInPlace) {
   EXPECT_TRUE(std::filesystem::is_empty(folder / "j"));
 }
 
+TEST(Journal, WaitsWithEmptyingUntilTheDiskHasRoomForIt) {
+  const TemporaryFolder folder;
+  Journal journal(folder / "j", size);
+  journal.append("0", bytes(10, 1), bytes(10, 1));
+  set_faults({.error = ENOSPC});
+  std::this_thread::sleep_for(2500ms);  // it is looked at every second
+  EXPECT_THAT(replayed(folder / "j", 20), ElementsAre("0"));
+  set_faults({});
+  for (int i = 0; i < 100 && !replayed(folder / "j", 20).empty(); ++i) std::this_thread::sleep_for(50ms);
+  EXPECT_TRUE(replayed(folder / "j", 20).empty());
+  EXPECT_TRUE(journal.append("1", bytes(10, 1), bytes(10, 1)));
+}
+
+TEST(Journal, LearnsThatFilesWereNotWrittenThoughAnotherFlushWasToldBefore) {
+  const TemporaryFolder folder;
+  {
+    Journal journal(folder / "j", size);
+    journal.append("0", bytes(10, 1), bytes(10, 1));
+    set_faults({.write_back_failed = true});
+    std::string refused;
+    for (int i = 0; i < 100 && refused.empty(); ++i) {
+      std::this_thread::sleep_for(50ms);
+      if (i > 40) refused = error_of([&] { journal.append("1", bytes(10, 1), bytes(10, 1)); });
+    }
+    set_faults({});
+    EXPECT_THAT(refused, HasSubstr("Input/output error; nothing more is taken"));
+  }
+  EXPECT_THAT(replayed(folder / "j", 20), ::testing::Contains("0"));
+}
+
 TEST(Journal, KeepsAnEntryAsLongAsItsTicketLives) {
   const TemporaryFolder folder;
   Journal journal(folder / "j", size);

@@ -19,6 +19,8 @@
 #include <iterator>
 #include <thread>
 
+#include "dicom/network/store_carrier.hpp"
+
 namespace isocenter::test {
 
 namespace fs = std::filesystem;
@@ -194,6 +196,13 @@ detail::dicom::Peer loopback(int port, const std::string& called) {
   peer.called_ae = called;
   peer.timeout_s = 5;
   return peer;
+}
+
+detail::dicom::Outbox::Delivery deliver(detail::dicom::Outbox& outbox, const detail::dicom::Peer& peer, int attempts,
+                                        int associations, int batch) {
+  detail::dicom::StoreCarrier carrier(peer, associations, batch);
+  return outbox.deliver(carrier, {.attempts = attempts, .first_pause_s = 0.05, .longest_pause_s = 0.2},
+                        [] { return false; });
 }
 
 }  // namespace isocenter::test

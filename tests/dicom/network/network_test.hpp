@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "dicom/network/outbox.hpp"
 #include "dicom/network/peer.hpp"
 
 namespace isocenter::test {
@@ -66,5 +67,9 @@ std::string error_of(const std::function<void()>& work);
 std::string text_of(const std::string& path);
 
 detail::dicom::Peer loopback(int port, const std::string& called = "STORE");
+
+/// Over associations with this peer, until all is delivered or `attempts` are spent, with short pauses.
+detail::dicom::Outbox::Delivery deliver(detail::dicom::Outbox& outbox, const detail::dicom::Peer& peer,
+                                        int attempts = 3, int associations = 1, int batch = 100);
 
 }  // namespace isocenter::test

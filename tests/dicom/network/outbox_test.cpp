@@ -13,16 +13,6 @@ using namespace detail::dicom;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
-const auto never = [] { return false; };
-
-DeliveryOptions quick() {
-  DeliveryOptions o;
-  o.attempts = 3;
-  o.first_pause_s = 0.1;
-  o.longest_pause_s = 0.2;
-  return o;
-}
-
 TEST(Outbox, DeliversToStorescpWhatWasPutIn) {
   const TemporaryFolder folder;
   const auto files = write_ct_series(folder / "ct", 7);
@@ -33,7 +23,7 @@ TEST(Outbox, DeliversToStorescpWhatWasPutIn) {
   Outbox outbox(folder / "out");
   outbox.put(files);
   EXPECT_EQ(outbox.waiting(), 7);
-  const auto done = outbox.deliver(loopback(port), quick(), never);
+  const auto done = deliver(outbox, loopback(port));
   EXPECT_EQ(done.delivered, 7) << ::testing::PrintToString(done.complaints);
   EXPECT_EQ(done.left, 0);
   for (int i = 0; i < 7; ++i)
@@ -46,14 +36,14 @@ TEST(Outbox, KeepsEverythingWhileThePeerIsAwayAndDeliversWhenItIsBack) {
   Outbox outbox(folder / "out");
   outbox.put(files);
   const int port = free_port();
-  const auto away = outbox.deliver(loopback(port), quick(), never);
+  const auto away = deliver(outbox, loopback(port));
   EXPECT_EQ(away.left, 3);
   EXPECT_THAT(away.complaints, Contains(HasSubstr("no connection")));
   ListenerOptions o;
   o.ae_title = "STORE";
   o.port = port;
   Listener listener(o, folder / "inbox");
-  EXPECT_EQ(outbox.deliver(loopback(port), quick(), never).delivered, 3);
+  EXPECT_EQ(deliver(outbox, loopback(port)).delivered, 3);
   EXPECT_EQ(dicom_files(folder / "inbox").size(), 3U);
 }
 
@@ -65,9 +55,9 @@ TEST(Outbox, SetsAsideWhatThePeerRefusesForGood) {
   Listener listener(o, folder / "inbox");
   Outbox outbox(folder / "out");
   outbox.put(write_ct_series(folder / "a", 2, 32));
-  EXPECT_EQ(outbox.deliver(loopback(listener.port()), quick(), never).delivered, 2);
+  EXPECT_EQ(deliver(outbox, loopback(listener.port())).delivered, 2);
   outbox.put(write_ct_series(folder / "b", 3, 33));  // the first two have the UIDs of other images
-  const auto done = outbox.deliver(loopback(listener.port()), quick(), never);
+  const auto done = deliver(outbox, loopback(listener.port()));
   EXPECT_EQ(done.delivered, 1);
   EXPECT_EQ(done.refused, 2);
   EXPECT_EQ(dicom_files(folder / "out/failed").size(), 2U);
@@ -92,10 +82,7 @@ TEST(Outbox, ManyAssociationsDeliverEachInstanceOnce) {
   Listener listener(o, folder / "inbox");
   Outbox outbox(folder / "out");
   outbox.put(write_ct_series(folder / "a", 60));
-  DeliveryOptions eight = quick();
-  eight.associations = 8;
-  eight.batch = 5;
-  EXPECT_EQ(outbox.deliver(loopback(listener.port()), eight, never).delivered, 60);
+  EXPECT_EQ(deliver(outbox, loopback(listener.port()), 3, 8, 5).delivered, 60);
   EXPECT_EQ(listener.accepted(), 60U);
 }
 

@@ -23,7 +23,7 @@ struct InformationSystem {
   DcmDataset last;
   std::uint16_t status = 0;
   ServicePeer peer{
-      UID_ModalityPerformedProcedureStepSOPClass,
+      {UID_ModalityPerformedProcedureStepSOPClass},
       [this](auto* association, auto context, const T_DIMSE_Message& request, DcmDataset* data_set) {
         last = *data_set;
         OFString state;
@@ -101,6 +101,19 @@ TEST(ProcedureStep, NamesWhatIsMissingBeforeItSendsAndSaysWhatThePeerRefused) {
         error_of([&] { end_procedure_step(association, step, ProcedureStepEnd::completed, *make_query("", keys)); }),
         HasSubstr("has no " + keyword));
   }
+  const auto complaint = [](const QueryKey& key) {
+    return error_of([&] { require_valid_values(*make_query("", {key})); });
+  };
+  EXPECT_THAT(complaint({"PerformedProcedureStepEndDate", "2026-11-23"}),
+              HasSubstr("PerformedProcedureStepEndDate (0040,0250) = '2026-11-23' is no value of DA: a date is eight "
+                        "digits, YYYYMMDD. Fix: "));
+  EXPECT_THAT(complaint({"PerformedSeriesSequence[0].SeriesInstanceUID", "1.2.x"}),
+              HasSubstr("SeriesInstanceUID (0020,000e) = '1.2.x' is no value of UI"));
+  EXPECT_THAT(complaint({"Modality", "C\\MR"}), HasSubstr("Modality (0008,0060) = 'C\\MR' is no value of CS"));
+  EXPECT_THAT(complaint({"PerformedProcedureStepStatus", "COMPLETED"}),
+              HasSubstr("PerformedProcedureStepStatus (0040,0252) = 'COMPLETED' cannot be given"));
+  for (const auto& keys : {beginning(), ending()})
+    for (const QueryKey& key : keys) EXPECT_EQ(complaint(key), "");
   EXPECT_THAT(error_of([&] { create_procedure_step(association, "../1", *make_query("", beginning())); }),
               HasSubstr("'../1' is no UID"));
   EXPECT_TRUE(system.told.empty());

@@ -32,7 +32,7 @@ class Pacs {
   Outbox::Delivery fill(const std::vector<std::string>& files) const {
     Outbox outbox(folder / "fill");
     outbox.put(files);
-    return outbox.deliver(peer(), {}, [] { return false; });
+    return deliver(outbox, peer());
   }
 
   TemporaryFolder folder;
@@ -49,11 +49,11 @@ TEST(Query, FindsWhatThePacsHasAndNothingElse) {
   const auto images = make_query(
       "IMAGE",
       {{"StudyInstanceUID", study}, {"SeriesInstanceUID", "1.2.826.0.1.3680043.8.498.7.2"}, {"SOPInstanceUID", ""}});
-  const auto answers = find(association, QueryModel::study_root, *images, 100);
+  const auto answers = find(association, QueryModel::study_root, *images, 100).json;
   ASSERT_THAT(answers, SizeIs(4));
   EXPECT_THAT(answers[0], HasSubstr("\"00080018\""));
   const auto none = make_query("STUDY", {{"PatientID", "NOBODY"}, {"StudyInstanceUID", ""}});
-  EXPECT_THAT(find(association, QueryModel::study_root, *none, 100), SizeIs(0));
+  EXPECT_THAT(find(association, QueryModel::study_root, *none, 100).json, SizeIs(0));
   EXPECT_THAT(error_of([&] {
                 make_query("STUDY", {{"PatientNmae", "x"}});
               }),
@@ -106,7 +106,7 @@ TEST(Outbox, LooksUpWhatAKilledSenderMayHaveSentAndSendsOnlyTheRest) {
       std::filesystem::rename(path, pacs.folder / ("out/sending/" + std::filesystem::path(path).filename().string())),
           ++taken;
   ASSERT_EQ(taken, 4);
-  const auto done = outbox.deliver(pacs.peer(), {}, [] { return false; });
+  const auto done = deliver(outbox, pacs.peer());
   EXPECT_EQ(done.found_there, 2);
   EXPECT_EQ(done.delivered, 4);
   EXPECT_EQ(done.left, 0);

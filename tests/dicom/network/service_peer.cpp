@@ -1,14 +1,27 @@
 #include "service_peer.hpp"
 
+#include <dcmtk/dcmdata/dcdeftag.h>
 #include <dcmtk/dcmdata/dcuid.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "dicom/network/transport.hpp"
 #include "network_test.hpp"
 
 namespace isocenter::test {
 
-ServicePeer::ServicePeer(const std::string& sop_class, Handler handler)
-    : sop_class_(sop_class), handler_(std::move(handler)), port_(free_port()) {
+ServicePeer::ServicePeer(std::vector<std::string> sop_classes, Handler handler, const detail::dicom::TlsFiles& tls,
+                         int port)
+    : sop_classes_(std::move(sop_classes)),
+      handler_(std::move(handler)),
+      secure_(tls.enabled()),
+      port_(port == 0 ? free_port() : port) {
   if (ASC_initializeNetwork(NET_ACCEPTOR, port_, 5, &network_).bad()) throw std::runtime_error("ServicePeer");
+  if (secure_) ASC_setTransportLayer(network_, detail::dicom::make_transport(tls, NET_ACCEPTOR).release(), 1);
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -21,7 +34,9 @@ ServicePeer::~ServicePeer() {
 void ServicePeer::serve() {
   while (!stopping_) {
     T_ASC_Association* association = nullptr;
-    if (ASC_receiveAssociation(network_, &association, 16384, nullptr, nullptr, OFFalse, DUL_NOBLOCK, 1).good())
+    if (ASC_receiveAssociation(network_, &association, 16384, nullptr, nullptr, secure_ ? OFTrue : OFFalse, DUL_NOBLOCK,
+                               1)
+            .good())
       hold(association);
     if (association == nullptr) continue;
     ASC_dropAssociation(association);
@@ -30,9 +45,11 @@ void ServicePeer::serve() {
 }
 
 void ServicePeer::hold(T_ASC_Association* association) {
-  const char* sop_class = sop_class_.c_str();
+  std::vector<const char*> classes;
+  for (const std::string& sop_class : sop_classes_) classes.push_back(sop_class.c_str());
   const char* syntax = UID_LittleEndianImplicitTransferSyntax;
-  ASC_acceptContextsWithPreferredTransferSyntaxes(association->params, &sop_class, 1, &syntax, 1);
+  ASC_acceptContextsWithPreferredTransferSyntaxes(association->params, classes.data(), static_cast<int>(classes.size()),
+                                                  &syntax, 1);
   if (ASC_acknowledgeAssociation(association).bad()) return;
   while (!stopping_) {
     if (!ASC_dataWaiting(association, 1)) continue;
@@ -45,7 +62,8 @@ void ServicePeer::hold(T_ASC_Association* association) {
     if (received.bad()) return;
     DcmDataset* data_set = nullptr;
     const bool request = message.CommandField == DIMSE_N_ACTION_RQ || message.CommandField == DIMSE_N_CREATE_RQ ||
-                         message.CommandField == DIMSE_N_SET_RQ;
+                         message.CommandField == DIMSE_N_SET_RQ || message.CommandField == DIMSE_C_STORE_RQ ||
+                         message.CommandField == DIMSE_C_FIND_RQ;
     if (request &&
         DIMSE_receiveDataSetInMemory(association, DIMSE_NONBLOCKING, 5, &data_context, &data_set, nullptr, nullptr)
             .bad())
@@ -59,6 +77,66 @@ void send_message(T_ASC_Association* association, T_ASC_PresentationContextID co
                   DcmDataset* data_set) {
   if (DIMSE_sendMessageUsingMemoryData(association, context, &message, nullptr, data_set, nullptr, nullptr).bad())
     ADD_FAILURE() << "the test's peer could not send";
+}
+
+namespace {
+
+template <class Response, class Request>
+void address(Response& response, const Request& request, std::uint16_t status, bool data_set = false) {
+  response.MessageIDBeingRespondedTo = request.MessageID;
+  response.DimseStatus = status;
+  response.DataSetType = data_set ? DIMSE_DATASET_PRESENT : DIMSE_DATASET_NULL;
+}
+
+void serve_archive(const std::string& folder, T_ASC_Association* association, T_ASC_PresentationContextID context,
+                   const T_DIMSE_Message& request, DcmDataset* data_set) {
+  OFString uid;
+  data_set->findAndGetOFString(DCM_SOPInstanceUID, uid);
+  T_DIMSE_Message answer{};
+  if (request.CommandField == DIMSE_C_STORE_RQ) {
+    note_arrival(folder, uid.c_str());
+    answer.CommandField = DIMSE_C_STORE_RSP;
+    address(answer.msg.CStoreRSP, request.msg.CStoreRQ, 0);
+    send_message(association, context, answer);
+    return;
+  }
+  answer.CommandField = DIMSE_C_FIND_RSP;
+  DcmDataset match;
+  match.putAndInsertString(DCM_SOPInstanceUID, uid.c_str());
+  address(answer.msg.CFindRSP, request.msg.CFindRQ, 0xff00, true);
+  if (arrivals(folder, uid.c_str()) > 0) send_message(association, context, answer, &match);
+  address(answer.msg.CFindRSP, request.msg.CFindRQ, 0);
+  send_message(association, context, answer);
+}
+
+}  // namespace
+
+void note_arrival(const std::string& folder, const std::string& uid) {
+  std::ofstream(folder + "/" + uid + "." + std::to_string(arrivals(folder, uid))) << "";
+}
+
+int arrivals(const std::string& folder, const std::string& uid) {
+  int count = 0;
+  while (std::filesystem::exists(folder + "/" + uid + "." + std::to_string(count))) ++count;
+  return count;
+}
+
+ArchiveProcess::ArchiveProcess(const std::string& folder) : port_(free_port()), pid_(::fork()) {
+  if (pid_ == 0) {
+    const ServicePeer peer(
+        {UID_CTImageStorage, UID_FINDStudyRootQueryRetrieveInformationModel},
+        [&](auto* association, auto context, const auto& request, DcmDataset* data_set) {
+          serve_archive(folder, association, context, request, data_set);
+        },
+        {}, port_);
+    for (;;) ::pause();
+  }
+  wait_for_port(port_);
+}
+
+ArchiveProcess::~ArchiveProcess() {
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
 }
 
 }  // namespace isocenter::test

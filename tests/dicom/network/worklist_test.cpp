@@ -50,7 +50,7 @@ TEST(Worklist, IsFoundByModalityInsideItsSequence) {
                                        {"StudyInstanceUID", ""},
                                        {"ScheduledProcedureStepSequence[0].Modality", modality},
                                        {"ScheduledProcedureStepSequence[0].ScheduledProcedureStepID", ""}});
-    auto answers = find(association, QueryModel::worklist, *query, 100);
+    auto answers = find(association, QueryModel::worklist, *query, 100).json;
     association.release();
     return answers;
   };

@@ -1,4 +1,5 @@
 // STOW-RS through an outbox: what each answer does to an instance, and that nothing is lost or sent twice.
+#include "dicom/web/web_carrier.hpp"
 #include "dicom/web/web_store.hpp"
 #include "web_test.hpp"
 
@@ -26,11 +27,8 @@ class WebStore : public ::testing::Test {
     Outbox outbox(folder_ / "out");
     if (!put_) outbox.put(files_);
     put_ = true;
-    WebDeliveryOptions options;
-    options.batch = 2;
-    options.attempts = attempts;
-    options.first_pause_s = options.longest_pause_s = 0.01;
-    return web_deliver(outbox, folder_ / "out", client, options);
+    WebCarrier carrier(client, 2);
+    return outbox.deliver(carrier, {.attempts = attempts, .first_pause_s = 0.01, .longest_pause_s = 0.01}, never);
   }
   std::size_t in(const char* state) const { return dicom_files(folder_ / "out/" + state).size(); }
 

@@ -1,0 +1,60 @@
+#include "store_carrier.hpp"
+
+#include <algorithm>
+#include <isocenter/error.hpp>
+#include <memory>
+
+#include "query.hpp"
+#include "store.hpp"
+
+namespace isocenter::detail::dicom {
+
+StoreCarrier::StoreCarrier(const Peer& peer, int associations, int batch)
+    : peer_(peer), associations_(std::max(1, associations)), batch_(std::max(1, batch)) {
+  require_valid(peer);
+}
+
+std::size_t StoreCarrier::load(std::span<const Outgoing> waiting) const {
+  std::size_t count = std::min(waiting.size(), static_cast<std::size_t>(batch_));
+  while (count > 1 && proposals_for(waiting.first(count)).size() > most_contexts) count /= 2;
+  return count;
+}
+
+Trip StoreCarrier::carry(std::span<const Outgoing> files, const Settle& settle, const std::function<bool()>& stop) {
+  Trip trip;
+  try {
+    Association association(peer_, proposals_for(files));
+    while (trip.offered < files.size() && !trip.failed && !stop()) {
+      const Outgoing& file = files[trip.offered++];
+      const StoreAnswer answer = store(association, file);
+      settle(file, answer);
+      trip.failed = answer.outcome == StoreAnswer::Outcome::try_later;
+    }
+    association.release();
+  } catch (const Error& e) {
+    trip.complaint = e.what();
+    trip.failed = true;
+  }
+  return trip;
+}
+
+Attempt StoreCarrier::look_up(std::span<const Outgoing> files, const std::function<void(const Outgoing&)>& there) {
+  Attempt attempt;
+  std::unique_ptr<Association> association;
+  try {
+    association = std::make_unique<Association>(peer_, std::vector{find_proposal(QueryModel::study_root)});
+    for (const Outgoing& file : files)
+      if (has_instance(*association, file.name)) there(file);
+    association->release();
+  } catch (const Error& e) {
+    attempt.complaint = e.what();
+    attempt.failed = association != nullptr || e.code() != ErrorCode::unsupported;
+    if (!attempt.failed)
+      attempt.complaint = std::to_string(files.size()) + " instances may have been sent before, and " + peer_.name() +
+                          " offers no C-FIND to look them up: they are sent again. Fix: let our AE title query the "
+                          "peer, and none is sent twice.";
+  }
+  return attempt;
+}
+
+}  // namespace isocenter::detail::dicom
