@@ -47,6 +47,18 @@ TEST_F(ConvertCommand, AFolderGetsADicomSeries) {
   EXPECT_EQ(command({"inspect", path("derived")}).exit_code, 0);
 }
 
+TEST_F(ConvertCommand, APdfIsTheDocumentInTheObject) {
+  Finished f = command({"convert", data("values/document.dcm"), path("report.pdf")});
+  ASSERT_EQ(f.exit_code, 0) << f.err;
+  EXPECT_EQ(read(path("report.pdf")), "%PDF-1.4\n%%EOF\n");
+  f = command({"convert", data("values/document.dcm"), path("report.stl")});
+  EXPECT_EQ(f.exit_code, 2) << f.err;
+  EXPECT_THAT(f.err, HasSubstr("MIMETypeOfEncapsulatedDocument (0042,0012) = application/pdf. Fix: let the name end"));
+  f = command({"convert", data("syntax/CT_small.dcm"), path("ct.pdf")});
+  EXPECT_EQ(f.exit_code, 3) << f.err;
+  EXPECT_THAT(f.err, HasSubstr("EncapsulatedDocument (0042,0011) is missing"));
+}
+
 TEST_F(ConvertCommand, WhatCannotBeConvertedIsSaid) {
   Finished f = command({"convert", data("syntax/CT_small.dcm"), path("ct.jpg")});
   EXPECT_EQ(f.exit_code, 2);

@@ -144,6 +144,8 @@ int main(int argc, char** argv) try {
     write<ic::DicomSeriesSink>(
         context, {.path = out + "/enhanced_" + name, .form = ic::DicomSeriesForm::enhanced, .compression = compression},
         volume);
+  write<ic::DicomSeriesSink>(
+      context, {.path = out + "/legacy_converted", .form = ic::DicomSeriesForm::legacy_converted}, volume);
   const ic::Segmentation segments = spheres(context, volume, centre, std::atof(argv[7]), std::atof(argv[8]));
   write<ic::DicomSegSink>(context, {.path = out + "/seg.dcm"}, segments);
   write<ic::DicomSegSink>(context, {.path = out + "/fractional.dcm"}, probabilities(context, segments));

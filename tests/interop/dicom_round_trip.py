@@ -192,6 +192,19 @@ class RoundTrip:
                 values = pixels[frame] * float(rescale.RescaleSlope) + float(rescale.RescaleIntercept)
                 np.testing.assert_allclose(values, real_values(source), atol=0.51 * float(rescale.RescaleSlope))
 
+    def test_a_legacy_converted_object_has_each_images_values_and_place(self):
+        image = hd.legacy.lceread(self.out / "legacy_converted" / "IM00001.dcm")
+        shared = image.SharedFunctionalGroupsSequence[0]
+        slope = float(shared.PixelValueTransformationSequence[0].RescaleSlope)
+        pixels = image.get_pixels_by_legacy_source_instance([s.SOPInstanceUID for s in self.source])
+        for values, source in zip(pixels, self.source):
+            np.testing.assert_allclose(values, real_values(source), atol=0.51 * slope)
+        by_uid = {s.SOPInstanceUID: s for s in self.source}
+        for groups in image.PerFrameFunctionalGroupsSequence:
+            source = by_uid[groups.ConversionSourceAttributesSequence[0].ReferencedSOPInstanceUID]
+            np.testing.assert_allclose(np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float),
+                                       np.array(source.ImagePositionPatient, float), atol=1e-4)
+
     def test_fractional_segmentation_holds_the_probabilities(self):
         seg = hd.seg.segread(self.out / "fractional.dcm")
         self.assertEqual(seg.segmentation_type, hd.seg.SegmentationTypeValues.FRACTIONAL)

@@ -1,5 +1,7 @@
 #include "hevc_headers.hpp"
 
+#include <algorithm>
+
 #include "bit_reader.hpp"
 
 namespace isocenter::detail::dicom {
@@ -27,13 +29,34 @@ constexpr unsigned video_parameter_set = 32, sequence_parameter_set = 33, pictur
 unsigned type_of(std::span<const std::uint8_t> nal) { return nal.size() < 2 ? 63 : nal[0] >> 1U & 63U; }
 
 /// A sequence parameter set up to its identifier.
-unsigned read_sequence_id(BitReader& in) {
+struct SequenceStart {
+  unsigned sub_layers = 0, id = 0;
+};
+SequenceStart read_sequence_start(BitReader& in) {
   in.skip(4);
   const unsigned sub_layers = in.bits(3);
   if (sub_layers > 6) throw StreamError("sps_max_sub_layers_minus1 = 7 of the stream is beyond 6");
   in.bit();
   read_profile(in, sub_layers);
-  return in.unsigned_code(15, "sps_seq_parameter_set_id");
+  return {sub_layers, in.unsigned_code(15, "sps_seq_parameter_set_id")};
+}
+
+/// The sizes of blocks, 7.4.3.2.1: libde265 tells the terminal of impossible ones.
+void check_blocks(BitReader& in, unsigned sub_layers, std::int64_t columns, std::int64_t rows) {
+  in.unsigned_code(12, "log2_max_pic_order_cnt_lsb_minus4");
+  for (unsigned i = in.flag() ? 0 : sub_layers; i <= sub_layers; ++i)
+    for (int value = 0; value < 3; ++value) in.unsigned_code();
+  const std::uint32_t smallest_coding = 3 + in.unsigned_code(3, "log2_min_luma_coding_block_size_minus3");
+  const std::uint32_t tree = smallest_coding + in.unsigned_code(3, "log2_diff_max_min_luma_coding_block_size");
+  const std::uint32_t smallest_transform = 2 + in.unsigned_code(3, "log2_min_luma_transform_block_size_minus2");
+  const std::uint32_t largest_transform =
+      smallest_transform + in.unsigned_code(3, "log2_diff_max_min_luma_transform_block_size");
+  const std::int64_t block = std::int64_t{1} << smallest_coding;
+  if (tree > 6 || smallest_transform >= smallest_coding || largest_transform > std::min(tree, 5U) ||
+      columns % block != 0 || rows % block != 0)
+    throw StreamError("the HEVC stream's sequence parameter set has block sizes that do not fit each other");
+  for (const char* name : {"max_transform_hierarchy_depth_inter", "max_transform_hierarchy_depth_intra"})
+    in.unsigned_code(tree - smallest_transform, name);
 }
 
 }  // namespace
@@ -43,7 +66,7 @@ std::optional<HevcSetName> hevc_set_name(std::span<const std::uint8_t> nal) {
   if (type < video_parameter_set || type > picture_parameter_set) return std::nullopt;
   BitReader in(nal.subspan(2));
   if (type == video_parameter_set) return HevcSetName{type, in.bits(4)};
-  if (type == sequence_parameter_set) return HevcSetName{type, read_sequence_id(in)};
+  if (type == sequence_parameter_set) return HevcSetName{type, read_sequence_start(in).id};
   return HevcSetName{type, in.unsigned_code(63, "pps_pic_parameter_set_id")};
 }
 
@@ -52,11 +75,12 @@ void check_hevc_unit(std::span<const std::uint8_t> nal, int width, int height) {
   const unsigned layer = (nal[0] & 1U) << 5U | nal[1] >> 3U;
   if (layer != 0) throw StreamError("the HEVC stream has a second layer or view, and one is decoded");
   BitReader in(nal.subspan(2));
-  read_sequence_id(in);
+  const SequenceStart start = read_sequence_start(in);
   const std::uint32_t chroma = in.unsigned_code(3, "chroma_format_idc");
   if (chroma == 3) in.bit();
   std::int64_t columns = in.unsigned_code(65536, "pic_width_in_luma_samples");
   std::int64_t rows = in.unsigned_code(65536, "pic_height_in_luma_samples");
+  const std::int64_t coded_columns = columns, coded_rows = rows;
   if (in.flag()) {
     for (std::int64_t* const size : {&columns, &rows})
       for (int side = 0; side < 2; ++side) *size -= std::int64_t{2} * in.unsigned_code(65536, "conf_win_offset");
@@ -70,6 +94,7 @@ void check_hevc_unit(std::span<const std::uint8_t> nal, int width, int height) {
     throw StreamError("the stream's pictures have " + std::to_string(columns) + " x " + std::to_string(rows) +
                       " pixels, Columns (0028,0011) x Rows (0028,0010) = " + std::to_string(width) + " x " +
                       std::to_string(height));
+  check_blocks(in, start.sub_layers, coded_columns, coded_rows);
 }
 
 }  // namespace isocenter::detail::dicom
