@@ -111,11 +111,14 @@ class Lowering {
   void refuse_unknown_operators() const {
     const auto unknown = unsupported_operators(model_);
     if (unknown.empty()) return;
+    const bool onnx = model_.layer_types.empty();
     throw Failure(ErrorCode::unsupported,
                   model_.source + ": " + std::to_string(unknown.size()) + " of " + std::to_string(model_.nodes.size()) +
-                      " nodes (opset " + std::to_string(model_.opset) +
-                      ") have operators that are not supported: " + list(unknown, 8),
-                  "export the model with these: " + list(supported_operators(), 1000));
+                      (onnx ? " nodes (opset " + std::to_string(model_.opset) + ") have operators"
+                            : std::string(" nodes are of layer types")) +
+                      " that are not supported: " + list(unknown, 8),
+                  (onnx ? "export the model with these: " : "describe the network, as it is deployed, with these: ") +
+                      list(onnx ? supported_operators() : model_.layer_types, 1000));
   }
 
   void check_is_input(const std::string& name) const {

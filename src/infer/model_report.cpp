@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "core/text.hpp"
+#include "infer/caffe/caffe_model.hpp"
 #include "infer/passes.hpp"
 #include "infer/schedule.hpp"
 
@@ -15,7 +16,7 @@ using isocenter::detail::JsonWriter;
 
 void count_operators(const std::vector<OnnxNode>& nodes, std::map<std::string, int>& counts) {
   for (const auto& node : nodes) {
-    ++counts[node.domain.empty() ? node.op_type : node.domain + "." + node.op_type];
+    ++counts[node.domain.empty() || !node.layer_type.empty() ? node.op_type : node.domain + "." + node.op_type];
     for (const auto& [name, attribute] : node.attributes)
       if (const auto* sub = std::get_if<std::shared_ptr<const OnnxSubgraph>>(&attribute))
         count_operators((*sub)->nodes, counts);
@@ -114,7 +115,7 @@ double count_operations(const Graph& graph) {
 
 ModelReport inspect_model(const std::string& path, const std::map<std::string, Shape>& shapes) {
   ModelReport report;
-  report.model = read_onnx(path, &report.hash);
+  report.model = read_model(path, &report.hash);
   count_operators(report.model.nodes, report.operators);
   for (const auto& [name, array] : report.model.initialisers)
     if (is_floating(array.type())) report.parameters += array.count();
@@ -168,8 +169,9 @@ std::string to_json(const ModelReport& report) {
 
 std::string to_lines(const ModelReport& report) {
   const OnnxModel& m = report.model;
-  std::string text = m.source + ": ONNX opset " + std::to_string(m.opset);
-  if (!m.producer.empty()) text += ", written by " + m.producer;
+  std::string text = m.source + ": ";
+  text += m.layer_types.empty() ? "ONNX opset " + std::to_string(m.opset) : "Caffe, as nodes of ONNX's operators";
+  if (m.layer_types.empty() && !m.producer.empty()) text += ", written by " + m.producer;
   text += "\nsha256      " + report.hash + "\n";
   for (const auto* ports : {&m.inputs, &m.outputs})
     for (const auto& port : *ports)

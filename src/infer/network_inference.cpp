@@ -6,7 +6,8 @@ void NetworkInferenceOperator::plan(PlanContext& plan) {
   const PayloadRef in = plan.input("input");
   shape_ = isocenter::detail::grid_shape(in, "input", "voxels", DType::float32);
   network_.plan(plan, shape_,
-                {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision});
+                {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision,
+                 params.engine});
   plan.scratch(static_cast<std::uint64_t>(network_.scratch_bytes()));
   PayloadRef out = plan.output("output");
   if (network_.channels() == 1) return out.like(in);

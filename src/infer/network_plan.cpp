@@ -2,23 +2,32 @@
 
 #include "core/launcher.hpp"
 #include "infer/cuda_engine.hpp"
+#include "infer/engine_executor.hpp"
 #include "infer/lower.hpp"
 
 namespace isocenter::infer {
 
 std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
-                                       Precision precision, const std::string& digest) {
+                                       Precision precision, const std::string& digest, const std::string& engine) {
   LowerOptions lowering;
   lowering.input_shapes[model.inputs[0].name] = shape;
-  Graph graph = lower(model, lowering);
   std::unique_ptr<Executor> executor;
-  if (plan.on_cpu()) {
+  if (!engine.empty()) {
+    executor = plan_with_engine(model, shape,
+                                {.engine = engine,
+                                 .precision = precision,
+                                 .device = plan.device().name,
+                                 .threads = plan.launcher().concurrency,
+                                 .digest = digest});
+    plan.declare_host_memory(static_cast<std::uint64_t>(executor->summary().constant_bytes));
+  } else if (plan.on_cpu()) {
+    Graph graph = lower(model, lowering);
     CpuOptions options{.precision = precision, .threads = plan.launcher().concurrency};
     if (!model.external_data) options.weights_key = digest + " " + to_text(shape);
     executor = plan_cpu(std::move(graph), options);
     plan.declare_host_memory(static_cast<std::uint64_t>(executor->summary().constant_bytes));
   } else {
-    executor = plan_on_cuda(std::move(graph), precision, isocenter::detail::launcher_of(plan), plan);
+    executor = plan_on_cuda(lower(model, lowering), precision, isocenter::detail::launcher_of(plan), plan);
   }
   const Port& out = executor->outputs()[0];
   Shape expected = shape;

@@ -10,10 +10,11 @@
 namespace isocenter::infer {
 
 /// The model for its one input of this shape, on the plan's device. On the CPU sessions share their weights by the
-/// file's digest; each declares them, so that no session's end changes what another one needs. Errors: unsupported,
-/// also where the output is not float32 on the input's grid.
+/// file's digest; each declares them, so that no session's end changes what another one needs. `engine` names another
+/// engine (engine_executor.hpp), "" is ours. Errors: unsupported, also where the output is not float32 on the input's
+/// grid.
 std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
-                                       Precision precision, const std::string& digest);
+                                       Precision precision, const std::string& digest, const std::string& engine = {});
 
 /// Facts on model, engine, precision and memory, and a warning where nodes run in plain loops.
 void state_network(PlanContext& plan, const OnnxModel& model, const std::string& digest, const PlanSummary& summary);

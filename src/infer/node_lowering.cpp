@@ -176,10 +176,10 @@ void NodeLowering::output(std::size_t i, ValueId value) {
 }
 
 void NodeLowering::fail(ErrorCode code, const std::string& what, const std::string& fix) const {
-  throw Failure(code,
-                model_.source + ": node '" + node_.name + "' (" + node_.op_type + ", opset " +
-                    std::to_string(model_.opset) + ") " + what,
-                fix);
+  const std::string where = node_.layer_type.empty() ? "node '" + node_.name + "' (" + node_.op_type + ", opset " +
+                                                           std::to_string(model_.opset) + ")"
+                                                     : "layer '" + node_.name + "' (" + node_.layer_type + ")";
+  throw Failure(code, model_.source + ": " + where + " " + what, fix);
 }
 void NodeLowering::contradiction(const std::string& what) const {
   fail(ErrorCode::bad_data, what, "check the input's shape, or export the model again");

@@ -1,6 +1,7 @@
 #pragma once
 // An ONNX file as it was read: nodes with attributes, initialisers, declared inputs and outputs, metadata. No protobuf
-// type leaves onnx_model.cpp. What the nodes mean is lower.hpp's matter.
+// type leaves onnx_model.cpp. What the nodes mean is lower.hpp's matter. Caffe files come to the same
+// (caffe/caffe_model.hpp).
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@ using OnnxAttribute = std::variant<std::int64_t, float, std::string, std::vector
 struct OnnxNode {
   std::string name;  ///< the file's name, or "<op_type> #<index>" where the file has none
   std::string op_type;
+  std::string layer_type;                    ///< of the Caffe layer that it stands for; "" in an ONNX file
   std::string domain;                        ///< "" for ONNX's own operators
   std::vector<std::string> inputs, outputs;  ///< "" stands for an input or output that is left out
   std::map<std::string, OnnxAttribute> attributes;
@@ -46,6 +48,7 @@ struct OnnxPort {
 struct OnnxModel {
   std::string source;  ///< what messages call the file
   std::string producer;
+  std::vector<std::string> layer_types;  ///< of a Caffe file: those that are known; empty for ONNX
   std::int64_t ir_version = 0;
   std::int64_t opset = 0;
   std::vector<OnnxNode> nodes;  ///< in an order in which each node comes after those that it reads

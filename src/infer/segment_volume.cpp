@@ -38,7 +38,8 @@ void SegmentVolumeOperator::plan(PlanContext& plan) {
     throw Failure(ErrorCode::unsupported, "largest_component = true is there for up to 2147483646 voxels",
                   "leave it out, or crop the volume");
   network_.plan(plan, shape_,
-                {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision});
+                {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision,
+                 params.engine});
   if (network_.channels() > 255)
     throw Failure(ErrorCode::unsupported,
                   params.model + ": the network has " + std::to_string(network_.channels()) +

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/launcher.hpp"
+#include "infer/caffe/caffe_model.hpp"
 #include "infer/copy.hpp"
 #include "infer/moments.hpp"
 #include "infer/network_plan.hpp"
@@ -62,7 +63,7 @@ bool check_input(const OnnxModel& model) {
 
 void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, const VolumeNetworkOptions& options) {
   std::string hash;
-  model_ = read_onnx(options.model, &hash);
+  model_ = read_model(options.model, &hash);
   card_ = read_model_card(model_.metadata, model_.source);
   intensity_ = options.intensity.empty() ? card_.intensity.value_or(Intensity{})
                                          : parse_intensity(options.intensity, "intensity");
@@ -70,7 +71,7 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   on_cpu_ = plan.on_cpu();
   plan_orientation(plan, shape);
   plan_grid(options);
-  plan_executor(plan, options.precision, hash);
+  plan_executor(plan, options, hash);
   plan_tables(plan, options.overlap);
   plan_scratch();
   state_facts(plan, hash);
@@ -158,12 +159,12 @@ void VolumeNetwork::choose_window(const VolumeNetworkOptions& options) {
                   "set its third number to 1");
 }
 
-void VolumeNetwork::plan_executor(PlanContext& plan, NetworkPrecision precision, const std::string& hash) {
+void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash) {
   Shape shape{1, 1};
   if (!flat_) shape.push_back(window_[2]);
   shape.insert(shape.end(), {window_[1], window_[0]});
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-  executor_ = plan_network(plan, model_, shape, precision, hash);
+  executor_ = plan_network(plan, model_, shape, options.precision, hash, options.engine);
   channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
 }
 

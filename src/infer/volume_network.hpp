@@ -21,6 +21,7 @@ struct VolumeNetworkOptions {
   double overlap = 0.25;
   std::string intensity;  ///< empty: the model's
   NetworkPrecision precision = NetworkPrecision::float32;
+  std::string engine;  ///< empty: ours
 };
 
 class VolumeNetwork {
@@ -47,7 +48,7 @@ class VolumeNetwork {
   void plan_orientation(PlanContext& plan, const isocenter::detail::GridShape& shape);
   void plan_grid(const VolumeNetworkOptions& options);
   void choose_window(const VolumeNetworkOptions& options);
-  void plan_executor(PlanContext& plan, NetworkPrecision precision, const std::string& hash);
+  void plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash);
   void plan_tables(PlanContext& plan, double overlap);
   void plan_scratch();
   void state_facts(PlanContext& plan, const std::string& hash) const;

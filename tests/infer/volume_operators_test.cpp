@@ -1,7 +1,9 @@
 // segment_volume and network_inference in pipelines. The networks are written here, so that what they compute is known.
+// ISOCENTER_TEST_ENGINE=ENGINE in the environment runs them through another engine.
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <isocenter/infer/network_inference.hpp>
@@ -19,6 +21,14 @@ using namespace infer::test::tiny;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+/// apply(), through the engine that the environment asks for.
+template <class Op>
+Payload run_network(const Context& c, typename Op::Params params, const Volume& in,
+                    const SessionOptions& options = {}) {
+  if (const char* engine = std::getenv("ISOCENTER_TEST_ENGINE")) params.engine = engine;
+  return apply<Op>(c, params, in, options);
+}
+
 /// Class 1 where the intensity is above `limit`.
 std::string above(float limit, const std::string& more = "") {
   return convolution({-1, 1}, 2, 1, {limit, -limit}, more);
@@ -33,8 +43,8 @@ TEST_P(NetworkInferenceTest, AnIdentityNetworkGivesTheVolumeBackForEveryWindow) 
   for (const auto& window :
        std::vector<std::vector<double>>{{23, 11, 9}, {8, 8, 8}, {5, 4, 3}, {32, 16, 4}, {64, 64, 64}, {1, 1, 1}}) {
     const Payload out =
-        apply<NetworkInference>(context(), {.model = file, .window = window, .overlap = 0.5F, .intensity = ""},
-                                volume(v, 23, 11, 9), options());
+        run_network<NetworkInference>(context(), {.model = file, .window = window, .overlap = 0.5F, .intensity = ""},
+                                      volume(v, 23, 11, 9), options());
     const auto got = values<float>(out, "voxels");
     for (std::size_t i = 0; i < v.size(); ++i)
       ASSERT_NEAR(got[i], v[i], 2e-4F) << "window " << window[0] << ", voxel " << i;
@@ -47,8 +57,8 @@ TEST_P(NetworkInferenceTest, IsTheWeightedMeanOfItsWindowsWhateverTheirOrder) {
   const ModelFile file(convolution(std::vector<float>(27, 1.0F / 27), 1, 3, {0}));
   const auto v = noise(19 * 10 * 12);
   const auto got = values<float>(
-      apply<NetworkInference>(context(), {.model = file, .window = {8, 10, 5}, .overlap = 0.4F, .intensity = ""},
-                              volume(v, 19, 10, 12), options()),
+      run_network<NetworkInference>(context(), {.model = file, .window = {8, 10, 5}, .overlap = 0.4F, .intensity = ""},
+                                    volume(v, 19, 10, 12), options()),
       "voxels");
   // In float64, from the last window to the first: each window's box mean with zeros beyond the window, not the volume.
   const auto starts = [&](int k) {
@@ -93,8 +103,8 @@ TEST_P(NetworkInferenceTest, TheIntensityScaleIsUndoneForImages) {
   for (const char* intensity : {"clip -150 150 scale -1 1", "z_score"}) {
     const ModelFile file(identity(metadata("isocenter.intensity", intensity)));
     const auto got = values<float>(
-        apply<NetworkInference>(context(), {.model = file, .window = {8, 8, 8}, .overlap = 0, .intensity = ""},
-                                volume(v, 8, 8, 8), options()),
+        run_network<NetworkInference>(context(), {.model = file, .window = {8, 8, 8}, .overlap = 0, .intensity = ""},
+                                      volume(v, 8, 8, 8), options()),
         "voxels");
     const float limit = intensity[0] == 'c' ? 150.0F : 1e9F;
     for (std::size_t i = 0; i < v.size(); ++i) ASSERT_NEAR(got[i], std::clamp(v[i], -limit, limit), 1e-3F) << intensity;
@@ -105,9 +115,9 @@ TEST_P(NetworkInferenceTest, AZScoreHasMeanZeroAndDeviationOne) {
   const ModelFile file(convolution({1, 1}, 2, 1, {0, 0}));  // two channels: scores, not brought back
   auto v = noise(40 * 30 * 20);
   for (float& x : v) x += 3000.0F;
-  const Payload out =
-      apply<NetworkInference>(context(), {.model = file, .window = {40, 30, 20}, .overlap = 0, .intensity = "z_score"},
-                              volume(v, 40, 30, 20), options());
+  const Payload out = run_network<NetworkInference>(
+      context(), {.model = file, .window = {40, 30, 20}, .overlap = 0, .intensity = "z_score"}, volume(v, 40, 30, 20),
+      options());
   EXPECT_STREQ(out.tensor("voxels").axes, "czyx");
   const auto got = values<float>(out, "voxels");
   double mean = 0, squares = 0;
@@ -130,13 +140,14 @@ TEST_P(NetworkInferenceTest, ATwoDimensionalNetworkWorksSliceBySlice) {
   std::vector<float> v = slice;
   v.insert(v.end(), slice.size(), 0.0F);
   v.insert(v.end(), slice.begin(), slice.end());
-  const auto got = values<float>(apply<NetworkInference>(context(),
-                                                         {.model = std::string(ISOCENTER_TEST_DATA) + "/dncnn.onnx",
-                                                          .window = {29, 33, 1},
-                                                          .overlap = 0,
-                                                          .intensity = ""},
-                                                         volume(v, nx, ny, 3), options()),
-                                 "voxels");
+  const auto got =
+      values<float>(run_network<NetworkInference>(context(),
+                                                  {.model = std::string(ISOCENTER_TEST_DATA) + "/dncnn.onnx",
+                                                   .window = {29, 33, 1},
+                                                   .overlap = 0,
+                                                   .intensity = ""},
+                                                  volume(v, nx, ny, 3), options()),
+                    "voxels");
   for (const std::size_t z : {std::size_t{0}, std::size_t{2}})
     for (std::size_t i = 0; i < slice.size(); ++i) ASSERT_NEAR(got[z * slice.size() + i], expected[i], 2e-5F) << z;
 }
@@ -147,7 +158,7 @@ TEST_P(SegmentVolumeTest, LabelsWhatIsAboveALimitForEveryWindow) {
   for (const bool single : {false, true})
     for (const auto& window : std::vector<std::vector<double>>{{23, 11, 9}, {8, 8, 8}, {16, 16, 2}, {64, 64, 64}}) {
       const auto labels = values<std::uint8_t>(
-          apply<SegmentVolume>(
+          run_network<SegmentVolume>(
               context(),
               {.model = single ? one : two, .window = window, .overlap = 0.3F, .intensity = "", .threshold = 30},
               volume(v, 23, 11, 9), options()),
@@ -175,9 +186,9 @@ TEST_P(SegmentVolumeTest, ANetworkForAnotherSpacingFindsABallWhereItIs) {
           v.push_back(static_cast<float>(std::clamp((12 - r) * 100, -400.0, 400.0)));  // a slope: the border lies at 0
           truth.push_back(r < 12 ? 1 : 0);
         }
-    const Payload out =
-        apply<SegmentVolume>(context(), {.model = file, .window = {16, 16, 16}, .overlap = 0.25F, .intensity = ""},
-                             volume(v, n, n, n, {spacing, spacing, spacing}), options());
+    const Payload out = run_network<SegmentVolume>(
+        context(), {.model = file, .window = {16, 16, 16}, .overlap = 0.25F, .intensity = ""},
+        volume(v, n, n, n, {spacing, spacing, spacing}), options());
     const auto labels = values<std::uint8_t>(out, "labels");
     double both = 0, sum = 0;
     for (std::size_t i = 0; i < truth.size(); ++i) {
@@ -190,8 +201,9 @@ TEST_P(SegmentVolumeTest, ANetworkForAnotherSpacingFindsABallWhereItIs) {
 }
 
 TEST_P(SegmentVolumeTest, NamesColoursAndWindowComeFromTheModel) {
-  const Payload out = apply<SegmentVolume>(context(), {.model = std::string(ISOCENTER_TEST_DATA) + "/unet3d.onnx"},
-                                           volume(noise(20 * 20 * 20), 20, 20, 20, {2, 2, 2}), options());
+  const Payload out =
+      run_network<SegmentVolume>(context(), {.model = std::string(ISOCENTER_TEST_DATA) + "/unet3d.onnx"},
+                                 volume(noise(20 * 20 * 20), 20, 20, 20, {2, 2, 2}), options());
   EXPECT_EQ(out.text("labels.names"), "background\\lung\\heart");
   EXPECT_THAT(out.numbers("labels.colours"), ::testing::SizeIs(9));
   EXPECT_EQ(out.text("unit"), "");
@@ -202,7 +214,7 @@ TEST_P(SegmentVolumeTest, FramesAreSegmentedEachOnItsOwn) {
   auto v = noise(2 * 6 * 5 * 4);
   Volume in = Volume::describe(6, 5, 4, 2, Geometry(), "HU");
   in.set_tensor("voxels", tensor(DType::float32, "tzyx", {2, 4, 5, 6}, v.data()));
-  const Payload out = apply<SegmentVolume>(context(), {.model = file, .window = {6, 5, 2}}, in, options());
+  const Payload out = run_network<SegmentVolume>(context(), {.model = file, .window = {6, 5, 2}}, in, options());
   EXPECT_STREQ(out.tensor("labels").axes, "tzyx");
   const auto labels = values<std::uint8_t>(out, "labels");
   for (std::size_t i = 0; i < v.size(); ++i) ASSERT_EQ(labels[i], v[i] > 0 ? 1 : 0) << i;
@@ -212,21 +224,21 @@ TEST(SegmentVolumeOnCpu, OnlyTheLargestComponentStaysWhereAsked) {
   const ModelFile file(above(0));
   std::vector<float> v(10 * 10 * 10, -1.0F);
   for (const std::size_t i : {0U, 1U, 500U, 501U, 502U}) v[i] = 1.0F;
-  const auto labels = values<std::uint8_t>(apply<SegmentVolume>(context(),
-                                                                {.model = file,
-                                                                 .window = {10, 10, 10},
-                                                                 .overlap = 0,
-                                                                 .intensity = "",
-                                                                 .threshold = 0,
-                                                                 .largest_component = true},
-                                                                volume(v, 10, 10, 10)),
+  const auto labels = values<std::uint8_t>(run_network<SegmentVolume>(context(),
+                                                                      {.model = file,
+                                                                       .window = {10, 10, 10},
+                                                                       .overlap = 0,
+                                                                       .intensity = "",
+                                                                       .threshold = 0,
+                                                                       .largest_component = true},
+                                                                      volume(v, 10, 10, 10)),
                                            "labels");
   EXPECT_EQ(std::count(labels.begin(), labels.end(), 1), 3);
   EXPECT_EQ(labels[500], 1);
 }
 
 std::string refusal(const SegmentVolume::Params& params, Volume in = volume(std::vector<float>(512), 8, 8, 8)) {
-  return error_of([&] { apply<SegmentVolume>(context(), params, in); });
+  return error_of([&] { run_network<SegmentVolume>(context(), params, in); });
 }
 
 TEST(SegmentVolumeRefuses, AModelThatIsNotThere) {

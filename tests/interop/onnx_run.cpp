@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "infer/caffe/caffe_model.hpp"
 #include "infer/executor.hpp"
 #include "infer/lower.hpp"
 
@@ -13,7 +14,7 @@ using namespace isocenter::infer;
 namespace {
 
 void run(const std::string& model, const std::string& input, const std::string& output) {
-  const auto executor = plan_cpu(lower(read_onnx(model), {}), {});
+  const auto executor = plan_cpu(lower(read_model(model), {}), {});
   std::vector<std::byte> memory(static_cast<std::size_t>(executor->summary().arena_bytes) + 256);
   auto* arena = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 255) / 256 * 256);
   executor->bind(arena);

@@ -28,9 +28,11 @@ struct NetworkInference {
     float overlap = 0.25F;
     std::string intensity;
     NetworkPrecision precision = NetworkPrecision::float32;
+    std::string engine;
     static constexpr auto describe() {
       return std::tuple{
-          param(&Params::model, "model", "The ONNX file.", required | path),
+          param(&Params::model, "model", "The ONNX file, or a Caffe .prototxt with its .caffemodel beside it.",
+                required | path),
           param(&Params::window, "window", Unit::px, 1, 4096,
                 "x, y, z of the network's input; empty: the model's own."),
           param(&Params::overlap, "overlap", Unit::none, 0, 0.9, "Part of a window that its neighbour covers too."),
@@ -38,6 +40,9 @@ struct NetworkInference {
                 "none, z_score, or clip LOW HIGH scale FROM TO; empty: what the model states, else none."),
           choice(&Params::precision, "precision", network_precisions,
                  "What the network computes in; the CPU has float32 and bfloat16."),
+          param(
+              &Params::engine, "engine",
+              "Another engine for the network: its name or its shared object (isocenter/infer/engine.h); empty: ours."),
       };
     }
   };
