@@ -21,6 +21,7 @@ constexpr const char* examples = R"(Examples:
   isocenter convert scan/ chest.nii.gz
   isocenter convert scan/ chest.mha --set series=3 --set gantry_tilt=shear
   isocenter convert cine.dcm frame_%04d.png
+  isocenter convert video.dcm frame_%04d.png --set frames_per_item=1
   isocenter convert report.dcm report.pdf
   isocenter convert dose.mha derived/ --set sink.series_description=Dose
 
