@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -288,26 +291,84 @@ std::size_t find_segment(const Bytes& codestream, std::uint8_t marker) {
   return at;
 }
 
-TEST(DicomJpeg2000, CodingParametersInTheHeaderOfAnOnlyTileStandAboveTheImages) {
-  std::mt19937 random(6);
-  const Picture picture = make_picture(random, 70, 50, 1, 12, false);
-  Bytes codestream = encoded(picture, plain_parameters());
-  const std::size_t cod = find_segment(codestream, 0x52), sot = find_segment(codestream, 0x90);
-  const Bytes copy(codestream.begin() + static_cast<std::ptrdiff_t>(cod),
-                   codestream.begin() + static_cast<std::ptrdiff_t>(cod) + 14);
-  codestream[cod + 9] = 1;   // the image's are other ones: three levels became one,
-  codestream[cod + 10] = 2;  // blocks of 64 samples across 16
-  std::size_t length = copy.size();
+/// Adds bytes to the first tile-part, behind its SOT segment or at its end, and to the length in there.
+void insert_into_tile(Bytes& codestream, const Bytes& more, bool at_end) {
+  const std::size_t sot = find_segment(codestream, 0x90);
+  std::size_t length = more.size();
   for (std::size_t i = sot + 9; i > sot + 5; --i, length >>= 8U) {
     length += codestream[i];
     codestream[i] = static_cast<std::uint8_t>(length);
   }
-  codestream.insert(codestream.begin() + static_cast<std::ptrdiff_t>(sot) + 12, copy.begin(), copy.end());
+  const std::size_t at = at_end ? codestream.size() - 2 : sot + 12;
+  codestream.insert(codestream.begin() + static_cast<std::ptrdiff_t>(at), more.begin(), more.end());
+}
+
+TEST(DicomJpeg2000, CodingParametersInTheHeaderOfAnOnlyTileStandAboveTheImages) {
+  std::mt19937 random(6);
+  const Picture picture = make_picture(random, 70, 50, 1, 12, false);
+  Bytes codestream = encoded(picture, plain_parameters());
+  const auto cod = static_cast<std::ptrdiff_t>(find_segment(codestream, 0x52));
+  const Bytes copy(codestream.begin() + cod, codestream.begin() + cod + 14);
+  insert_into_tile(codestream, copy, false);
+  codestream[static_cast<std::size_t>(cod) + 9] = 1;   // the image's are other ones: three levels became one,
+  codestream[static_cast<std::size_t>(cod) + 10] = 2;  // blocks of 64 samples across 16
+  const Bytes coc{0xFF, 0x53, 0, 9, 0, 0, 2, 3, 3, 0, 1};
+  codestream.insert(codestream.begin() + cod + 14, coc.begin(), coc.end());
   Bytes ours(picture.bytes()), theirs(picture.bytes());
   ASSERT_TRUE(decode_jpeg2000_part1(codestream, picture.frame(), ours));
   EXPECT_EQ(ours, picture.stored());
   ASSERT_EQ(decode_with_openjpeg(codestream, picture.frame(), theirs), "");
   EXPECT_EQ(ours, theirs);
+}
+
+TEST(DicomJpeg2000, ATileWithBytesBehindItsPacketsIsLeftToOpenJpeg) {
+  std::mt19937 random(8);
+  const Picture picture = make_picture(random, 20, 30, 1, 12, false);
+  Bytes codestream = encoded(picture, plain_parameters());
+  insert_into_tile(codestream, {0, 0}, true);
+  Bytes decoded(picture.bytes());
+  EXPECT_FALSE(decode_jpeg2000_part1(codestream, picture.frame(), decoded));
+  EXPECT_EQ(decode_jpeg2000(codestream, picture.frame(), decoded), "");
+  EXPECT_EQ(decoded, picture.stored());
+}
+
+TEST(DicomJpeg2000, StepsDerivedFromTheLowestBandsAreThoseOfOpenJpeg) {
+  std::mt19937 random(7);
+  const Picture picture = make_picture(random, 70, 50, 1, 12, false);
+  opj_cparameters_t p = plain_parameters();
+  p.irreversible = 1;
+  Bytes codestream = encoded(picture, p);
+  // Only the first of ten steps is left, and guard bits make room for the planes that the bands were coded with.
+  const std::size_t qcd = find_segment(codestream, 0x5C);
+  codestream[qcd + 3] = 5;
+  codestream[qcd + 4] = 7 << 5 | 1;
+  codestream.erase(codestream.begin() + static_cast<std::ptrdiff_t>(qcd) + 7,
+                   codestream.begin() + static_cast<std::ptrdiff_t>(qcd) + 25);
+  Bytes ours(picture.bytes()), theirs(picture.bytes());
+  ASSERT_TRUE(decode_jpeg2000_part1(codestream, picture.frame(), ours));
+  ASSERT_EQ(decode_with_openjpeg(codestream, picture.frame(), theirs), "");
+  EXPECT_LE(largest_difference(picture, ours, theirs), 1);
+  EXPECT_NE(ours, Bytes(ours.size(), ours[0]));
+}
+
+TEST(DicomJpeg2000, TheBundledCodestreamsGiveWhatOpenJpegGivesOfThem) {
+  int taken = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(ISOCENTER_TEST_DATA "/codestreams")) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const Bytes codestream{std::istreambuf_iterator<char>(file), {}};
+    const auto word = [&](std::size_t at) { return codestream[at] * 256 + codestream[at + 1]; };
+    Picture picture;
+    picture.columns = word(10) - word(18);
+    picture.rows = word(14) - word(22);
+    picture.components = word(40);
+    picture.bits = (codestream[42] & 0x7F) + 1;
+    Bytes ours(picture.bytes(), 0xAA), theirs(picture.bytes(), 0x55);
+    ASSERT_EQ(decode_with_openjpeg(codestream, picture.frame(), theirs), "") << entry.path();
+    ASSERT_TRUE(decode_jpeg2000_part1(codestream, picture.frame(), ours)) << entry.path();
+    EXPECT_LE(largest_difference(picture, ours, theirs), picture.bits <= 12 ? 1 : 4) << entry.path();
+    ++taken;
+  }
+  EXPECT_GE(taken, 15);
 }
 
 TEST(DicomJpeg2000, AChangeOfProgressionIsLeftToOpenJpeg) {
