@@ -18,7 +18,7 @@ struct Options {
 /// The infer module does the work while model_inspect is planned; what it found are the node's facts.
 ExitCode inspect(const Globals& globals, const Options& o) {
   if (!std::filesystem::is_regular_file(o.path))
-    throw Exit(exit_input, "there is no file '" + o.path + "'. Fix: give an ONNX model.");
+    throw Exit(exit_input, "there is no file '" + o.path + "'. Fix: give an ONNX model, or a Caffe .prototxt.");
   const Context context = make_context(globals);
   if (isocenter_operator_find(context.get(), "model_inspect") == nullptr)
     throw Exit(exit_usage, "this installation has no infer module. Fix: see 'isocenter modules' for the reason.");
@@ -47,7 +47,7 @@ void add_model(CLI::App& app, const Globals& globals, Action& action) {
   model->require_subcommand(1);
   auto o = std::make_shared<Options>();
   auto* sub = model->add_subcommand("inspect", "Shows a network's inputs, operators, cost and what is not supported");
-  sub->add_option("FILE", o->path, "An ONNX model")->required()->type_name("");
+  sub->add_option("FILE", o->path, "An ONNX model, or a Caffe .prototxt")->required()->type_name("");
   sub->add_option("--shape", o->shapes, "The shape of an input that the file leaves free; repeatable")
       ->type_name("INPUT=1x1x96x96x96")
       ->allow_extra_args(false);

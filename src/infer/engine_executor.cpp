@@ -89,6 +89,9 @@ class EngineExecutor final : public Executor {
       throw Failure(ErrorCode::unsupported,
                     source_ + " is a Caffe network, and engine = '" + name_ + "' reads ONNX files",
                     "leave 'engine' out");
+    if (static_cast<std::int32_t>(options.precision) > ISOCENTER_INFERENCE_BFLOAT16)
+      throw Failure(ErrorCode::unsupported, "engine = '" + name_ + "' computes in float32, tf32 or bfloat16",
+                    "set precision to one of them, or leave 'engine' out");
     isocenter_inference_tensor input{};
     input.struct_size = sizeof input;
     input.name = model.inputs.at(0).name.c_str();

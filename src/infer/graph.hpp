@@ -189,8 +189,8 @@ struct ColumnsToImage {
   Window window;
 };
 /// Inputs: x (time, batch, in), weights, recurrent weights, [bias], [lengths], [initial h], [initial c], [peepholes];
-/// see Recurrence::inputs. Output: one block with y (time, directions, batch, hidden), the last h, the last c (LSTM),
-/// and room for one gate (GRU).
+/// see Recurrence::inputs. Output: one block with y (time, directions, batch, hidden), the last h, and of the
+/// same shape the last c (LSTM) or room for a gate (GRU).
 struct Recurrence {
   enum class Kind : std::uint8_t { lstm, gru } kind = Kind::lstm;
   std::int64_t hidden = 0;

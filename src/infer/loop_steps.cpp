@@ -3,23 +3,31 @@
 #include <algorithm>
 
 #include "infer/along_axis.hpp"
+#include "infer/deformed_convolution.hpp"
 #include "infer/grid_sample.hpp"
 #include "infer/kernel_step.hpp"
+#include "infer/recurrence.hpp"
 #include "infer/reference_loops.hpp"
+#include "infer/region_align.hpp"
 
 namespace isocenter::infer {
 namespace {
 
 namespace kernels = isocenter::detail;
 
-/// The launch that counts every column of an array around an axis.
+/// The launch of a kernel that counts `count` elements, 32 in a row.
+std::array<std::int64_t, 3> count_elements(std::int64_t count) {
+  constexpr std::int64_t row = kernels::columns_in_row;
+  return {std::min(count, row), (count + row - 1) / row, 1};
+}
+
+/// The same for every column of an array around an axis.
 template <class K>
 std::array<std::int64_t, 3> count_columns(K& kernel, const AroundAxis& around) {
   kernel.columns = around.outer * around.inner;
   kernel.inner = around.inner;
   kernel.extent = static_cast<int>(around.extent);
-  constexpr std::int64_t row = kernels::columns_in_row;
-  return {std::min(kernel.columns, row), (kernel.columns + row - 1) / row, 1};
+  return count_elements(kernel.columns);
 }
 
 void add_kernel(StepBuilder& b, const Node& node, const TopPositions& what) {
@@ -81,6 +89,95 @@ void add_kernel(StepBuilder& b, const Node& node, const GridSample& what) {
                kernels::GridSampleKernel& k, const Addresses& a) {
              k.in = a.at(in);
              k.grid = a.at(grid);
+             k.out = a.at(out);
+           });
+}
+
+void add_kernel(StepBuilder& b, const Node& node, const RegionAlign& what) {
+  const Shape &from = b.schedule.graph.value(node.inputs[0]).shape, &to = b.schedule.graph.value(node.output).shape;
+  kernels::RegionAlignKernel kernel{};
+  kernel.count = element_count(to);
+  kernel.samples = what.samples;
+  kernel.scale = what.scale;
+  kernel.items = static_cast<int>(from[0]);
+  kernel.channels = static_cast<int>(from[1]);
+  kernel.height = static_cast<int>(from[2]);
+  kernel.width = static_cast<int>(from[3]);
+  kernel.rows = static_cast<int>(to[2]);
+  kernel.columns = static_cast<int>(to[3]);
+  kernel.half_pixel = what.half_pixel ? 1 : 0;
+  kernel.maximum = what.maximum ? 1 : 0;
+  add_step(b, kernel, count_elements(kernel.count),
+           [in = b.slot(node.inputs[0]), boxes = b.slot(node.inputs[1]), images = b.slot(node.inputs[2]),
+            out = b.slot(node.output)](kernels::RegionAlignKernel& k, const Addresses& a) {
+             k.in = a.at(in);
+             k.boxes = a.at(boxes);
+             k.images = a.at<std::int64_t>(images);
+             k.out = a.at(out);
+           });
+}
+
+void add_kernel(StepBuilder& b, const Node& node, const DeformedConvolution& what) {
+  const Shape &from = b.schedule.graph.value(node.inputs[0]).shape, &w = b.schedule.graph.value(node.inputs[1]).shape;
+  const Shape& to = b.schedule.graph.value(node.output).shape;
+  kernels::DeformedConvolutionKernel kernel{};
+  kernel.count = element_count(to);
+  kernel.channels = static_cast<int>(from[1]);
+  kernel.ins = static_cast<int>(w[1]);
+  kernel.outs = static_cast<int>(to[1]);
+  kernel.groups = static_cast<int>(what.groups);
+  kernel.offset_groups = static_cast<int>(what.offset_groups);
+  for (std::size_t k = 0; k < 2; ++k) {
+    kernel.extent[k] = static_cast<int>(from[2 + k]);
+    kernel.to[k] = static_cast<int>(to[2 + k]);
+    kernel.kernel[k] = static_cast<int>(w[2 + k]);
+    kernel.strides[k] = static_cast<int>(what.window.strides[k]);
+    kernel.pads[k] = static_cast<int>(what.window.pads_begin[k]);
+    kernel.dilations[k] = static_cast<int>(what.window.dilations[k]);
+  }
+  std::vector<Slot> in;
+  for (const ValueId id : node.inputs) in.push_back(b.slot(id));
+  add_step(b, kernel, count_elements(kernel.count),
+           [in, bias = what.bias, mask = what.mask, out = b.slot(node.output)](kernels::DeformedConvolutionKernel& k,
+                                                                               const Addresses& a) {
+             k.in = a.at(in[0]);
+             k.weights = a.at(in[1]);
+             k.offsets = a.at(in[2]);
+             k.bias = bias ? a.at(in[3]) : nullptr;
+             k.mask = mask ? a.at(in.back()) : nullptr;
+             k.out = a.at(out);
+           });
+}
+
+void add_kernel(StepBuilder& b, const Node& node, const Recurrence& what) {
+  const Shape& x = b.schedule.graph.value(node.inputs[static_cast<std::size_t>(what.inputs[0])]).shape;
+  kernels::RecurrenceKernel kernel{};
+  for (std::size_t i = 0; i < what.activations.size(); ++i)
+    kernel.activations[i] = {what.activations[i].function, what.activations[i].alpha, what.activations[i].beta};
+  kernel.time = static_cast<int>(x[0]);
+  kernel.batch = static_cast<int>(x[1]);
+  kernel.width = static_cast<int>(x[2]);
+  kernel.hidden = static_cast<int>(what.hidden);
+  kernel.directions = what.directions;
+  kernel.is_lstm = what.kind == Recurrence::Kind::lstm ? 1 : 0;
+  kernel.backward = what.backward ? 1 : 0;
+  kernel.linear_before_reset = what.linear_before_reset ? 1 : 0;
+  kernel.coupled_gates = what.coupled_gates ? 1 : 0;
+  kernel.clip = what.clip;
+  std::array<std::optional<Slot>, 8> in;
+  for (std::size_t i = 0; i < in.size(); ++i)
+    if (what.inputs[i] >= 0) in[i] = b.slot(node.inputs[static_cast<std::size_t>(what.inputs[i])]);
+  add_step(b, kernel, count_elements(std::int64_t{kernel.directions} * kernel.batch),
+           [in, out = b.slot(node.output)](kernels::RecurrenceKernel& k, const Addresses& a) {
+             const auto at = [&](std::size_t i) -> const float* { return in[i] ? a.at(*in[i]) : nullptr; };
+             k.x = at(0);
+             k.weights = at(1);
+             k.recurrent = at(2);
+             k.bias = at(3);
+             k.lengths = in[4] ? a.at<std::int32_t>(*in[4]) : nullptr;
+             k.initial_h = at(5);
+             k.initial_c = at(6);
+             k.peepholes = at(7);
              k.out = a.at(out);
            });
 }

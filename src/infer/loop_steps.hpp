@@ -1,5 +1,5 @@
 #pragma once
-// Operations that index or sample, as kernels: those whose positions cannot lie outside, on float32.
+// Operations that index, sample or run through time, as kernels: those whose positions cannot lie outside, on float32.
 #include "infer/step.hpp"
 
 namespace isocenter::infer {

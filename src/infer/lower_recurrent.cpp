@@ -51,7 +51,7 @@ std::vector<Activation> read_activations(NodeLowering& n, Recurrence::Kind kind,
   return all;
 }
 
-/// A part of the block that the loops give.
+/// A part of the block that a recurrence gives.
 ValueId part(NodeLowering& n, ValueId block, std::int64_t from, Shape shape) {
   Copy copy = same_axes(1);
   const std::int64_t count = element_count(shape);
@@ -104,7 +104,7 @@ void recurrence(NodeLowering& n, Recurrence::Kind kind) {
     inputs.push_back(batch_first && (i == 5 || i == 6) ? permute(n, n.input(i), {1, 0, 2}) : n.input(i));
   }
   const std::int64_t all = s[0] * d * s[1] * h, last = d * s[1] * h;
-  const ValueId block = n.emit(Loops{op}, std::move(inputs), n.type(x), {all + last + (lstm ? last : h)});
+  const ValueId block = n.emit(Loops{op}, std::move(inputs), n.type(x), {all + 2 * last});
   const ValueId y = part(n, block, 0, {s[0], d, s[1], h});
   n.output(0, batch_first ? permute(n, y, {2, 0, 1, 3}) : y);
   for (std::size_t i = 1; i < (lstm ? 3U : 2U); ++i) {

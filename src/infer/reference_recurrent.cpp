@@ -20,7 +20,7 @@ class Recurrent {
     const std::int64_t states = what.directions * batch_ * hidden_;
     last_h_ = steps_ * states + (direction * batch_ + item) * hidden_;
     last_c_ = last_h_ + states;
-    room_ = steps_ * states + states;  // GRU: behind the last h
+    room_ = last_c_;  // of a GRU
   }
 
   void run() {

@@ -346,6 +346,17 @@ static bool has_loop_kernel(const Graph& graph, const Node& node, const Loops& l
   if (std::holds_alternative<CumulativeSum>(loops.what)) return all_float(1);
   if (std::holds_alternative<GridSample>(loops.what))
     return all_float(2) && graph.value(node.inputs[0]).shape.size() <= 5;
+  if (std::holds_alternative<RegionAlign>(loops.what))
+    return all_float(2) && graph.value(node.inputs[2]).type == ElementType::i64;
+  if (std::holds_alternative<DeformedConvolution>(loops.what)) return all_float(node.inputs.size());
+  if (const auto* recurrence = std::get_if<Recurrence>(&loops.what)) {
+    for (std::size_t i = 0; i < recurrence->inputs.size(); ++i)
+      if (recurrence->inputs[i] >= 0 &&
+          graph.value(node.inputs[static_cast<std::size_t>(recurrence->inputs[i])]).type !=
+              (i == 4 ? ElementType::i32 : ElementType::f32))
+        return false;
+    return true;
+  }
   return false;
 }
 

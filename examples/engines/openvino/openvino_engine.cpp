@@ -89,9 +89,9 @@ class Network {
       throw Failure(ErrorCode::unsupported,
                     std::string("this engine runs on the CPU, and the device is ") + request.device,
                     "give the node the device 'cpu'");
-    if (request.precision == ISOCENTER_INFERENCE_TF32)
-      throw Failure(ErrorCode::unsupported, "OpenVINO's CPU has no tf32", "use float32 or bfloat16");
     const bool narrow = request.precision == ISOCENTER_INFERENCE_BFLOAT16;
+    if (!narrow && request.precision != ISOCENTER_INFERENCE_FLOAT32)
+      throw Failure(ErrorCode::unsupported, "OpenVINO's CPU computes in float32 or bfloat16", "use one of them");
     precision_ = narrow ? "bfloat16, OpenVINO's choice of where" : "float32";
     Model model = make<Model>("to read the model", ov_core_read_model_from_memory_buffer, core(),
                               static_cast<const char*>(request.model), std::size_t{request.model_bytes}, nullptr);

@@ -16,7 +16,7 @@ namespace isocenter::inline v1 {
 struct ModelInspect {
   static constexpr const char* name = "model_inspect";
   static constexpr const char* module = "infer";
-  static constexpr const char* summary = "Reports what a trained network (ONNX) holds, costs and lacks.";
+  static constexpr const char* summary = "Reports what a trained network (ONNX, Caffe) holds, costs and lacks.";
   static constexpr const char* help = "The report is in the node's facts: model.report (JSON) and model.report.text.";
   static constexpr bool host_only = true;
   struct Params {
@@ -24,7 +24,7 @@ struct ModelInspect {
     std::string shapes;
     static constexpr auto describe() {
       return std::tuple{
-          param(&Params::model, "model", "The ONNX file.", required | path),
+          param(&Params::model, "model", "The ONNX file, or a Caffe .prototxt with its .caffemodel.", required | path),
           param(&Params::shapes, "shapes",
                 "INPUT=1x1x96x96x96, several after commas: the shapes of inputs that the file leaves free."),
       };
