@@ -1,5 +1,6 @@
 #pragma once
 // What a label map says about a volume, segment by segment. No DCMTK in here.
+#include <array>
 #include <cstdint>
 #include <isocenter/payload.hpp>
 #include <span>
@@ -16,6 +17,8 @@ struct SegmentMeasurement {
   double mean = 0;
   double standard_deviation = 0;  ///< of a sample: divided by voxels - 1; 0 for a single voxel
   double minimum = 0, maximum = 0;
+  std::array<double, 3> centroid_mm{};  ///< mean of the voxels' centres, patient frame
+  std::array<double, 6> box_mm{};       ///< two opposite outer corners of the box along the voxel axes: lowest, highest
 };
 
 /// For labels 1 ... count, over slices of nx · ny voxels. In double, slice by slice and then over slices in their order

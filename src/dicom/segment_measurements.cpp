@@ -59,6 +59,12 @@ void SegmentMeasurementsOperator::plan(PlanContext& plan) {
   values_.resize(figures * static_cast<std::size_t>(count_));
   column_.resize(static_cast<std::size_t>(count_));
   output.set_numbers("measurements.values", values_);
+  centroids_.resize(3 * static_cast<std::size_t>(count_));
+  boxes_.resize(6 * static_cast<std::size_t>(count_));
+  output.set_numbers("measurements.centroids_mm", centroids_);
+  output.set_numbers("measurements.boxes_mm", boxes_);
+  plan.metric("centroid", "mm", 3 * static_cast<std::uint32_t>(count_));
+  plan.metric("box", "mm", 6 * static_cast<std::uint32_t>(count_));
   const std::string unit = volume.text("unit");
   for (const char* metric : metrics) {
     const std::string_view name = metric;
@@ -86,14 +92,20 @@ void SegmentMeasurementsOperator::run(const RunContext& run) {
     const double row[figures] = {static_cast<double>(m.voxels), m.volume_mm3, m.mean,
                                  m.standard_deviation,          m.minimum,    m.maximum};
     std::copy(std::begin(row), std::end(row), values_.begin() + static_cast<std::ptrdiff_t>(figures * i));
+    std::copy(m.centroid_mm.begin(), m.centroid_mm.end(), centroids_.begin() + static_cast<std::ptrdiff_t>(3 * i));
+    std::copy(m.box_mm.begin(), m.box_mm.end(), boxes_.begin() + static_cast<std::ptrdiff_t>(6 * i));
   }
   for (std::size_t f = 0; f < figures; ++f) {
     for (std::size_t i = 0; i < column_.size(); ++i) column_[i] = values_[figures * i + f];
     run.metric(metrics[f], column_);
   }
+  run.metric("centroid", centroids_);
+  run.metric("box", boxes_);
   const TensorView copy = output.tensor("labels");
   std::memcpy(copy.data, labels.data, labels.bytes());
   output.set_numbers("measurements.values", values_);
+  output.set_numbers("measurements.centroids_mm", centroids_);
+  output.set_numbers("measurements.boxes_mm", boxes_);
 }
 
 }  // namespace isocenter::detail::dicom

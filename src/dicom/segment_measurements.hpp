@@ -15,7 +15,7 @@ class SegmentMeasurementsOperator : public OperatorBase<SegmentMeasurements> {
  private:
   TensorView labels_, voxels_;
   int count_ = 0;  ///< labels beside the background
-  std::vector<double> values_, column_;
+  std::vector<double> values_, column_, centroids_, boxes_;
 };
 
 }  // namespace isocenter::detail::dicom
