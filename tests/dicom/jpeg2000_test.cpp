@@ -334,21 +334,25 @@ TEST(DicomJpeg2000, ATileWithBytesBehindItsPacketsIsLeftToOpenJpeg) {
 
 TEST(DicomJpeg2000, StepsDerivedFromTheLowestBandsAreThoseOfOpenJpeg) {
   std::mt19937 random(7);
-  const Picture picture = make_picture(random, 70, 50, 1, 12, false);
+  Picture picture = make_picture(random, 70, 50, 1, 16, true);
+  for (OPJ_INT32& v : picture.planes[0]) v /= 256;
   opj_cparameters_t p = plain_parameters();
   p.irreversible = 1;
   Bytes codestream = encoded(picture, p);
-  // Only the first of ten steps is left, and guard bits make room for the planes that the bands were coded with.
+  // Only the first of ten steps is left, and two more guard bits make room for the planes that the bands were coded
+  // with: another picture than before, whose values still fit.
   const std::size_t qcd = find_segment(codestream, 0x5C);
   codestream[qcd + 3] = 5;
-  codestream[qcd + 4] = 7 << 5 | 1;
+  codestream[qcd + 4] = 4 << 5 | 1;
   codestream.erase(codestream.begin() + static_cast<std::ptrdiff_t>(qcd) + 7,
                    codestream.begin() + static_cast<std::ptrdiff_t>(qcd) + 25);
   Bytes ours(picture.bytes()), theirs(picture.bytes());
   ASSERT_TRUE(decode_jpeg2000_part1(codestream, picture.frame(), ours));
   ASSERT_EQ(decode_with_openjpeg(codestream, picture.frame(), theirs), "");
   EXPECT_LE(largest_difference(picture, ours, theirs), 1);
-  EXPECT_NE(ours, Bytes(ours.size(), ours[0]));
+  int cut_off = 0;
+  for (std::size_t i = 1; i < ours.size(); i += 2) cut_off += ours[i] == 0x80 || ours[i] == 0x7F;
+  EXPECT_LT(cut_off, 350) << "of 3500 samples";
 }
 
 TEST(DicomJpeg2000, TheBundledCodestreamsGiveWhatOpenJpegGivesOfThem) {
