@@ -113,23 +113,6 @@ TEST(DicomMeasure, ABrickLiesWhereItsVoxelsDo) {
   EXPECT_EQ(m[1].centroid_mm, (std::array<double, 3>{}));
 }
 
-TEST(DicomMeasure, ABrickLiesWhereItsVoxelsDo) {
-  const int nx = 6, ny = 4, nz = 5;
-  std::vector<std::uint8_t> labels(static_cast<std::size_t>(nx * ny * nz), 0);
-  const std::vector<float> values(labels.size(), 1.0F);
-  for (int k = 1; k <= 2; ++k)
-    for (int j = 0; j <= 1; ++j)
-      for (int i = 2; i <= 4; ++i) labels[static_cast<std::size_t>((k * ny + j) * nx + i)] = 1;
-  isocenter::Geometry coronal({0.5, 2, 3}, {10, 20, 30});  // x to the left, y to the feet, z to the back
-  const double direction[9] = {1, 0, 0, 0, 0, 1, 0, -1, 0};
-  std::copy(direction, direction + 9, coronal.direction);
-  const auto m = measure_segments(labels, values, nx, ny, nz, coronal, 2, Workers());
-  // Along x 10 + 0.5 i with i = 3, along y 20 + 3 k with k = 1.5, along z 30 - 2 j with j = 0.5.
-  EXPECT_EQ(m[0].centroid_mm, (std::array<double, 3>{11.5, 24.5, 29}));
-  EXPECT_EQ(m[0].box_mm, (std::array<double, 6>{10.75, 21.5, 31, 12.25, 27.5, 27}));
-  EXPECT_EQ(m[1].centroid_mm, (std::array<double, 3>{}));
-}
-
 class Compression : public ::testing::TestWithParam<LosslessCompression> {};
 
 TEST_P(Compression, KeepsEveryValueOfADerivedSeries) {
