@@ -240,12 +240,24 @@ void BundleNetwork::plan_way_back(PlanContext& plan) {
                     plan.upload<float>(pairs.weight, "score weights")};
   }
   plan.require_kernel<kernels::ReadLabelsKernel>();
-  if (recipe_.largest == 0) return;
+  if (recipe_.largest == 0 && recipe_.filled == 0) return;
   if (original_.frame_voxels() > INT32_MAX - 1)
-    throw Failure(ErrorCode::unsupported, "KeepLargestConnectedComponentd is there for up to 2147483646 voxels",
+    throw Failure(ErrorCode::unsupported,
+                  "KeepLargestConnectedComponentd and FillHolesd are there for up to 2147483646 voxels",
                   "crop the volume first");
-  limits_ = plan.allocate<unsigned long long>(static_cast<std::uint64_t>(recipe_.largest) * 256, "sizes of parts");
   parents_at_ = reserve(original_.frame_voxels() * 4);
+  if (recipe_.filled > 0) {
+    // MONAI gives what lies within a label to it, other labels too, one label after the other.
+    if (channels_ > 2)
+      throw Failure(ErrorCode::unsupported,
+                    "FillHolesd is there for one label, and the model gives " + std::to_string(channels_ - 1),
+                    "take it out of the configuration, and put the node fill_holes behind the bundle");
+    kernels::require_found_parts(plan);
+    plan.require_kernel<kernels::NoteHolesKernel>();
+    plan.require_kernel<kernels::FillHolesKernel>();
+  }
+  if (recipe_.largest == 0) return;
+  limits_ = plan.allocate<unsigned long long>(static_cast<std::uint64_t>(recipe_.largest) * 256, "sizes of parts");
   kernels::require_parts(plan);
 }
 
@@ -364,10 +376,21 @@ void BundleNetwork::read_labels(const kernels::Launcher& l, std::byte* scratch, 
       scores, {padded_[0], padded_[1], padded_[2]}, readings_[0], readings_[1], readings_[2]};
   kernels::launch(l, kernels::ReadLabelsKernel{reader, out, steps_, channels_, 0, limit}, shape_.nx, shape_.ny,
                   shape_.nz);
-  if (recipe_.largest == 0) return;
-  const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::equal_labels};
-  kernels::keep_parts(l, grid, reinterpret_cast<std::int32_t*>(scratch + parents_at_), recipe_.connectivity,
-                      recipe_.largest, 1, limits_, out);
+  if (recipe_.filled > 0 && recipe_.filled_first) fill_holes(l, scratch, out);
+  if (recipe_.largest > 0) {
+    const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::equal_labels};
+    kernels::keep_parts(l, grid, reinterpret_cast<std::int32_t*>(scratch + parents_at_), recipe_.connectivity,
+                        recipe_.largest, 1, limits_, out);
+  }
+  if (recipe_.filled > 0 && !recipe_.filled_first) fill_holes(l, scratch, out);
+}
+
+void BundleNetwork::fill_holes(const kernels::Launcher& l, std::byte* scratch, std::uint8_t* out) const {
+  auto* parents = reinterpret_cast<std::int32_t*>(scratch + parents_at_);
+  const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::background};
+  kernels::find_parts(l, grid, parents, recipe_.filled, false);
+  kernels::launch(l, kernels::NoteHolesKernel{grid, parents, false}, grid.nx, grid.ny, grid.nz);
+  kernels::launch(l, kernels::FillHolesKernel{grid, parents, out}, grid.nx, grid.ny, grid.nz);
 }
 
 }  // namespace isocenter::infer

@@ -55,6 +55,7 @@ class BundleNetwork {
   const isocenter::detail::Launcher& launcher(const RunContext& run);
   const float* prepare(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
   void read_labels(const isocenter::detail::Launcher& l, std::byte* scratch, std::uint8_t* out) const;
+  void fill_holes(const isocenter::detail::Launcher& l, std::byte* scratch, std::uint8_t* out) const;
 
   BundleRecipe recipe_;
   isocenter::detail::GridShape original_, shape_;  ///< as it came; its axes in the network's order

@@ -236,6 +236,18 @@ class Reader {
     call.finish();
   }
 
+  /// MONAI's connectivity: 1 by faces, 2 by edges too, 3 (its default) by corners too.
+  static int neighbours(const BundleCall& call) {
+    if (!call.has("connectivity")) return 26;
+    const double c = call.number("connectivity");
+    if (c != 1 && c != 2 && c != 3) call.refuse("'connectivity' is " + to_parameter_text(c), "1, 2 or 3 is allowed");
+    return c == 1 ? 6 : c == 2 ? 18 : 26;
+  }
+
+  void read_applied(const BundleCall& call) {
+    if (call.has("applied_labels")) applied_.emplace_back(call.where(), call.list("applied_labels"));
+  }
+
   void read_after(const BundleValue& value) {
     const BundleCall call(file_, value);
     const std::string& name = call.name();
@@ -252,6 +264,7 @@ class Reader {
       call.require_null({"other"});
     } else if (name == "Invertd") {
       if (recipe_.largest > 0) call.refuse("stands behind KeepLargestConnectedComponentd", "put it before");
+      if (recipe_.filled > 0) call.refuse("stands behind FillHolesd", "put it before");
       if (recipe_.inverted) call.refuse("is the second one", "keep one");
       recipe_.inverted = true;
       recipe_.nearest_back = call.flag("nearest_interp", true);
@@ -276,40 +289,40 @@ class Reader {
       if (!(parts >= 1 && parts <= 16) || parts != std::floor(parts))
         call.refuse("'num_components' is " + to_parameter_text(parts), "whole numbers from 1 to 16 are allowed");
       recipe_.largest = static_cast<int>(parts);
-      if (call.has("connectivity")) {
-        const double c = call.number("connectivity");
-        if (c != 1 && c != 2 && c != 3)
-          call.refuse("'connectivity' is " + to_parameter_text(c), "1, 2 or 3 is allowed");
-        recipe_.connectivity = c == 1 ? 6 : c == 2 ? 18 : 26;
-      }
-      applied_ = call.has("applied_labels") ? call.list("applied_labels") : std::vector<double>{};
-      applied_by_ = call.where();
+      recipe_.connectivity = neighbours(call);
+      read_applied(call);
+    } else if (name == "FillHolesd") {
+      if (!discrete_) call.refuse("stands before AsDiscreted", "put it behind");
+      if (recipe_.filled > 0) call.refuse("is the second one", "keep one");
+      recipe_.filled = neighbours(call);
+      recipe_.filled_first = recipe_.largest == 0;
+      read_applied(call);
     } else {
       call.refuse("is not among the transforms that are read behind a network",
-                  "Activationsd, Invertd, AsDiscreted, KeepLargestConnectedComponentd and SaveImaged are");
+                  "Activationsd, Invertd, AsDiscreted, KeepLargestConnectedComponentd, FillHolesd and SaveImaged are");
     }
     call.finish();
   }
 
  public:
-  /// KeepLargestConnectedComponentd names all labels, or none.
+  /// KeepLargestConnectedComponentd and FillHolesd name all labels, or none.
   void check_applied(int labels) const {
-    if (applied_.empty()) return;
-    std::set<double> named(applied_.begin(), applied_.end());
-    named.erase(0);
-    for (int label = 1; label < labels; ++label)
-      if (named.erase(label) == 0 || (label + 1 == labels && !named.empty()))
-        throw Failure(ErrorCode::unsupported,
-                      applied_by_ + ": 'applied_labels' does not name the labels 1 to " + std::to_string(labels - 1),
-                      "name them all, or leave it out");
+    for (const auto& [where, list] : applied_) {
+      std::set<double> named(list.begin(), list.end());
+      named.erase(0);
+      for (int label = 1; label < labels && !list.empty(); ++label)
+        if (named.erase(label) == 0 || (label + 1 == labels && !named.empty()))
+          throw Failure(ErrorCode::unsupported,
+                        where + ": 'applied_labels' does not name the labels 1 to " + std::to_string(labels - 1),
+                        "name them all, or leave it out");
+    }
   }
 
  private:
   const BundleFile& file_;
   BundleRecipe& recipe_;
   bool moved_ = false, resampled_ = false, padded_ = false, discrete_ = false;
-  std::vector<double> applied_;
-  std::string applied_by_;
+  std::vector<std::pair<std::string, std::vector<double>>> applied_;  ///< by whom, and which labels
 };
 
 /// What metadata.json says of the network, where it says it: network_data_format, MONAI's bundle specification.

@@ -40,6 +40,8 @@ struct BundleRecipe {
   bool inverted = false;            ///< there is an Invertd
   int largest = 0;                  ///< parts that are kept of each label; 0: all
   int connectivity = 26;
+  int filled = 0;             ///< neighbours of a hole's voxels where holes are filled: 6, 18 or 26; 0: they stay
+  bool filled_first = false;  ///< before the largest parts are kept
 
   int input_channels = 0, output_channels = 0;  ///< as metadata.json states them; 0 where it does not
   std::vector<std::string> labels;              ///< channel_def, by channel; empty where it is not there

@@ -145,6 +145,28 @@ TEST_P(MonaiBundleTest, KeepsTheLargestPart) {
       ElementsAre(0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
 }
 
+TEST_P(MonaiBundleTest, FillsHolesAsMonaiDoes) {
+  // A shell of 5 x 5 x 5 around a cavity of 3 x 3 x 3, open at a corner, where only corners touch; and a closed one.
+  std::vector<float> v(13 * 7 * 7, -100);
+  const auto at = [](std::size_t x, std::size_t y, std::size_t z) { return (z * 7 + y) * 13 + x; };
+  for (const std::size_t from : {1, 7})
+    for (std::size_t z = 1; z < 6; ++z)
+      for (std::size_t y = 1; y < 6; ++y)
+        for (std::size_t x = from; x < from + 5; ++x)
+          if (x == from || x == from + 4 || y == 1 || y == 5 || z == 1 || z == 5) v[at(x, y, z)] = 200;
+  v[at(1, 1, 1)] = -100;
+  const auto filled = [&](const std::string& more) {
+    BundleFolder bundle;
+    bundle.after(BundleFolder::argmax + R"(, {"_target_": "FillHolesd", "keys": "pred")" + more + "}");
+    const auto labels =
+        values<std::uint8_t>(apply<MonaiBundle>(context(), {.path = bundle}, volume(v, 13, 7, 7), options()), "labels");
+    return std::count(labels.begin(), labels.end(), 1);
+  };
+  // monai.transforms.FillHoles 1.5.2 on the same labels.
+  EXPECT_EQ(filled(""), 222);
+  EXPECT_EQ(filled(R"(, "connectivity": 1, "applied_labels": [1])"), 249);
+}
+
 TEST(BundleValues, FollowReferencesAndLiteralExpressions) {
   const BundleFolder folder;
   BundleFolder bundle;
@@ -246,7 +268,9 @@ TEST(MonaiBundleErrors, NameFileLineTransformAndArgument) {
   EXPECT_THAT(after(BundleFolder::softmax), HasSubstr("postprocessing makes no labels"));
   EXPECT_THAT(after(R"({"_target_": "AsDiscreted", "keys": "pred", "argmax": true, "to_onehot": 2})"),
               HasSubstr("AsDiscreted has 'to_onehot' = 2. Fix: leave it out"));
-  EXPECT_THAT(after(R"({"_target_": "FillHolesd", "keys": "pred"})"), HasSubstr("FillHolesd is not among"));
+  EXPECT_THAT(after(R"({"_target_": "FillHolesd", "keys": "pred"})"),
+              HasSubstr("FillHolesd stands before AsDiscreted"));
+  EXPECT_THAT(after(R"({"_target_": "MeanEnsembled", "keys": "pred"})"), HasSubstr("MeanEnsembled is not among"));
   EXPECT_THAT(refusal(BundleFolder().set("inferer", R"({"_target_": "SaliencyInferer"})")),
               HasSubstr("SaliencyInferer is not among the inferers"));
   EXPECT_THAT(refusal(BundleFolder().write("configs/inference.json", "{\n\"a\": [1,\n")),
