@@ -5,7 +5,9 @@
     peers/bin/python benchmarks/peers/networks.py build/release/bin/peer_networks [THREADS] [--markdown]
 
 ResNet-50 and DenseNet-121 at 224 x 224, a 3-D U-Net at 96^3 and DnCNN at 512 x 512 (network_models.py: public definitions,
-random weights), each in float32 and, where an engine has it, bfloat16. Engines take turns of a few runs, so that what
+random weights), each in float32, bfloat16 and int8 where an engine has it: ours with ranges from the input itself, ONNX
+Runtime and OpenVINO on the file that ONNX Runtime's static quantisation makes of the same input (QDQ, weights by
+channel). Engines take turns of a few runs, so that what
 else the machine does hits all alike. Prints for each the shortest and the median elapsed time, the shortest processor
 time of all threads together (what a busy machine disturbs least), the time from nothing to the first result, and the
 norm of the difference to ONNX Runtime's float32 over its norm. Quote the ratios of one run, not the seconds.
@@ -21,6 +23,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import openvino
+from onnxruntime.quantization import CalibrationDataReader, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from network_models import NETWORKS
 
@@ -81,6 +85,22 @@ def open_vino(model, precision, threads):
     return lambda x: request.infer({0: x})[0]
 
 
+class OneInput(CalibrationDataReader):
+    def __init__(self, x):
+        self.left = [{"input": x}]
+
+    def get_next(self):
+        return self.left.pop() if self.left else None
+
+
+def quantised(path, x):
+    """The model with QuantizeLinear and DequantizeLinear around its convolutions."""
+    prepared, target = path + ".prepared", path + ".int8"
+    quant_pre_process(path, prepared, skip_symbolic_shape=True)
+    quantize_static(prepared, target, OneInput(x), per_channel=True, op_types_to_quantize=["Conv"])
+    return target
+
+
 def processor_name():
     with open("/proc/cpuinfo") as info:
         return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "unknown")
@@ -98,6 +118,9 @@ def compare(name, program, threads, folder, write):
         ("float32", "OpenVINO"): Python(lambda: open_vino(path, "f32", threads), x),
         ("bfloat16", "Isocenter"): Ours(program, path, x, "bfloat16", threads, folder),
         ("bfloat16", "OpenVINO"): Python(lambda: open_vino(path, "bf16", threads), x),
+        ("int8", "Isocenter"): Ours(program, path, x, "int8", threads, folder),
+        ("int8", "ONNX Runtime"): Python(lambda: onnx_runtime(quantised(path, x), threads), x),
+        ("int8", "OpenVINO"): Python(lambda: open_vino(quantised(path, x), "bf16", threads), x),
     }
     times = {key: [] for key in engines}
     turns, count = TURNS[name]
@@ -111,7 +134,7 @@ def compare(name, program, threads, folder, write):
         write(name, precision, title, elapsed[0], elapsed[len(elapsed) // 2],
               min(t[1] for t in times[precision, title]), engine.first_s, error)
     ours = engines["float32", "Isocenter"]
-    for precision in ("float32", "bfloat16"):
+    for precision in ("float32", "bfloat16", "int8"):
         engines[precision, "Isocenter"].close()
     return ours.version
 

@@ -1,10 +1,13 @@
 #include <algorithm>
 
+#include "infer/calibration.hpp"
 #include "infer/executor.hpp"
 #include "infer/onednn_steps.hpp"
 #include "infer/passes.hpp"
+#include "infer/quantise_step.hpp"
 #include "infer/reference.hpp"
 #include "infer/step.hpp"
+#include "infer/storage.hpp"
 #include "infer/threads.hpp"
 #include "infer/weight_cache.hpp"
 #include "infer/winograd_step.hpp"
@@ -73,6 +76,18 @@ void require_precision(Precision precision, const std::string& source) {
                       ": precision = bfloat16 needs a processor with AVX512_BF16 or AMX, which this one has not "
                       "(or DNNL_MAX_CPU_ISA hides it)",
                   "set precision to float32");
+  if (precision == Precision::int8 && !onednn_has_int8())
+    throw Failure(ErrorCode::unsupported,
+                  source +
+                      ": precision = int8 needs a processor with AVX512_VNNI, which this one has not (or "
+                      "DNNL_MAX_CPU_ISA hides it)",
+                  "set precision to float32");
+}
+
+/// Values that lie between nodes are kept as bfloat16.
+bool is_narrow(const CpuOptions& options) {
+  return !options.reference &&
+         (options.precision == Precision::bfloat16 || (options.precision == Precision::int8 && onednn_has_bfloat16()));
 }
 
 bool upsampling_writes_parts(const Graph& graph, const Node& node, bool) { return is_upsampling(graph, node); }
@@ -83,8 +98,9 @@ bool both_write_parts(const Graph& graph, const Node& node, bool narrow) {
 Schedule schedule_for(Graph graph, const CpuOptions& options) {
   require_precision(options.precision, graph.source);
   if (options.optimise && !options.reference) optimise(graph);
+  if (options.precision == Precision::int8 && !options.reference) apply_calibration(graph);
   return make_schedule(std::move(graph),
-                       {.narrow = options.precision == Precision::bfloat16 && !options.reference,
+                       {.narrow = is_narrow(options),
                         .parts = !options.reference,
                         .writes_parts = options.library ? &both_write_parts : &upsampling_writes_parts});
 }
@@ -121,17 +137,90 @@ class CpuExecutor final : public Executor {
   void bind(std::byte* arena) override {
     const Addresses addresses{&schedule_, arena, weights_->data()};
     for (const auto& step : steps_) step->bind(addresses);
+    arena_ = arena;
+    for (Watched& w : watched_) w.data = data_of(w.value);
+    for (Watched& w : checks_) w.data = data_of(w.value);
   }
   void run(void*) override {
     use_threads(threads_);
-    for (const auto& step : steps_) step->run(launcher_);
+    std::size_t next = 0, checked = 0;
+    for (; checked < checks_.size() && checks_[checked].step == 0; ++checked) require_numbers(checks_[checked]);
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      for (; next < recorders_.size() && watched_[next].step == i; ++next) note(next);
+      steps_[i]->run(launcher_);
+      for (; checked < checks_.size() && checks_[checked].step == i + 1; ++checked) require_numbers(checks_[checked]);
+    }
+  }
+  void check_numbers() override {
+    for (const ValueId id : schedule_.graph.inputs)
+      checks_.push_back({0, id, data_of(id), "the input '" + schedule_.graph.value(id).name + "'"});
+    for (std::size_t i = 0; i < ends_.size(); ++i) {
+      const Node& node = schedule_.graph.nodes[i];
+      checks_.push_back(
+          {ends_[i], node.output, data_of(node.output), "what node '" + node.name + "' (" + node.op_type + ") gives"});
+    }
+  }
+  void record_ranges() override { recorders_.assign(watched_.size(), {}); }
+  std::string recorded_ranges(double percentile) const override {
+    return calibration_text(target_, recorders_, percentile);
   }
 
  private:
+  /// A value that is looked at before a step: a convolution's input for int8, or what a node gave.
+  struct Watched {
+    std::size_t step;
+    ValueId value;
+    const std::byte* data;
+    std::string what{};
+  };
+  /// Null before bind, and for a constant.
+  const std::byte* data_of(ValueId id) const {
+    const Placement& p = schedule_.placement(id);
+    if (arena_ == nullptr || p.buffer < 0) return nullptr;
+    return arena_ + schedule_.buffers[static_cast<std::size_t>(p.buffer)].offset + p.offset * bytes_of(p.storage);
+  }
+  static std::string place(const Shape& at) {
+    std::string text;
+    for (const std::int64_t i : at) text += (text.empty() ? "(" : ", ") + std::to_string(i);
+    return text + ")";
+  }
+  void require_numbers(const Watched& w) const {
+    const Placement& p = schedule_.placement(w.value);
+    const Shape& shape = schedule_.graph.value(w.value).shape;
+    if (w.data == nullptr || (p.storage != ElementType::f32 && p.storage != ElementType::bf16)) return;
+    Shape at(shape.size(), 0);
+    for (std::int64_t left = element_count(shape); left > 0; --left) {
+      std::int64_t offset = 0;
+      for (std::size_t k = 0; k < at.size(); ++k) offset += at[k] * p.strides[k];
+      const float v = p.storage == ElementType::f32
+                          ? reinterpret_cast<const float*>(w.data)[offset]
+                          : isocenter::detail::widen(reinterpret_cast<const std::uint16_t*>(w.data)[offset]);
+      if (v != v)
+        throw Failure(ErrorCode::bad_data,
+                      schedule_.graph.source + ": " + w.what + " is not a number (NaN) at " + place(at) + " of " +
+                          to_text(shape) + ", and everything before it is one",
+                      "look at the volume there and at its intensity scale");
+      for (std::size_t k = at.size(); k-- > 0 && ++at[k] == shape[k];) at[k] = 0;
+    }
+  }
+  void note(std::size_t index) {
+    const Shape& shape = schedule_.graph.value(watched_[index].value).shape;
+    const Placement& p = schedule_.placement(watched_[index].value);
+    recorders_[index].see(reinterpret_cast<const float*>(watched_[index].data), element_count(shape) / shape[1],
+                          shape[1], p.strides.back());
+  }
+
   void make_steps(const CpuOptions& options) {
     StepBuilder builder{schedule_, constants_, steps_, threads_};
     const auto count = static_cast<int>(schedule_.graph.nodes.size());
-    for (int i = 0; i < count; ++i) {
+    std::vector<int> noted;
+    if (options.precision == Precision::float32 && !options.reference && options.optimise) {
+      noted = quantisable(schedule_.graph);
+      target_ = calibration_target(schedule_.graph);
+    }
+    for (int i = 0; i < count; ++i, ends_.push_back(steps_.size())) {
+      if (watched_.size() < noted.size() && noted[watched_.size()] == i)
+        watched_.push_back({steps_.size(), schedule_.graph.nodes[static_cast<std::size_t>(i)].inputs[0], nullptr});
       if (!options.reference && add_steps(builder, i, options.library)) continue;
       const Node node = schedule_.graph.nodes[static_cast<std::size_t>(i)];
       if (std::holds_alternative<Alias>(node.operation) &&
@@ -139,6 +228,9 @@ class CpuExecutor final : public Executor {
         continue;
       add_reference(builder, i, node);
     }
+    for (const Node& node : schedule_.graph.nodes)
+      if (const auto* conv = std::get_if<Convolution>(&node.operation))
+        integer_convolutions_ += conv->in.none() ? 0 : 1;
     for (const ValueId id : schedule_.graph.outputs)
       if (const Value& v = schedule_.graph.value(id); v.constant)
         steps_.push_back(std::make_unique<ConstantOutputStep>(
@@ -146,7 +238,8 @@ class CpuExecutor final : public Executor {
   }
 
   static bool add_steps(StepBuilder& builder, int node_index, bool library) {
-    return (library && (add_winograd_step(builder, node_index) || add_onednn_steps(builder, node_index))) ||
+    return (library && (add_quantise_step(builder, node_index) || add_winograd_step(builder, node_index) ||
+                        add_onednn_steps(builder, node_index))) ||
            add_kernel_steps(builder, node_index);
   }
 
@@ -193,7 +286,11 @@ class CpuExecutor final : public Executor {
     summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
     summary_.reorders = schedule_.reorders;
     summary_.engine = onednn_version();
-    summary_.precision = options.precision == Precision::bfloat16 ? "bfloat16, summed in float32" : "float32";
+    const std::string between = is_narrow(options) ? "bfloat16" : "float32";
+    summary_.precision = between + (is_narrow(options) ? ", summed in float32" : "");
+    if (options.precision == Precision::int8)
+      summary_.precision = "int8 in " + std::to_string(integer_convolutions_) +
+                           " convolutions, summed in int32; else " + summary_.precision;
   }
 
   int threads_;
@@ -204,6 +301,13 @@ class CpuExecutor final : public Executor {
   std::shared_ptr<const WeightBlock> weights_;
   std::vector<Port> inputs_, outputs_;
   PlanSummary summary_;
+  int integer_convolutions_ = 0;
+  CalibrationTarget target_;  ///< of what may be recorded
+  std::vector<Watched> watched_;
+  std::vector<RangeRecorder> recorders_;  ///< none: nothing is
+  std::vector<std::size_t> ends_;         ///< for each node the step after its last one
+  std::vector<Watched> checks_;           ///< in the order of their steps
+  const std::byte* arena_ = nullptr;
 };
 
 }  // namespace

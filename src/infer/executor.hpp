@@ -1,5 +1,6 @@
 #pragma once
 // A network planned for one device: its memory is known before it runs, and running allocates nothing.
+#include <isocenter/error.hpp>
 #include <isocenter/infer/network_precision.hpp>
 #include <memory>
 #include <string>
@@ -41,6 +42,20 @@ class Executor {
   /// One inference on what lies at the inputs' places; enqueues on `stream`, on the CPU it returns when done. The
   /// inputs' memory may be overwritten. Not for two threads at once.
   virtual void run(void* stream) = 0;
+  /// From now on each run looks for what is not a number in the inputs and after every node, and fails with bad_data
+  /// where the first is. On the CPU; others refuse it.
+  virtual void check_numbers() {
+    throw Failure(ErrorCode::unsupported, "check_numbers looks into the values of the CPU's own engine alone",
+                  "run this node on \"cpu\", without another engine");
+  }
+  /// From now on each run notes where the values lie that int8 needs ranges of. Float32 on the CPU; others refuse it.
+  virtual void record_ranges() {
+    throw Failure(ErrorCode::unsupported, "ranges for int8 are recorded by the CPU's own engine alone",
+                  "run this node on \"cpu\", without another engine");
+  }
+  /// What was noted, as metadata for the model (calibration.hpp); at most 100 - percentile % of each value lies
+  /// outside.
+  virtual std::string recorded_ranges(double) const { return {}; }
 };
 
 struct CpuOptions {

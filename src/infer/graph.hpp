@@ -36,6 +36,13 @@ struct Window {
   Shape kernel, strides, dilations, pads_begin, pads_end;
 };
 
+/// 8-bit integers that stand for real values, real = scale * stored: the signed from -127, the others from 0.
+struct Quantised {
+  float scale = 0.0F;
+  bool is_signed = false;
+  bool none() const { return scale == 0.0F; }
+};
+
 /// Inputs: x (n, c, spatial...), weights, [bias], [residual]. Weights are (out, in / groups, kernel...), for a
 /// transposed convolution (in, out / groups, kernel...). out = then(conv(x) + bias + residual).
 struct Convolution {
@@ -45,6 +52,7 @@ struct Convolution {
   bool bias = false;
   bool residual = false;
   Activation then;
+  Quantised in, out;  ///< how x is read and the output written, where the product is one of integers (calibration.hpp)
 };
 
 struct Pool {

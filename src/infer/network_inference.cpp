@@ -8,6 +8,7 @@ void NetworkInferenceOperator::plan(PlanContext& plan) {
   network_.plan(plan, shape_,
                 {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision,
                  params.engine});
+  if (params.check_numbers) network_.executor().check_numbers();
   plan.scratch(static_cast<std::uint64_t>(network_.scratch_bytes()));
   PayloadRef out = plan.output("output");
   if (network_.channels() == 1) return out.like(in);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <dnnl.hpp>
 
 namespace isocenter::infer {
@@ -18,6 +19,8 @@ dnnl::engine& cpu_engine() {
 memory::dims to_dims(const Shape& s) { return memory::dims(s.begin(), s.end()); }
 
 memory::data_type type_of(ElementType storage) {
+  if (storage == ElementType::u8) return memory::data_type::u8;
+  if (storage == ElementType::i8) return memory::data_type::s8;
   return storage == ElementType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
 }
 
@@ -106,7 +109,7 @@ dnnl::primitive_attr attributes(const Activation& then, bool add_to_output) {
 }
 
 /// The weights as oneDNN sees them, (groups,) out, in, kernel..., over ONNX's memory.
-memory::desc onnx_weights(const Convolution& conv, const Shape& w) {
+memory::desc onnx_weights(const Convolution& conv, const Shape& w, memory::data_type type = memory::data_type::f32) {
   const Shape strides = dense_strides(w);
   memory::dims dims, steps;
   const std::int64_t g = conv.groups;
@@ -123,7 +126,7 @@ memory::desc onnx_weights(const Convolution& conv, const Shape& w) {
     dims.push_back(w[k]);
     steps.push_back(strides[k]);
   }
-  return {dims, memory::data_type::f32, steps};
+  return {dims, type, steps};
 }
 
 /// Brings a constant into the form a primitive asks for, once.
@@ -236,24 +239,89 @@ void add_upsampling(StepBuilder& b, int node_index, const Node& node, const Conv
   }
 }
 
+/// Weights as int8, symmetric, with a scale for each output channel.
+struct NarrowWeights {
+  Array values;
+  std::vector<float> scales;
+};
+NarrowWeights quantise(const Array& weights) {
+  const std::int64_t outs = weights.shape()[0], each = weights.count() / outs;
+  NarrowWeights narrow{Array(ElementType::i8, weights.shape()),
+                       std::vector<float>(static_cast<std::size_t>(outs), 1.0F)};
+  for (std::int64_t o = 0; o < outs; ++o) {
+    const float* from = weights.as<float>() + o * each;
+    float largest = 0.0F;
+    for (std::int64_t i = 0; i < each; ++i) largest = std::max(largest, std::fabs(from[i]));
+    float& scale = narrow.scales[static_cast<std::size_t>(o)];
+    if (largest > 0.0F) scale = largest / 127.0F;
+    for (std::int64_t i = 0; i < each; ++i)
+      narrow.values.mutable_as<std::int8_t>()[o * each + i] =
+          static_cast<std::int8_t>(std::lrint(std::clamp(from[i] / scale, -127.0F, 127.0F)));
+  }
+  return narrow;
+}
+
+/// x and weights as 8-bit integers, sums as int32, bias and activation as float32; the output's scale with the rest
+/// where it is one of integers. oneDNN 2 takes one factor for each channel before the bias is a real one, 3 takes the
+/// three scales as they are.
+void add_integer_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv,
+                             const Shapes& shapes) {
+  const Array& weights = *b.schedule.graph.value(node.inputs[1]).constant;
+  const NarrowWeights narrow = quantise(weights);
+  dnnl::primitive_attr attr = attributes(conv.then, conv.residual);
+  std::vector<Argument> arguments{{DNNL_ARG_SRC, shapes.x, b.slot(node.inputs[0])},
+                                  {DNNL_ARG_DST, shapes.y, b.slot(node.output)}};
+  std::vector<float> bias(narrow.scales.size());
+  if (conv.bias) std::copy_n(b.schedule.graph.value(node.inputs[2]).constant->as<float>(), bias.size(), bias.begin());
+#if DNNL_VERSION_MAJOR >= 3
+  const auto add_scales = [&](int argument, int mask, const std::vector<float>& scales) {
+    attr.set_scales_mask(argument, mask);
+    arguments.push_back({DNNL_ARG_ATTR_SCALES | argument,
+                         {{static_cast<std::int64_t>(scales.size())}, memory::data_type::f32, Tag::a},
+                         b.constants.add(scales)});
+  };
+  add_scales(DNNL_ARG_SRC, 0, {conv.in.scale});
+  add_scales(DNNL_ARG_WEIGHTS, 1, narrow.scales);
+  if (!conv.out.none()) add_scales(DNNL_ARG_DST, 0, {conv.out.scale});
+#else
+  std::vector<float> factors = narrow.scales;
+  for (std::size_t o = 0; o < factors.size(); ++o) {
+    bias[o] /= conv.in.scale * factors[o];
+    factors[o] *= conv.in.scale / (conv.out.none() ? 1.0F : conv.out.scale);
+  }
+  attr.set_output_scales(1 << 1, factors);
+#endif
+  const auto pd = describe<dnnl::convolution_forward>(dnnl::algorithm::convolution_direct, shapes, attr);
+  arguments.push_back(
+      {DNNL_ARG_WEIGHTS, pd.weights_desc(),
+       prepare(b, narrow.values, onnx_weights(conv, weights.shape(), memory::data_type::s8), pd.weights_desc())});
+  if (conv.bias) arguments.push_back({DNNL_ARG_BIAS, pd.bias_desc(), b.constants.add(bias)});
+  add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
+  if (conv.residual && b.schedule.placement(node.inputs.back()).buffer != b.schedule.placement(node.output).buffer)
+    add_copy_step(b, node.inputs.back(), node.output);
+  b.steps.push_back(std::make_unique<OneDnnStep>(dnnl::convolution_forward(pd), std::move(arguments)));
+}
+
 void add_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv) {
   if (is_upsampling(b.schedule.graph, node)) return add_upsampling(b, node_index, node, conv);
   const Graph& g = b.schedule.graph;
   Shapes s;
   const ElementType narrow = b.schedule.placement(node.inputs[0]).storage;
+  const memory::data_type factor = conv.in.none() ? type_of(narrow) : memory::data_type::s8;
   s.x = channels_last(g.value(node.inputs[0]).shape, narrow);
   s.y = channels_last(g.value(node.output).shape, b.schedule.placement(node.output).storage);
   const memory::desc given = onnx_weights(conv, g.value(node.inputs[1]).shape);
 #if DNNL_VERSION_MAJOR >= 3
-  s.weights = memory::desc(given.get_dims(), type_of(narrow), Tag::any);
+  s.weights = memory::desc(given.get_dims(), factor, Tag::any);
 #else
-  s.weights = memory::desc(given.dims(), type_of(narrow), Tag::any);
+  s.weights = memory::desc(given.dims(), factor, Tag::any);
 #endif
   if (conv.bias) s.bias = memory::desc({g.value(node.output).shape[1]}, memory::data_type::f32, Tag::a);
   s.strides = to_dims(conv.window.strides);
   s.begin = to_dims(conv.window.pads_begin);
   s.end = to_dims(conv.window.pads_end);
   for (const std::int64_t d : conv.window.dilations) s.dilations.push_back(d - 1);
+  if (!conv.in.none()) return add_integer_convolution(b, node_index, node, conv, s);
   if (conv.transposed)
     add_convolution<dnnl::deconvolution_forward>(b, node_index, node, conv, s, dnnl::algorithm::deconvolution_direct);
   else
@@ -333,7 +401,9 @@ bool add_onednn_steps(StepBuilder& b, int node_index) {
       return true;
     }
   } catch (const dnnl::error& e) {
-    if (e.status != dnnl_unimplemented && e.status != dnnl_invalid_arguments)
+    const auto* conv = std::get_if<Convolution>(&node.operation);
+    const bool integers = conv != nullptr && !conv->in.none();
+    if (integers || (e.status != dnnl_unimplemented && e.status != dnnl_invalid_arguments))
       throw Failure(ErrorCode::internal, "oneDNN cannot plan node '" + node.name + "': " + e.message,
                     "report this with the model");
   }
@@ -343,6 +413,12 @@ bool add_onednn_steps(StepBuilder& b, int node_index) {
 bool onednn_has_bfloat16() {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & needed) == needed;
+}
+
+bool onednn_has_int8() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_vnni);
   return (isa & needed) == needed;
 }
 

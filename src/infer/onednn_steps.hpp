@@ -13,6 +13,9 @@ bool add_onednn_steps(StepBuilder& builder, int node_index);
 /// The processor multiplies bfloat16 (AVX512_BF16, AMX): without that it would be slower than float32.
 bool onednn_has_bfloat16();
 
+/// The processor adds up products of 8-bit integers without saturating in between (AVX512_VNNI).
+bool onednn_has_int8();
+
 /// "oneDNN 2.6.3 (OpenMP)".
 std::string onednn_version();
 

@@ -19,6 +19,8 @@ bool layouts_agree(const Shape& shape) {
   return !is_spatial(shape) || shape[1] == 1 || pixels == 1;
 }
 
+ElementType storage_of(const Quantised& q) { return q.is_signed ? ElementType::i8 : ElementType::u8; }
+
 template <class... Operations>
 bool is_any(const Node& node) {
   return (std::holds_alternative<Operations>(node.operation) || ...);
@@ -89,18 +91,26 @@ class LayoutPass {
     schedule_.graph.nodes.clear();
     layouts_.assign(from_.values.size(), Layout::plain);
     for (const Value& v : from_.values) storage_.push_back(v.type);
-    if (!narrow) return;
-    const std::vector<bool> chosen = StoragePass(from_).run();
-    for (std::size_t i = 0; i < chosen.size(); ++i)
-      if (chosen[i]) storage_[i] = ElementType::bf16;
+    scales_.resize(from_.values.size());
+    if (narrow) {
+      const std::vector<bool> chosen = StoragePass(from_).run();
+      for (std::size_t i = 0; i < chosen.size(); ++i)
+        if (chosen[i]) storage_[i] = ElementType::bf16;
+    }
+    for (const Node& node : from_.nodes)
+      if (const auto* conv = std::get_if<Convolution>(&node.operation); conv != nullptr && !conv->out.none()) {
+        storage_[static_cast<std::size_t>(node.output)] = storage_of(conv->out);
+        scales_[static_cast<std::size_t>(node.output)] = conv->out.scale;
+      }
   }
 
   Schedule run() {
     for (const auto& node : from_.nodes) place(node);
-    for (auto& id : schedule_.graph.outputs) id = in_form(id, Layout::plain, schedule_.graph.value(id).type, nullptr);
+    for (auto& id : schedule_.graph.outputs)
+      id = in_form(id, Layout::plain, schedule_.graph.value(id).type, 0.0F, nullptr);
     for (std::size_t i = 0; i < schedule_.graph.values.size(); ++i)
       schedule_.placements.push_back(
-          {layouts_[i], strides_of(schedule_.graph.values[i].shape, layouts_[i]), -1, 0, storage_[i]});
+          {layouts_[i], strides_of(schedule_.graph.values[i].shape, layouts_[i]), -1, 0, storage_[i], scales_[i]});
     return std::move(schedule_);
   }
 
@@ -109,7 +119,7 @@ class LayoutPass {
   ElementType storage(ValueId id) const { return storage_[static_cast<std::size_t>(id)]; }
 
   /// The value itself when it lies that way, else a reordered copy, made once.
-  ValueId in_form(ValueId id, Layout wanted, ElementType stored, const Node* reader) {
+  ValueId in_form(ValueId id, Layout wanted, ElementType stored, float scale, const Node* reader) {
     const Value value = schedule_.graph.value(id);
     if ((layout(id) == wanted || layouts_agree(value.shape)) && storage(id) == stored) return id;
     const auto key = std::tuple{id, wanted, stored};
@@ -117,6 +127,7 @@ class LayoutPass {
     const ValueId copy = schedule_.graph.add_value({value.name, value.type, value.shape, std::nullopt});
     layouts_.push_back(wanted);
     storage_.push_back(stored);
+    scales_.push_back(scale);
     Copy same;
     same.axes.resize(value.shape.size());
     std::iota(same.axes.begin(), same.axes.end(), 0);
@@ -150,8 +161,11 @@ class LayoutPass {
           !(is_any<Convolution>(node) && std::get<Convolution>(node.operation).residual && i + 1 == node.inputs.size());
       const bool factor = i == 0 || (i == 1 && is_any<MatrixProduct>(node));
       const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct>(node) && has_kernel(from_, node);
-      node.inputs[i] = in_form(node.inputs[i], parameter ? Layout::plain : wanted,
-                               multiplied ? ElementType::bf16 : storage(node.inputs[i]), &node);
+      const auto* conv = i == 0 ? std::get_if<Convolution>(&node.operation) : nullptr;
+      const Quantised in = conv != nullptr ? conv->in : Quantised{};
+      const ElementType wide = multiplied ? ElementType::bf16 : storage(node.inputs[i]);
+      node.inputs[i] = in_form(node.inputs[i], parameter ? Layout::plain : wanted, in.none() ? wide : storage_of(in),
+                               in.scale, &node);
     }
     layouts_[static_cast<std::size_t>(node.output)] = wanted;
     schedule_.graph.nodes.push_back(std::move(node));
@@ -162,6 +176,7 @@ class LayoutPass {
   Schedule schedule_;
   std::vector<Layout> layouts_;
   std::vector<ElementType> storage_;
+  std::vector<float> scales_;
   std::map<std::tuple<ValueId, Layout, ElementType>, ValueId> reordered_;
 };
 

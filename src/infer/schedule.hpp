@@ -10,10 +10,12 @@ enum class Layout : std::uint8_t { plain, channels_last };
 
 struct Placement {
   Layout layout = Layout::plain;
-  Shape strides;                           ///< in elements, by the value's axes
-  int buffer = -1;                         ///< -1: a constant, or a value that nobody makes any more
-  std::int64_t offset = 0;                 ///< elements from the buffer's start: not 0 for a part of a concatenation
-  ElementType storage = ElementType::f32;  ///< the value's type, or bfloat16 for a float32 one that is kept so
+  Shape strides;            ///< in elements, by the value's axes
+  int buffer = -1;          ///< -1: a constant, or a value that nobody makes any more
+  std::int64_t offset = 0;  ///< elements from the buffer's start: not 0 for a part of a concatenation
+  /// The value's type, or for a float32 one that is kept otherwise bfloat16, or int8 or uint8 with a scale.
+  ElementType storage = ElementType::f32;
+  float scale = 0.0F;
 };
 
 struct Buffer {

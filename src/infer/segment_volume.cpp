@@ -40,6 +40,7 @@ void SegmentVolumeOperator::plan(PlanContext& plan) {
   network_.plan(plan, shape_,
                 {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision,
                  params.engine});
+  if (params.check_numbers) network_.executor().check_numbers();
   if (network_.channels() > 255)
     throw Failure(ErrorCode::unsupported,
                   params.model + ": the network has " + std::to_string(network_.channels()) +

@@ -74,6 +74,7 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   plan_executor(plan, options, hash);
   plan_tables(plan, options.overlap);
   plan_scratch();
+  require_memory(plan);
   state_facts(plan, hash);
   plan.require_kernel<kernels::ExtractWindowKernel>();
   plan.require_kernel<kernels::BlendWindowKernel>();
@@ -220,6 +221,30 @@ void VolumeNetwork::plan_scratch() {
   const std::int64_t rows = static_cast<std::int64_t>(network_[1]) * network_[2];
   const std::int64_t blocks = (rows + kernels::moments_block - 1) / kernels::moments_block;
   if (intensity_.kind == Intensity::Kind::z_score) moments_at_ = reserve(2 * floats(blocks * network_[0]));
+}
+
+/// The arena grows with the window's voxels; a window that would fit is named in steps that networks can halve.
+void VolumeNetwork::require_memory(const PlanContext& plan) const {
+  constexpr int step = 16;
+  const auto left = static_cast<double>(plan.memory_left()), all = static_cast<double>(scratch_bytes_);
+  if (all <= left) return;
+  const auto arena = static_cast<double>(executor_->summary().arena_bytes);
+  const double part = (left - (all - arena)) / arena;
+  const OnnxPort& port = model_.inputs[0];
+  bool free = port.shape.has_value();
+  Extents smaller = window_;
+  double voxels = 1;
+  for (std::size_t k = 0; k < (flat_ ? 2U : 3U); ++k) {
+    free = free && (*port.shape)[port.shape->size() - 1 - k].extent < 0;
+    smaller[k] = static_cast<int>(window_[k] * std::pow(std::max(part, 0.0), flat_ ? 1.0 / 2 : 1.0 / 3)) / step * step;
+    voxels *= smaller[k];
+  }
+  const auto megabytes = [](double bytes) { return text(std::ceil(bytes * 1e-6)) + " MB"; };
+  throw Failure(ErrorCode::out_of_memory,
+                model_.source + ": a window of " + text(window_) + " needs " + megabytes(all) + " to work in, and " +
+                    megabytes(left) + " are left of the budget on '" + plan.device().name + "'",
+                free && voxels > 0 ? "raise the budget; window = " + text(smaller) + " would fit"
+                                   : "raise the budget by " + megabytes(all - left));
 }
 
 void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) const {

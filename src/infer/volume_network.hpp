@@ -33,6 +33,7 @@ class VolumeNetwork {
   std::int64_t scratch_bytes() const { return scratch_bytes_; }
   int channels() const { return channels_; }
   const ModelCard& card() const { return card_; }
+  Executor& executor() { return *executor_; }
   const isocenter::detail::Launcher& launcher(const RunContext& run);
 
   /// One frame to labels, uint8 zyx. `frame` of `frames` is for the progress that is told.
@@ -51,6 +52,7 @@ class VolumeNetwork {
   void plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash);
   void plan_tables(PlanContext& plan, double overlap);
   void plan_scratch();
+  void require_memory(const PlanContext& plan) const;
   void state_facts(PlanContext& plan, const std::string& hash) const;
   bool resamples() const { return resampled_[0] || resampled_[1] || resampled_[2]; }
 

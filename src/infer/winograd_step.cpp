@@ -90,8 +90,9 @@ Slot add_weights(StepBuilder& b, const WinogradConvolution& c, const Array& weig
 
 bool is_winograd(const Graph& graph, const Node& node, bool narrow) {
   const auto* conv = std::get_if<Convolution>(&node.operation);
-  if (conv == nullptr || conv->transposed || conv->groups != 1 || !has_activation(conv->then.function) ||
-      !has_kernel(graph, node) || !isocenter::detail::winograd_runs_here(narrow))
+  if (conv == nullptr || conv->transposed || conv->groups != 1 || !conv->in.none() ||
+      !has_activation(conv->then.function) || !has_kernel(graph, node) ||
+      !isocenter::detail::winograd_runs_here(narrow))
     return false;
   const Window& w = conv->window;
   const Shape &in = graph.value(node.inputs[0]).shape, &out = graph.value(node.output).shape;

@@ -28,6 +28,7 @@ struct NetworkInference {
     float overlap = 0.25F;
     std::string intensity;
     NetworkPrecision precision = NetworkPrecision::float32;
+    bool check_numbers = false;
     std::string engine;
     static constexpr auto describe() {
       return std::tuple{
@@ -39,7 +40,9 @@ struct NetworkInference {
           param(&Params::intensity, "intensity",
                 "none, z_score, or clip LOW HIGH scale FROM TO; empty: what the model states, else none."),
           choice(&Params::precision, "precision", network_precisions,
-                 "What the network computes in; the CPU has float32 and bfloat16."),
+                 "What the network computes in; the CPU has float32, bfloat16 and, after calibrate_network, int8."),
+          param(&Params::check_numbers, "check_numbers",
+                "Look at all values after every node, and name the node that gives the first NaN; slow."),
           param(
               &Params::engine, "engine",
               "Another engine for the network: its name or its shared object (isocenter/infer/engine.h); empty: ours."),

@@ -39,6 +39,7 @@ struct SegmentVolume {
     float threshold = 0.5F;
     bool largest_component = false;
     NetworkPrecision precision = NetworkPrecision::float32;
+    bool check_numbers = false;
     std::string engine;
     static constexpr auto describe() {
       return std::tuple{
@@ -54,7 +55,9 @@ struct SegmentVolume {
           param(&Params::largest_component, "largest_component",
                 "Keep only the largest connected part of each label (6 neighbours)."),
           choice(&Params::precision, "precision", network_precisions,
-                 "What the network computes in; the CPU has float32 and bfloat16."),
+                 "What the network computes in; the CPU has float32, bfloat16 and, after calibrate_network, int8."),
+          param(&Params::check_numbers, "check_numbers",
+                "Look at all values after every node, and name the node that gives the first NaN; slow."),
           param(
               &Params::engine, "engine",
               "Another engine for the network: its name or its shared object (isocenter/infer/engine.h); empty: ours."),

@@ -54,11 +54,12 @@ class CudaExecutor final : public Executor {
  public:
   explicit CudaExecutor(CudaEngineRequest& request)
       : device_index_(request.device_index), tf32_(request.precision == Precision::tf32), launcher_(request.launcher) {
-    if (request.precision == Precision::bfloat16)
-      throw Failure(
-          ErrorCode::unsupported,
-          request.graph.source + ": precision = bfloat16 is the CPU's, and on CUDA networks run in float32 or tf32",
-          "set precision to float32 or tf32, or device to \"cpu\"");
+    if (request.precision != Precision::float32 && !tf32_)
+      throw Failure(ErrorCode::unsupported,
+                    request.graph.source +
+                        ": precision = " + network_precisions[static_cast<std::size_t>(request.precision)] +
+                        " is the CPU's, and on CUDA networks run in float32 or tf32",
+                    "set precision to float32 or tf32, or device to \"cpu\"");
     cudaSetDevice(device_index_);
     cudnn_ = CudnnDevice::present();
     optimise(request.graph);

@@ -1,0 +1,52 @@
+#pragma once
+// Which convolutions run on 8-bit integers, and with what scales: ranges that were measured on representative data.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "infer/schedule.hpp"
+
+namespace isocenter::infer {
+
+/// The ONNX metadata_props key under which a model carries its ranges.
+inline constexpr const char* calibration_key = "isocenter.calibration";
+
+/// Indices of the nodes that int8 is for: convolutions that are not transposed or grouped, and read 4 channels or more.
+/// Their order is the same in a graph and in the schedule made from it.
+std::vector<int> quantisable(const Graph& graph);
+
+/// Where a convolution's input lies on calibration data: a histogram whose limits grow with the data.
+class RangeRecorder {
+ public:
+  /// Pixels of `channels` floats each, `step` apart. What is not finite is passed over.
+  void see(const float* values, std::int64_t pixels, std::int64_t channels, std::int64_t step);
+  bool seen() const { return count_ > 0; }
+  /// The narrowest range that leaves out at most 100 - percentile % of the values, half of it on each side, or all of
+  /// it above where none is negative.
+  void range(double percentile, float& low, float& high) const;
+
+ private:
+  static constexpr int bins = 4096;
+  std::vector<std::int64_t> histogram_ = std::vector<std::int64_t>(bins);
+  float limit_ = 0.0F;  ///< bins cover [-limit, limit]
+  float least_ = 0.0F, most_ = 0.0F;
+  std::int64_t count_ = 0;
+};
+
+/// The graph that ranges are for, and the names of its quantisable convolutions.
+struct CalibrationTarget {
+  std::string header;
+  std::vector<std::string> names;
+};
+CalibrationTarget calibration_target(const Graph& graph);
+
+/// What stands under calibration_key: the target's header, then `low high name` for each of its convolutions.
+std::string calibration_text(const CalibrationTarget& target, const std::vector<RangeRecorder>& recorders,
+                             double percentile);
+
+/// Sets Convolution::in and ::out from the graph's metadata: an output becomes an integer too where only convolutions
+/// with ranges read it. Gives how many run so. Errors: invalid_argument (no ranges), bad_data (ranges of another
+/// network, or that are none).
+int apply_calibration(Graph& graph);
+
+}  // namespace isocenter::infer
