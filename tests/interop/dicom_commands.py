@@ -121,37 +121,45 @@ def certificates(folder):
     return key, certificate, ["--tls-certificate", certificate, "--tls-key", key, "--tls-authorities", certificate]
 
 
-def orthanc(folder, files):
-    port, ours = free_port(), free_port()
+def orthanc(folder, files, tls):
+    """Everything but receive; over TLS Orthanc comes back with C-MOVE and its commitments over TLS, too."""
+    key, certificate, ours = tls if tls else (None, None, [])
+    how = "over TLS" if tls else "over TCP"
+    folder = os.path.join(folder, "orthanc-tls" if tls else "orthanc")
+    os.makedirs(folder)
+    secrets = {"DicomTlsCertificate": certificate, "DicomTlsPrivateKey": key,
+               "DicomTlsTrustedCertificates": certificate} if tls else {}
+    port, our_port = free_port(), free_port()
     with open(os.path.join(folder, "orthanc.json"), "w") as f:
         json.dump({"StorageDirectory": folder + "/db", "IndexDirectory": folder + "/db", "HttpServerEnabled": False,
                    "DicomAet": "ORTHANC", "DicomCheckCalledAet": True, "DicomPort": port, "Plugins": [],
                    "DicomAlwaysAllowGet": True, "DicomAlwaysAllowFind": True, "DicomAlwaysAllowMove": True,
-                   "DicomModalities": {"we": {"AET": "ISOCENTER", "Host": "127.0.0.1", "Port": ours,
-                                              "AllowStorageCommitment": True}}}, f)
+                   "DicomModalities": {"we": {"AET": "ISOCENTER", "Host": "127.0.0.1", "Port": our_port,
+                                              "AllowStorageCommitment": True, "UseDicomTls": bool(tls)}},
+                   "DicomTlsEnabled": bool(tls)} | secrets, f)
     peer = f"ORTHANC@127.0.0.1:{port}"
     with program(shutil.which("Orthanc") or "/usr/sbin/Orthanc", folder + "/orthanc.json"):
         wait_for(port)
-        check("answered in" in run("echo", peer), "Orthanc answers an echo")
-        check("it is not called 'ELSEWHERE'. Fix: " in run("echo", f"ELSEWHERE@127.0.0.1:{port}", expect=2),
-              "a wrong title is named")
+        check("answered in" in run("echo", *ours, peer), f"Orthanc answers an echo {how}")
+        check("it is not called 'ELSEWHERE'. Fix: " in run("echo", *ours, f"ELSEWHERE@127.0.0.1:{port}", expect=2),
+              f"a wrong title is named {how}")
         check("3 delivered, 0 found there, 0 refused, 0 left" in
-              run("send", peer, os.path.dirname(files[0]), "--outbox", folder + "/outbox"), "Orthanc takes three")
-        answers = json.loads(run("find", peer, "-k", "PatientID=COMMAND1"))
-        check([a["0020000D"]["Value"] for a in answers] == [[f"{UID}.1"]], "find has the study")
-        check(json.loads(run("find", peer, "-k", "PatientID=NOBODY")) == [], "find has nothing of somebody else")
-        check("3 fetched, 0 failed" in run("fetch", peer, folder + "/got", "-k", f"StudyInstanceUID={UID}.1"),
-              "C-GET brings three")
-        same(folder + "/got", files, "C-GET brings what was sent")
-        check("3 fetched, 0 failed" in run("fetch", peer, folder + "/moved", "-k", f"StudyInstanceUID={UID}.1", "--move",
-                                           "--listen", str(ours)), "C-MOVE brings three")
-        same(folder + "/moved", files, "C-MOVE brings what was sent")
-        check("3 committed, 0 not" in run("commit", peer, os.path.dirname(files[0]), "--listen", str(ours), "--wait", "60"),
-              "Orthanc commits itself to three")
+              run("send", *ours, peer, os.path.dirname(files[0]), "--outbox", folder + "/outbox"), f"Orthanc takes three {how}")
+        answers = json.loads(run("find", *ours, peer, "-k", "PatientID=COMMAND1"))
+        check([a["0020000D"]["Value"] for a in answers] == [[f"{UID}.1"]], f"find has the study {how}")
+        check(json.loads(run("find", *ours, peer, "-k", "PatientID=NOBODY")) == [], f"find has nothing of somebody else {how}")
+        check("3 fetched, 0 failed" in run("fetch", *ours, peer, folder + "/got", "-k", f"StudyInstanceUID={UID}.1"),
+              f"C-GET brings three {how}")
+        same(folder + "/got", files, f"C-GET brings what was sent {how}")
+        check("3 fetched, 0 failed" in run("fetch", *ours, peer, folder + "/moved", "-k", f"StudyInstanceUID={UID}.1", "--move",
+                                           "--listen", str(our_port)), f"C-MOVE brings three {how}")
+        same(folder + "/moved", files, f"C-MOVE brings what was sent {how}")
+        check("3 committed, 0 not" in run("commit", *ours, peer, os.path.dirname(files[0]), "--listen", str(our_port), "--wait", "60"),
+              f"Orthanc commits itself to three {how}")
         more = make_series(folder + "/more", 4)
-        text = run("commit", peer, os.path.dirname(more[0]), "--listen", str(ours), "--wait", "60", expect=3)
+        text = run("commit", *ours, peer, os.path.dirname(more[0]), "--listen", str(our_port), "--wait", "60", expect=3)
         check(f"{UID}.3.4 is not committed: the peer answered 0x0112, no such object instance" in text and
-              "3 committed, 1 not" in text, "the fourth, which was not sent, is named")
+              "3 committed, 1 not" in text, f"the fourth, which was not sent, is named {how}")
 
 
 def dcmtk(folder, files, tls):
@@ -336,12 +344,13 @@ def pynetdicom(folder, files):
 
 with tempfile.TemporaryDirectory() as folder:
     files = make_series(folder + "/ct", 3)
-    if shutil.which("Orthanc") or os.path.exists("/usr/sbin/Orthanc"):
-        orthanc(folder, files)
-    else:
+    has_orthanc = shutil.which("Orthanc") or os.path.exists("/usr/sbin/Orthanc")
+    if not has_orthanc:
         print("left out: Orthanc is not installed (Debian: orthanc)")
     tls = certificates(folder)
     for how in (None, tls):
+        if has_orthanc:
+            orthanc(folder, files, how)
         dcmtk(folder, files, how)
         archive(folder, files, how)
     interrupted(folder)
