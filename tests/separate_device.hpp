@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/launch.hpp"
@@ -151,18 +152,16 @@ class SeparateDevice {
       device->check_range(to, bytes, "written");
       device->check_range(from, bytes, "read");
       device->enqueue(static_cast<Stream*>(stream), [device, to, from, bytes] {
-        device->device_.open(true);
+        device->admit(true, true);
         std::memcpy(to, from, bytes);
-        device->device_.open(false);
       });
       return 0;
     };
     t.fill_zero = [](void* user, void* memory, std::uint64_t bytes, void* stream) {
       SeparateDevice* device = &self(user);
       device->enqueue(static_cast<Stream*>(stream), [device, memory, bytes] {
-        device->device_.open(true);
+        device->admit(true, true);
         std::memset(memory, 0, bytes);
-        device->device_.open(false);
       });
       return 0;
     };
@@ -184,14 +183,14 @@ class SeparateDevice {
     on->runs_kernels = true;
     ++device->kernels_run_;
     device->enqueue(on, [device, run_kernel = std::move(work)] {
-      device->device_.open(true);
-      device->host_.open(false);
+      device->admit(!device->shuts_host_, true);
       run_kernel();
-      device->host_.open(true);
-      device->device_.open(false);
     });
     return 0;
   }
+
+  /// For a pipeline whose host nodes run while kernels do, which is so when a node gives several items.
+  void leave_host_open() { shuts_host_ = false; }
 
   std::size_t most_memory() const { return device_.most_at_once(); }
   std::size_t most_host_memory() const { return host_.most_at_once(); }
@@ -208,7 +207,10 @@ class SeparateDevice {
   static SeparateDevice& self(void* user) { return *static_cast<SeparateDevice*>(user); }
 
   static void run(Stream* stream) {
-    if (stream != nullptr) run_until(*stream, stream->enqueued);
+    if (stream == nullptr) return;
+    const std::lock_guard lock(stream->device->mutex_);
+    run_until(*stream, stream->enqueued);
+    stream->device->admit(true, false);
   }
   static void run_until(Stream& stream, std::int64_t place) {
     while (stream.done < place) {
@@ -221,10 +223,20 @@ class SeparateDevice {
 
   /// Without a stream at once, as on CUDA's own first stream whose copies are waited for.
   void enqueue(Stream* stream, std::function<void()> work) {
-    if (stream == nullptr) return work();
+    const std::lock_guard lock(mutex_);
+    if (stream == nullptr) {
+      work();
+      return admit(true, false);
+    }
     stream->work.push_back(std::move(work));
     ++stream->enqueued;
     if (eager_ && !stream->runs_kernels) run(stream);
+  }
+
+  /// Which memory may be touched from here on.
+  void admit(bool host, bool device) {
+    if (host != std::exchange(host_open_, host)) host_.open(host);
+    if (device != std::exchange(device_open_, device)) device_.open(device);
   }
 
   void check_range(const void* p, std::size_t bytes, const char* what) const {
@@ -245,11 +257,12 @@ class SeparateDevice {
     return service;
   }
 
+  std::recursive_mutex mutex_;  // nodes that only copy may run beside each other
   Arena device_, host_;
   std::vector<detail::DeviceKernel> kernels_;
   std::map<std::string, const void*> services_;
   std::uint64_t memory_bytes_;
-  bool eager_;
+  bool eager_, host_open_ = true, device_open_ = false, shuts_host_ = true;
   int kernels_run_ = 0;
   std::vector<std::unique_ptr<Stream>> streams_;
 };

@@ -136,17 +136,20 @@ void clear_pads(const FdkStack& stack, int n) {
 }
 
 std::int64_t bad_reading_of(const FdkRows& rows, int n) {
-  const float* view = rows.view(n);
-  const std::int64_t count = static_cast<std::int64_t>(rows.raw_rows) * rows.raw_columns, place = rows.order[n] * count;
-  std::int64_t found = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (!std::isfinite(view[i])) return place + i;
-    if (std::fabs(view[i]) > std::fabs(view[found])) found = i;
-  }
-  return place + found;
+  const std::int64_t count = static_cast<std::int64_t>(rows.raw_rows) * rows.raw_columns;
+  return rows.order[n] * count + fdk_bad_reading(rows.view(n), count);
 }
 
 }  // namespace
+
+std::int64_t fdk_bad_reading(const float* view, std::int64_t count) {
+  std::int64_t found = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (!std::isfinite(view[i])) return i;
+    if (std::fabs(view[i]) > std::fabs(view[found])) found = i;
+  }
+  return found;
+}
 
 std::int64_t fdk_filter(const Launcher& launcher, const FdkFilter& filter, void* scratch) {
 #if defined(__x86_64__)

@@ -40,4 +40,7 @@ constexpr std::uint64_t fdk_filter_scratch(std::int64_t length, int columns, boo
 /// view, else its largest reading.
 std::int64_t fdk_filter(const Launcher& launcher, const FdkFilter& filter, void* scratch);
 
+/// The place of that reading in its view.
+std::int64_t fdk_bad_reading(const float* view, std::int64_t count);
+
 }  // namespace isocenter::detail

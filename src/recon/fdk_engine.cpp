@@ -4,6 +4,8 @@
 #include <cmath>
 #include <isocenter/operator.hpp>
 
+#include "recon/reading_check.hpp"
+
 namespace isocenter::detail {
 
 namespace {
@@ -19,7 +21,18 @@ FdkEngine::FdkEngine(FdkPlan plan, const FftService* fft, std::int32_t device_in
 
 /// What filtering and back projection need beside the stack. On the CPU they follow each other and share it.
 std::uint64_t FdkEngine::work_bytes(std::uint64_t ramp_bytes, int concurrency) const {
-  return on_cpu_ ? std::max(ramp_bytes, aligned(fdk_aligned_scratch(concurrency))) : ramp_bytes;
+  if (on_cpu_) return std::max(ramp_bytes, aligned(fdk_aligned_scratch(concurrency)));
+  return aligned(ramp_bytes) + (limits_.on_host ? 2 * staged_bytes() : 0);
+}
+
+std::uint64_t FdkEngine::staged_bytes() const {
+  return aligned(static_cast<std::uint64_t>(views_per_pass_) * static_cast<std::uint64_t>(staged_rows()) *
+                 static_cast<std::uint64_t>(plan_.raw_columns) * sizeof(float));
+}
+
+float* FdkEngine::staged(char* work, std::int64_t turn) const {
+  return reinterpret_cast<float*>(work + aligned(ramp_->work_bytes()) +
+                                  static_cast<std::uint64_t>(turn % 2) * staged_bytes());
 }
 
 RampStage::Shape FdkEngine::choose_passes(int concurrency) {
@@ -67,21 +80,69 @@ void FdkEngine::refuse_reading(std::int64_t place, float value) const {
                 "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
 }
 
+FdkEngine::Pass FdkEngine::pass_at(std::int64_t first) const {
+  const std::int64_t end = *std::upper_bound(plan_.frame_begin.begin(), plan_.frame_begin.end(), first);
+  return {first, std::min<std::int64_t>(first + views_per_pass_, end)};
+}
+
+void FdkEngine::stage(const RunContext& context, const float* projections, const Pass& pass, float* to) const {
+  const std::int64_t view = static_cast<std::int64_t>(plan_.raw_rows) * plan_.raw_columns;
+  const std::int64_t floats = static_cast<std::int64_t>(staged_rows()) * plan_.raw_columns;
+  const std::int64_t first_row = plan_.rectification.empty() ? tables_.first_row : 0;
+  for (std::int64_t i = pass.begin; i < pass.end; ++i)
+    context.copy(to + (i - pass.begin) * floats,
+                 projections + plan_.order[static_cast<std::size_t>(i)] * view + first_row * plan_.raw_columns,
+                 static_cast<std::uint64_t>(floats) * sizeof(float), ISOCENTER_STREAM_BESIDE);
+}
+
 void FdkEngine::run(const Launcher& launcher, const float* projections, float* volume, float initial, void* scratch,
-                    const FdkWatch& watch) const {
+                    const FdkWatch& watch, const RunContext* context) const {
   const std::int64_t voxels = plan_.grid.nx * plan_.grid.ny * plan_.grid.nz;
-  const auto all = static_cast<double>(plan_.order.size());
+  const auto views = static_cast<std::int64_t>(plan_.order.size());
   char* const work = static_cast<char*>(scratch) + stack_bytes();
+  const bool streams = limits_.on_host && context != nullptr;
+  std::int64_t turn = 0;
+  expect_readings(context);
+  if (streams) stage(*context, projections, pass_at(0), staged(work, 0));
   for (std::int64_t f = 0; f < plan_.frames(); ++f) {
     const std::int64_t begin = plan_.frame_begin[static_cast<std::size_t>(f)];
     const std::int64_t end = plan_.frame_begin[static_cast<std::size_t>(f) + 1];
-    for (std::int64_t first = begin; first < end; first += views_per_pass_) {
-      if (watch.progress != nullptr) watch.progress(watch.user, static_cast<double>(first) / all);
-      const Pass pass{first, std::min<std::int64_t>(first + views_per_pass_, end)};
-      filter(launcher, projections, 0, first, static_cast<int>(pass.end - first), scratch, 0, work);
+    for (std::int64_t first = begin; first < end; first += views_per_pass_, ++turn) {
+      if (watch.progress != nullptr)
+        watch.progress(watch.user, static_cast<double>(first) / static_cast<double>(views));
+      const Pass pass = pass_at(first);
+      if (streams) {
+        context->follow(ISOCENTER_STREAM_MAIN);
+        context->follow(ISOCENTER_STREAM_BESIDE);  // the pass before the last is done with its place
+        if (pass.end < views) stage(*context, projections, pass_at(pass.end), staged(work, turn + 1));
+        filter_staged(launcher, staged(work, turn), pass, scratch, work);
+      } else {
+        filter(launcher, projections, 0, first, static_cast<int>(pass.end - first), scratch, 0, work);
+      }
       back_project(launcher, pass, volume + f * voxels, initial, first > begin, scratch, work, watch);
     }
   }
+  check_readings(context, projections, 0);
+}
+
+void FdkEngine::expect_readings(const RunContext* context) const {
+  static constexpr std::int64_t none = no_reading;
+  if (!on_cpu_ && context != nullptr) context->copy(tables_.bad, &none, sizeof none);
+}
+
+void FdkEngine::check_readings(const RunContext* context, const float* projections, std::int64_t origin) const {
+  if (on_cpu_ || context == nullptr) return;
+  std::int64_t bad = 0;
+  context->copy(&bad, tables_.bad, sizeof bad);
+  context->wait();
+  if (bad == no_reading) return;
+  const std::int64_t count = static_cast<std::int64_t>(plan_.raw_rows) * plan_.raw_columns;
+  const std::int64_t number = plan_.order[static_cast<std::size_t>(bad)];
+  std::vector<float> view(static_cast<std::size_t>(count));
+  context->copy(view.data(), projections + (number - origin) * count, view.size() * sizeof(float));
+  context->wait();
+  const std::int64_t at = fdk_bad_reading(view.data(), count);
+  refuse_reading(number * count + at, view[static_cast<std::size_t>(at)]);
 }
 
 FdkEngine::Pass FdkEngine::streaming_pass_of(std::int64_t view) const {
@@ -93,7 +154,8 @@ FdkEngine::Pass FdkEngine::streaming_pass_of(std::int64_t view) const {
 }
 
 void FdkEngine::add(const Launcher& launcher, const float* projections, std::int64_t first, float* volume,
-                    float initial, void* stack, void* scratch, const FdkWatch& watch) const {
+                    float initial, void* stack, void* scratch, const FdkWatch& watch, const RunContext* context) const {
+  expect_readings(context);
   char* const work = static_cast<char*>(scratch);
   const std::int64_t behind = first + limits_.block;
   for (std::int64_t view = first; view < behind;) {
@@ -106,24 +168,34 @@ void FdkEngine::add(const Launcher& launcher, const float* projections, std::int
       watch.progress(watch.user, static_cast<double>(view - first) / static_cast<double>(limits_.block));
     back_project(launcher, pass, volume, initial, pass.begin > 0, stack, work, watch);
   }
+  check_readings(context, projections, first);
 }
 
 void FdkEngine::filter(const Launcher& launcher, const float* projections, std::int64_t origin, std::int64_t first,
-                       int count, void* stack_memory, std::int64_t slot, char* work) const {
-  auto* const stack = static_cast<float*>(stack_memory) + slot * ramp_->stack(nullptr).view_stride;
-  FdkRows rows{projections,
-               tables_.order + first,
-               tables_.weights + first,
-               plan_.raw_columns,
-               plan_.raw_rows,
-               plan_.columns,
-               plan_.begin,
-               plan_.end};
+                       int count, void* stack, std::int64_t slot, char* work) const {
+  FdkRows rows{projections, tables_.order + first, nullptr, plan_.raw_columns, plan_.raw_rows};
   rows.first = origin;
-  if (tables_.rectification != nullptr)
+  rows.first_row = tables_.first_row;
+  run_filter(launcher, rows, first, count, stack, slot, work);
+}
+
+void FdkEngine::filter_staged(const Launcher& launcher, const float* views, const Pass& pass, void* stack,
+                              char* work) const {
+  const FdkRows rows{views, tables_.places, nullptr, plan_.raw_columns, staged_rows()};
+  run_filter(launcher, rows, pass.begin, static_cast<int>(pass.end - pass.begin), stack, 0, work);
+}
+
+void FdkEngine::run_filter(const Launcher& launcher, FdkRows rows, std::int64_t first, int count, void* stack_memory,
+                           std::int64_t slot, char* work) const {
+  auto* const stack = static_cast<float*>(stack_memory) + slot * ramp_->stack(nullptr).view_stride;
+  rows.weights = tables_.weights + first;
+  rows.columns = plan_.columns;
+  rows.begin = plan_.begin;
+  rows.end = plan_.end;
+  if (tables_.rectification != nullptr) {
     rows.rectification = tables_.rectification + first;
-  else
-    rows.first_row = tables_.first_row;
+    rows.first_row = 0;
+  }
   if (tables_.redundancy != nullptr) {
     rows.redundancy = tables_.redundancy + first * plan_.columns;
     rows.redundancy_stride = plan_.columns;
@@ -135,7 +207,10 @@ void FdkEngine::filter(const Launcher& launcher, const float* projections, std::
   rows.extension = plan_.extension;
   rows.mu_column = static_cast<float>(plan_.mu_column);
   if (const std::int64_t bad = ramp_->run(launcher, rows, count, stack, work); bad >= 0)
-    refuse_reading(bad, projections[bad - origin * static_cast<std::int64_t>(plan_.raw_columns) * plan_.raw_rows]);
+    refuse_reading(bad,
+                   rows.projections[bad - rows.first * static_cast<std::int64_t>(rows.raw_columns) * rows.raw_rows]);
+  if (!launcher.on_cpu() && tables_.bad != nullptr)
+    launch(launcher, FilteredCheck{ramp_->stack(stack), tables_.bad, first}, plan_.rows, 1, count);
 }
 
 void FdkEngine::back_project(const Launcher& launcher, const Pass& pass, float* frame, float initial, bool goes_on,

@@ -7,6 +7,10 @@
 #include "recon/fdk_simd.hpp"
 #include "recon/ramp_stage.hpp"
 
+namespace isocenter::inline v1 {
+class RunContext;
+}
+
 namespace isocenter::detail {
 
 /// How many views are filtered and back-projected together. Their filtered rows stay in memory; the volume is read and
@@ -18,6 +22,8 @@ constexpr int fdk_views_per_pass_streaming = 48, fdk_last_views_cpu = 12;
 struct FdkLimits {
   std::uint64_t most_bytes = ~std::uint64_t{0};  ///< passes become smaller until scratch and stack keep within it
   std::int64_t block = 0;                        ///< views that come at once; 0: all
+  bool on_host =
+      false;  ///< on a device: the projections stay in host memory, and those of two passes are on the device
 };
 
 /// Whoever waits: told between passes what part is done, asked between tiles whether to stop.
@@ -34,7 +40,9 @@ struct FdkTables {
   const FdkMatrix* matrices = nullptr;
   const FdkRectification* rectification = nullptr;
   const float* redundancy = nullptr;
-  int first_row = 0;  ///< of the filtered detector, which has the rows from here on
+  int first_row = 0;                     ///< of the filtered detector, which has the rows from here on
+  const std::int64_t* places = nullptr;  ///< 0, 1, 2, ... for the views of a pass; where projections stay on the host
+  std::int64_t* bad = nullptr;           ///< one number, on a device
 };
 
 class FdkEngine {
@@ -56,14 +64,14 @@ class FdkEngine {
   FdkTables host_tables() const;
 
   /// Reconstructs all frames: projections in the order of the plan's views, volume frames × nz × ny × nx. `initial` is
-  /// what a voxel outside everything gets.
+  /// what a voxel outside everything gets. `context`: of a run on a device; tells readings that cannot be filtered.
   void run(const Launcher& launcher, const float* projections, float* volume, float initial, void* scratch,
-           const FdkWatch& watch) const;
+           const FdkWatch& watch, const RunContext* context = nullptr) const;
 
   /// Takes the next block of views, view `first` of the scan the first of them: filters them into `stack` and
   /// back-projects the passes that are complete. After the last block the volume is ready. One frame.
   void add(const Launcher& launcher, const float* projections, std::int64_t first, float* volume, float initial,
-           void* stack, void* scratch, const FdkWatch& watch) const;
+           void* stack, void* scratch, const FdkWatch& watch, const RunContext* context = nullptr) const;
 
  private:
   struct Pass {
@@ -75,8 +83,20 @@ class FdkEngine {
   /// `projections` begin with view `origin`; entries first .. first + count of the plan go to the stack from `slot` on.
   void filter(const Launcher& launcher, const float* projections, std::int64_t origin, std::int64_t first, int count,
               void* stack, std::int64_t slot, char* work) const;
+  void filter_staged(const Launcher& launcher, const float* views, const Pass& pass, void* stack, char* work) const;
+  void run_filter(const Launcher& launcher, FdkRows rows, std::int64_t first, int count, void* stack, std::int64_t slot,
+                  char* work) const;
   void back_project(const Launcher& launcher, const Pass& pass, float* frame, float initial, bool goes_on, void* stack,
                     char* work, const FdkWatch& watch) const;
+  Pass pass_at(std::int64_t first) const;
+  /// The projections of a pass, those rows of them that are filtered, on their way to the device.
+  int staged_rows() const { return plan_.rectification.empty() ? plan_.rows : plan_.raw_rows; }
+  std::uint64_t staged_bytes() const;
+  float* staged(char* work, std::int64_t turn) const;
+  void stage(const RunContext& context, const float* projections, const Pass& pass, float* to) const;
+  /// On a device: before the first pass, and after the last one.
+  void expect_readings(const RunContext* context) const;
+  void check_readings(const RunContext* context, const float* projections, std::int64_t origin) const;
   [[noreturn]] void refuse_reading(std::int64_t place, float value) const;
 
   FdkPlan plan_;

@@ -2,12 +2,14 @@
 #include <cmath>
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <numbers>
+#include <numeric>
 #include <optional>
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
 #include "recon/acquisition_check.hpp"
 #include "recon/fdk_engine.hpp"
+#include "recon/reading_check.hpp"
 #include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
@@ -24,6 +26,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     FdkPlan made = plan_fdk(request);
     for (const AcquisitionWarning& w : check_volume(scan, volume_grid(made.grid))) plan.warn(w.what, w.fix);
     whole_ = Geometry(made.grid.spacing_mm, made.grid.origin_mm);
+    on_host_ = false;
     make_engine(plan, made, fft, launcher.concurrency, input.tensor("views").extent('n'));
     const FdkPlan& p = engine_->plan();
     if (!plan.on_cpu()) require_kernels(plan);
@@ -39,6 +42,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
       waiting_ = plan.allocate<char>(engine_->stack_bytes(), "filtered views that wait for their pass");
     }
     state_facts(plan, p, engine_->views_per_pass());
+    if (on_host_) plan.fact("fdk.projections", "in host memory, brought to the device pass by pass");
     if (is_cut())
       plan.fact("fdk.slabs", std::to_string(cut_.slabs.first.size()) + " of " + std::to_string(cut_.height) + " of " +
                                  std::to_string(cut_.slabs.whole) + " slices, from slice " +
@@ -74,12 +78,12 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     auto* voxels = run.output("output").tensor("voxels").as<float>();
     const float initial = params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F;
     if (blocks_ == 1) {
-      engine_->run(launcher_of(run), projections, voxels, initial, run.scratch(), watch);
+      engine_->run(launcher_of(run), projections, voxels, initial, run.scratch(), watch, &run);
     } else {
       const std::int64_t block = next_block(run.sequence());
       next_block_ = 0;  // when this one fails, a new scan comes next
       engine_->add(launcher_of(run), projections, block * input.tensor("views").extent('n'), voxels, initial, waiting_,
-                   run.scratch(), watch);
+                   run.scratch(), watch, &run);
       next_block_ = (block + 1) % blocks_;
     }
     run.check_cancelled();
@@ -107,12 +111,17 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
 
   static VolumeGrid volume_grid(const VoxelGrid& g) { return {g.nx, g.ny, g.nz, Geometry(g.spacing_mm, g.origin_mm)}; }
 
+  /// Passes of a few views read and write the volume too often.
+  bool has_wide_passes() const {
+    return static_cast<std::size_t>(engine_->views_per_pass()) >=
+           std::min<std::size_t>(8, engine_->plan().order.size());
+  }
   bool is_cut() const { return cut_.height < cut_.slabs.whole; }
 
   /// Whole where that fits, and where it does not or `slabs` says so in slabs along z, which lie together in memory and
-  /// in files. More processes have a slab each.
-  void make_engine(const PlanContext& plan, const FdkPlan& made, const FftService* fft, int concurrency,
-                   std::int64_t block) {
+  /// in files. More processes have a slab each. On a device that does not hold the projections beside the volume they
+  /// stay on the host.
+  void make_engine(PlanContext& plan, const FdkPlan& made, const FftService* fft, int concurrency, std::int64_t block) {
     const std::int64_t nz = made.grid.nz;
     const isocenter_communicator* others = plan.communicator();
     check_ranks(nz, others);
@@ -134,7 +143,13 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
         rows_ = fdk_slab_rows(made, cut_.slabs.first, cut_.height);
         slab.rows = rows_.rows;
       }
-      const std::string refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
+      std::string refused = try_engine(plan, slab, parts, fft, concurrency, block);
+      const bool fits_badly = !refused.empty() || !has_wide_passes();
+      if (fits_badly && !on_host_ && !plan.on_cpu() && blocks_ == 1) {
+        on_host_ = true;
+        plan.keep_on_host("input");
+        refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
+      }
       if (refused.empty()) return;
       if (parts < most) continue;
       throw Failure(ErrorCode::out_of_memory, refused, fix_);
@@ -151,12 +166,13 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
         4 * static_cast<std::uint64_t>(grid.nx * grid.ny * grid.nz) * static_cast<std::uint64_t>(made.frames());
     const std::uint64_t of_slab =
         views * (sizeof(FdkViewWeight) + sizeof(FdkMatrix)) + made.rectification.size() * sizeof(FdkRectification);
-    const std::uint64_t tables = views * sizeof(std::int64_t) + static_cast<std::uint64_t>(parts) * of_slab +
-                                 made.redundancy.size() * sizeof(float) +
+    const std::uint64_t tables = (views + fdk_views_per_pass_device + 1) * sizeof(std::int64_t) +
+                                 static_cast<std::uint64_t>(parts) * of_slab + made.redundancy.size() * sizeof(float) +
                                  static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
-    const std::uint64_t left = memory_left_of(plan), other = volume + tables;
+    const std::uint64_t left = plan.memory_left(), other = volume + tables;
     FdkLimits limits;
     limits.block = blocks_ > 1 ? block : 0;
+    limits.on_host = on_host_;
     const bool last = cut_.height == 1 || parts == 1 || params.slabs > 0;
     if (left != UINT64_MAX) limits.most_bytes = left > other ? (left - other) / 2 : 0;
     if (left != UINT64_MAX && !last) limits.most_bytes = left / 2 > other ? left / 2 - other : 0;
@@ -164,8 +180,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const std::uint64_t work = engine_->stack_bytes() + engine_->scratch_bytes();
     if (left == UINT64_MAX) return {};
     // Slabs leave half of it to the nodes behind, and are thinner rather than made in passes of a few views.
-    const bool fits_well = other + work <= left / 2 &&
-                           static_cast<std::size_t>(engine_->views_per_pass()) >= std::min<std::size_t>(8, views);
+    const bool fits_well = other + work <= left / 2 && has_wide_passes();
     if (last ? other + work <= left : fits_well) return {};
     const double part =
         left > tables + work ? std::cbrt(static_cast<double>(left - tables - work) / static_cast<double>(volume)) : 0.0;
@@ -239,6 +254,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
 
   static void require_kernels(const PlanContext& plan) {
     plan.require_kernel<FdkBackProject>();
+    plan.require_kernel<FilteredCheck>();
     plan.require_kernel("recon/fdk_back_project_columns", sizeof(FdkBackProject));
   }
 
@@ -286,6 +302,12 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     if (!slabs.rectification.empty())
       t.rectification = plan.upload(std::span(slabs.rectification), "resampling of the views");
     if (!p.redundancy.empty()) t.redundancy = plan.upload(std::span(p.redundancy), "weights of the rays");
+    if (!plan.on_cpu()) t.bad = plan.allocate<std::int64_t>(1, "the first view that cannot be filtered");
+    if (on_host_) {
+      std::vector<std::int64_t> places(static_cast<std::size_t>(engine_->views_per_pass()));
+      std::iota(places.begin(), places.end(), 0);
+      t.places = plan.upload(std::span<const std::int64_t>(places), "places of the views");
+    }
     engine_->upload(plan);
     engine_->use(t);
   }
@@ -298,6 +320,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   std::string fix_;   ///< for what try_engine refused
   std::vector<double> planned_views_;
   std::int64_t blocks_ = 1, next_block_ = 0;
+  bool on_host_ = false;  ///< the projections, of a reconstruction on a device
   void* waiting_ = nullptr;
 };
 

@@ -7,6 +7,7 @@
 #include "recon/iterative_problem.hpp"
 #include "recon/joseph_slab.hpp"
 #include "recon/mask_copy.hpp"
+#include "recon/reading_check.hpp"
 #include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
@@ -35,6 +36,7 @@ void require_kernels(const PlanContext& plan) {
   plan.require_kernel<ReducePartsKernel>();
   plan.require_kernel<TvPrimal>();
   plan.require_kernel<TvDual>();
+  plan.require_kernel<ReadingCheck>();
 }
 
 }  // namespace
@@ -86,12 +88,13 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
   has_mask_ = plan.has_input("mask");
   for (const char* port : {"start", "mask", "prior"})
     if (plan.has_input(port)) check_optional(plan, port);
-  plan.scratch(choose_memory(plan, fast, lean));
+  choose_memory(plan, fast, lean);
   projector_->upload(plan);
   if (slabs_) slabs_->upload(plan);
   if (voxel_driven_) voxel_driven_->upload(plan);
   device_order_ = plan.upload(std::span<const std::int32_t>(order_), "order of the views");
-  scalars_ = plan.allocate<double>(scalar_count(), "sums");
+  if (!plan.on_cpu() && !on_host_) device_bad_reading_ = plan.allocate<std::int64_t>(1, "the first bad reading");
+  if (!on_host_) scalars_ = plan.allocate<double>(scalar_count(), "sums");
   describe(plan);
 }
 
@@ -105,6 +108,7 @@ void IterativeProblem::describe(PlanContext& plan) {
   if (slabs_)
     plan.fact("slabs", std::to_string(slabs_->slabs()) + " of " + std::to_string(slabs_->height()) + " slices, " +
                            std::to_string(slabs_->views()) + " views at a time" +
+                           (on_host_ ? ", volumes and projections in host memory" : "") +
                            (is_lean_ ? ", as little kept as the method allows" : ""));
   history_.assign(static_cast<std::size_t>(setup_.iterations), 0.0);
   plan.metric("relative_residual", "1", static_cast<std::uint32_t>(setup_.iterations));
@@ -130,59 +134,98 @@ void IterativeProblem::take_share(PlanContext& plan) {
                         " of " + std::to_string(grid_.nz));
 }
 
-std::uint64_t IterativeProblem::choose_memory(const PlanContext& plan, const IterativeArrays& fast,
-                                              const IterativeArrays& lean) {
+void IterativeProblem::choose_memory(PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean) {
   // Neighbouring slices of a process's part lie together where volumes are dense.
   const bool may_be_whole = !touches() && !is_too_large(projector_->plan());
   Frugality way = may_be_whole ? Frugality::whole : Frugality::slabs;
+  on_host_ = false;
   do way = fit_memory(plan, fast, lean, way);
   while (!agree(&way));
-  return scratch_bytes(launcher_of(plan));
+  const std::uint64_t work = work_bytes(launcher_of(plan));
+  plan.scratch(on_host_ ? work : array_bytes() + work);
+  if (on_host_) plan.host_scratch(array_bytes() + scalar_count() * sizeof(double));
 }
 
-Frugality IterativeProblem::fit_memory(const PlanContext& plan, const IterativeArrays& fast,
-                                       const IterativeArrays& lean, Frugality from) {
+void IterativeProblem::keep_ports_on_host(PlanContext& plan) {
+  on_host_ = true;
+  plan.keep_on_host("output");
+  for (const char* port : {"input", "start", "mask", "prior"})
+    if (plan.has_input(port)) plan.keep_on_host(port);
+}
+
+IterativeProblem::Left IterativeProblem::left_of(const PlanContext& plan) const {
+  const std::uint64_t device = plan.memory_left();
+  return {on_host_ ? plan.host_memory_left() : device, device};
+}
+
+IterativeProblem::Need IterativeProblem::need_of(const Launcher& launcher, const IterativeArrays& arrays, int slabs,
+                                                 int views) {
+  arrays_ = arrays;
+  host_.reset();
+  slabs_.reset();
+  if (slabs > 0) slabs_.emplace(*projector_, slabs, views);
+  if (slabs_ && voxel_driven_) voxel_driven_->cut(slabs_->slabs(), slabs_->height(), views);
+  if (on_host_) host_.emplace(*slabs_, voxel_driven_ ? &*voxel_driven_ : nullptr, slice());
+  lay_out();
+  const std::uint64_t of_arrays =
+      static_cast<std::uint64_t>(share_voxels()) * sizeof(float) + array_bytes() + scalar_count() * sizeof(double);
+  const std::uint64_t of_device = projector_->plan().lines.size() * sizeof(JosephLine) +
+                                  order_.size() * sizeof(std::int32_t) + sizeof(std::int64_t) +
+                                  (slabs_ ? slabs_->table_bytes() : 0) +
+                                  (voxel_driven_ ? voxel_driven_->table_bytes() : 0) + work_bytes(launcher);
+  return on_host_ ? Need{of_arrays, of_device} : Need{of_arrays + of_device, of_arrays + of_device};
+}
+
+Frugality IterativeProblem::fit_memory(PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean,
+                                       Frugality from) {
   const Launcher launcher = launcher_of(plan);
-  const std::uint64_t left = memory_left_of(plan);
-  const std::uint64_t fixed = static_cast<std::uint64_t>(share_voxels()) * sizeof(float) +
-                              projector_->plan().lines.size() * sizeof(JosephLine) +
-                              order_.size() * sizeof(std::int32_t) + scalar_count() * sizeof(double);
-  std::uint64_t need = 0;
-  const auto take = [&](bool is_lean, std::int64_t slabs, int views) {
-    is_lean_ = is_lean;
-    arrays_ = is_lean ? lean : fast;
-    slabs_.reset();
-    if (slabs > 0) slabs_.emplace(*projector_, static_cast<int>(slabs), views);
-    if (slabs_ && voxel_driven_) voxel_driven_->cut(slabs_->slabs(), slabs_->height(), views);
-    lay_out();
-    need = fixed + scratch_bytes(launcher) + (slabs_ ? slabs_->table_bytes() : 0) +
-           (voxel_driven_ ? voxel_driven_->table_bytes() : 0);
-  };
-  if (from == Frugality::whole) {
-    take(false, 0, 0);
-    if (need <= left) return Frugality::whole;
+  is_lean_ = false;
+  if (from == Frugality::whole && left_of(plan).holds(need_of(launcher, fast, 0, 0))) return Frugality::whole;
+  std::optional<Frugality> way = fit_slabs(plan, fast, lean, from);
+  if (!way && !plan.on_cpu()) {
+    keep_ports_on_host(plan);
+    way = fit_slabs(plan, fast, lean, from);
   }
+  if (way) return *way;
+  const Left left = left_of(plan);
+  const Need need = need_of(launcher, lean, static_cast<int>(share_.nz), 1);
+  const bool of_device = need.device > left.device;
+  const std::uint64_t needed = of_device ? need.device : need.arrays, has = of_device ? left.device : left.arrays;
+  const std::uint64_t budget = plan.memory_budget() > 0 ? plan.memory_budget() : has;
+  const std::uint64_t missing = std::max(need.device > left.device ? need.device - left.device : 0,
+                                         need.arrays > left.arrays ? need.arrays - left.arrays : 0);
+  throw Failure(ErrorCode::out_of_memory,
+                "even in slabs of " + std::to_string(share_.nx) + " x " + std::to_string(share_.ny) + " x 1 voxels, " +
+                    setup_.method + " needs " + megabytes(needed) + (of_device && on_host_ ? "" : " with its output") +
+                    ", and of the budget " + megabytes(has) + " are left on '" +
+                    (of_device ? plan.device().name : "cpu") + "'",
+                "raise the budget to " + megabytes(budget + missing) + " at least" +
+                    (lean.subset_stacks > 0 ? ", or use more subsets" : ""));
+}
+
+std::optional<Frugality> IterativeProblem::fit_slabs(const PlanContext& plan, const IterativeArrays& fast,
+                                                     const IterativeArrays& lean, Frugality from) {
+  const Launcher launcher = launcher_of(plan);
+  const Left left = left_of(plan);
+  const auto well_of = [](std::uint64_t n) { return n == UINT64_MAX ? n : n - n / 8; };
+  const Left well{well_of(left.arrays), well_of(left.device)};  // something is left to the nodes behind
   std::int64_t largest = 0;
   for (int s = 0; s < setup_.subsets; ++s) largest = std::max<std::int64_t>(largest, subset(s).count);
   const auto views = static_cast<int>(std::min<std::int64_t>(std::clamp(views_ / 16, 8, 32), largest));
-  const std::uint64_t well = left == UINT64_MAX ? left : left - left / 8;  // something is left to the nodes behind
   const std::int64_t nz = share_.nz, thick = std::max<std::int64_t>(1, nz / least_height);
+  // On a device, projecting twice costs more than to keep the arrays on the host.
+  const bool may_be_lean = plan.on_cpu() || on_host_;
   for (const Frugality now : {Frugality::slabs, Frugality::lean}) {
-    const bool is_lean = now == Frugality::lean;
-    for (std::int64_t slabs = 1; now >= from && slabs <= (is_lean ? nz : thick); slabs = slabs + 1 + slabs / 4) {
-      take(is_lean, slabs, views);
-      if (need <= well && !slabs_->is_too_large()) return now;
-    }
+    is_lean_ = now == Frugality::lean;
+    if (is_lean_ && !may_be_lean) return std::nullopt;
+    for (std::int64_t slabs = 1; now >= from && slabs <= (is_lean_ ? nz : thick); slabs = slabs + 1 + slabs / 4)
+      if (well.holds(need_of(launcher, is_lean_ ? lean : fast, static_cast<int>(slabs), views)) &&
+          !slabs_->is_too_large())
+        return now;
   }
-  take(true, nz, 1);
-  if (need <= left) return Frugality::least;
-  const std::uint64_t budget = plan.memory_budget() > 0 ? plan.memory_budget() : left;
-  throw Failure(ErrorCode::out_of_memory,
-                "even in slabs of " + std::to_string(share_.nx) + " x " + std::to_string(share_.ny) + " x 1 voxels, " +
-                    setup_.method + " needs " + megabytes(need) + " with its output, and of the budget " +
-                    megabytes(left) + " are left on '" + plan.device().name + "'",
-                "raise the budget to " + megabytes(budget + (need - left)) + " at least" +
-                    (lean.subset_stacks > 0 ? ", or use more subsets" : ""));
+  is_lean_ = true;
+  if (left.holds(need_of(launcher, lean, static_cast<int>(nz), 1))) return Frugality::least;
+  return std::nullopt;
 }
 
 void IterativeProblem::lay_out() {
@@ -207,12 +250,11 @@ void IterativeProblem::lay_out() {
   r.work = at;
 }
 
-std::uint64_t IterativeProblem::scratch_bytes(const Launcher& launcher) const {
-  const std::uint64_t floats = static_cast<std::uint64_t>(room_.work) * sizeof(float);
-  if (!slabs_)
-    return floats + std::max(projector_->scratch_bytes(launcher),
-                             voxel_driven_ ? voxel_driven_->scratch_bytes(launcher) : std::uint64_t{0});
-  return floats + slabs_->work_bytes(launcher) + (voxel_driven_ ? voxel_driven_->slab_scratch_bytes(launcher) : 0);
+std::uint64_t IterativeProblem::work_bytes(const Launcher& launcher) const {
+  if (host_) return host_->work_bytes(launcher);
+  if (slabs_) return slabs_->work_bytes(launcher) + (voxel_driven_ ? voxel_driven_->slab_scratch_bytes(launcher) : 0);
+  return std::max(projector_->scratch_bytes(launcher),
+                  voxel_driven_ ? voxel_driven_->scratch_bytes(launcher) : std::uint64_t{0});
 }
 
 std::int64_t IterativeProblem::volume_stride() const {

@@ -1,11 +1,10 @@
 #include "recon/iterative_problem.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <limits>
 
 #include "recon/mask_copy.hpp"
+#include "recon/reading_check.hpp"
 
 namespace isocenter::detail {
 
@@ -14,11 +13,18 @@ void IterativeProblem::begin(const RunContext& run) {
   launcher_ = launcher_of(run);
   done_ = 0;
   require_planned_views(run.input("input"), planned_views_);
-  if (launcher_.on_cpu()) check_values();
   scratch_ = run.scratch<float>();
   work_ = at(room_.work);
-  if (slabs_) {
+  if (on_host_) {
+    host_->use(run, launcher_, &*slabs_, projector_->lines(), run.scratch());
+    launcher_ = host_launcher(launcher_);
+    scratch_ = run.host_scratch<float>();
+    scalars_ = reinterpret_cast<double*>(at(room_.work));
+  } else if (slabs_) {
     slabs_->use(projector_->lines(), work_);
+  }
+  check_values();
+  if (slabs_) {
     first_volume_ = run.output("output").tensor("voxels").as<float>();
   } else {
     take_views(all(), at(room_.measured));
@@ -27,28 +33,32 @@ void IterativeProblem::begin(const RunContext& run) {
 }
 
 /// A value that is no number would spread over the whole volume without a trace.
-void IterativeProblem::check_values() const {
+void IterativeProblem::check_values() {
   const TensorView t = run_->input("input").tensor("views");
   const auto* values = t.as<float>();
-  const std::int64_t row = t.extent('u'), rows = t.extent('v') * t.extent('n');
-  constexpr std::int64_t none = std::numeric_limits<std::int64_t>::max();
-  std::atomic<std::int64_t> worst{none};
-  parallel_for(launcher_, rows, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin * row; i < end * row; ++i) {
-      if (std::isfinite(values[i]) && !(setup_.refuses_negative && values[i] < 0.0F)) continue;
-      std::int64_t seen = worst.load();
-      while (i < seen && !worst.compare_exchange_weak(seen, i)) {
-      }
-      return;
-    }
-  });
-  if (const std::int64_t i = worst.load(); i != none)
-    throw Failure(ErrorCode::bad_data,
-                  "the projections hold " + std::to_string(values[i]) + " at view " +
-                      std::to_string(i / row / t.extent('v')) + ", row " + std::to_string(i / row % t.extent('v')) +
-                      ", column " + std::to_string(i % row) + ", and " + setup_.method + " takes " +
-                      (setup_.refuses_negative ? "numbers from 0 on" : "finite numbers"),
-                  "repair dead and unexposed detector elements before this node");
+  const int columns = static_cast<int>(t.extent('u')), rows = static_cast<int>(t.extent('v'));
+  ReadingCheck check{values, &bad_reading_, columns, rows, setup_.refuses_negative};
+  bad_reading_ = no_reading;
+  const bool on_device = !launcher_.on_cpu();
+  if (on_device) {
+    check.first = device_bad_reading_;
+    run_->copy(device_bad_reading_, &bad_reading_, sizeof bad_reading_);
+  }
+  launch(launcher_, check, columns, rows, views_);
+  if (on_device) {
+    run_->copy(&bad_reading_, device_bad_reading_, sizeof bad_reading_);
+    run_->wait();
+  }
+  if (bad_reading_ == no_reading) return;
+  const std::int64_t row = bad_reading_ / columns;
+  float value = 0.0F;
+  run_->copy(&value, values + bad_reading_, sizeof value);
+  run_->wait();
+  throw Failure(ErrorCode::bad_data,
+                "the projections hold " + std::to_string(value) + " at view " + std::to_string(row / rows) + ", row " +
+                    std::to_string(row % rows) + ", column " + std::to_string(bad_reading_ % columns) + ", and " +
+                    setup_.method + " takes " + (setup_.refuses_negative ? "numbers from 0 on" : "finite numbers"),
+                "repair dead and unexposed detector elements before this node");
 }
 
 void IterativeProblem::take_mask() {
@@ -137,7 +147,9 @@ void IterativeProblem::take_views(const Places& places, float* to) const {
 }
 
 void IterativeProblem::forward(const Places& places, const float* x, float* out) const {
-  if (slabs_)
+  if (host_)
+    host_->forward(x, device_order_ + places.first, places.count, out);
+  else if (slabs_)
     slabs_->forward(launcher_, x, device_order_ + places.first, places.count, out);
   else
     projector_->forward(launcher_, x, device_order_ + places.first, places.count, out, work_);
@@ -154,6 +166,7 @@ void IterativeProblem::forward_ones(const Places& places, float* out) const {
 
 void IterativeProblem::back(const Places& places, const float* in, int slab, float* to, bool goes_on) const {
   const std::int32_t* order = device_order_ + places.first;
+  if (host_) return host_->back(projector_->plan(), in, order, places.first, places.count, slab, to, goes_on);
   if (slabs_ && voxel_driven_)
     return voxel_driven_->back_slab(launcher_, projector_->plan(), in, places.first, places.count, slab,
                                     slabs_->height_of(slab), to,
@@ -172,6 +185,7 @@ void IterativeProblem::back_ones(const Places& places, int slab, float* to) cons
     projector_->fill_views(launcher_, subset_stack(0), places.count, 1.0F);
     return back(places, subset_stack(0), slab, to);
   }
+  if (host_) return back(places, nullptr, slab, to);
   const float* ones = slabs_->ones(launcher_, std::min(places.count, slabs_->views()));
   for (int g = 0; g < groups(places); ++g) back(group(places, g), ones, slab, to, g > 0);
 }

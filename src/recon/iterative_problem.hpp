@@ -7,6 +7,10 @@
 // of them at a time is in the projector's order, and of the measured projections only a group of views; a method may do
 // with less still by computing again what it would keep (is_lean).
 //
+// On a device whose memory does not hold the output and the projections either, all of these stay in host memory, and
+// the method works on them there (launcher() is the CPU's): only what is projected goes to the device, a slab of the
+// volume and two groups of views at a time (host_projector.hpp).
+//
 // Processes of a communicator share one reconstruction: each has a part of the volume along z (and all projections),
 // and projects it; the sum of their projections is that of the whole, because the projector is linear and takes what
 // lies outside its grid as 0. Back projection needs nobody else.
@@ -14,6 +18,7 @@
 #include <optional>
 
 #include "core/launcher.hpp"
+#include "recon/host_projector.hpp"
 #include "recon/reconstruction_grid.hpp"
 #include "recon/slab_projector.hpp"
 #include "recon/total_variation.hpp"
@@ -59,7 +64,8 @@ struct IterativeArrays {
   bool aside = false;     ///< room for one more group of views
 };
 
-/// Everything whole; in slabs; in slabs and lean; the same with slabs of a slice and one view at a time.
+/// Everything whole; in slabs; in slabs and lean; the same with slabs of a slice and one view at a time. On a device
+/// what comes after slabs is done with arrays in host memory, and slabs are tried so again.
 enum class Frugality { whole, slabs, lean, least };
 
 /// Views that lie together in a stack, at the places from `first` on; those of their subset begin at `begin`.
@@ -163,21 +169,37 @@ class IterativeProblem {
   };
 
   void take_share(PlanContext& plan);
-  /// The scratch of the fastest way that the budgets of all processes allow: they add up the same projections together.
-  std::uint64_t choose_memory(const PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean);
+  /// States the scratch of the fastest way that the budgets of all processes allow: they add up the same projections
+  /// together.
+  void choose_memory(PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean);
   /// The first way from `from` on that this process's budget allows.
-  Frugality fit_memory(const PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean,
-                       Frugality from);
+  Frugality fit_memory(PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean, Frugality from);
+  /// The same among what is worked on in slabs. None: not even the least fits.
+  std::optional<Frugality> fit_slabs(const PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean,
+                                     Frugality from);
+  void keep_ports_on_host(PlanContext& plan);
+  /// What the memory would have to have, where the arrays are and on the device; the same number on the CPU.
+  struct Need {
+    std::uint64_t arrays = 0, device = 0;
+  };
+  Need need_of(const Launcher& launcher, const IterativeArrays& arrays, int slabs, int views);
+  struct Left {
+    std::uint64_t arrays = 0, device = 0;
+    bool holds(const Need& need) const { return need.arrays <= arrays && need.device <= device; }
+  };
+  Left left_of(const PlanContext& plan) const;
   /// Whether all processes go the same way; it becomes the most frugal of theirs.
   bool agree(Frugality* way) const;
   void lay_out();
-  std::uint64_t scratch_bytes(const Launcher& launcher) const;
+  /// Of the arrays, and of what projects them.
+  std::uint64_t array_bytes() const { return static_cast<std::uint64_t>(room_.work) * sizeof(float); }
+  std::uint64_t work_bytes(const Launcher& launcher) const;
   std::uint64_t scalar_count() const {
     return static_cast<std::uint64_t>(iterative_scalars + reduction_parts + (others_ != nullptr ? others_->ranks : 0));
   }
   void describe(PlanContext& plan);
   void check_optional(PlanContext& plan, const char* port) const;
-  void check_values() const;
+  void check_values();
   void take_mask();
   void take_views(const Places& places, float* to) const;
   void fill_voxels(float* x, float value) const;
@@ -208,20 +230,22 @@ class IterativeProblem {
   Geometry geometry_;
   std::optional<Projector> projector_;
   std::optional<SlabProjector> slabs_;       ///< when the volume is worked on in slabs
+  std::optional<HostProjector> host_;        ///< when the arrays stay in host memory, on a device
   std::optional<VoxelDriven> voxel_driven_;  ///< when the back projection is not the projector's own
   std::vector<std::int32_t> order_;          ///< the projection that comes at each place
   const std::int32_t* device_order_ = nullptr;
-  std::vector<std::int64_t> first_;  ///< the place at which each subset begins
+  std::int64_t bad_reading_ = 0, *device_bad_reading_ = nullptr;  ///< the first one
+  std::vector<std::int64_t> first_;                               ///< the place at which each subset begins
   std::vector<double> planned_views_;
   std::vector<double> history_;
   int views_ = 0;
-  bool has_mask_ = false, is_lean_ = false;
+  bool has_mask_ = false, is_lean_ = false, on_host_ = false;
   IterativeArrays arrays_{};
   Room room_{};
   double* scalars_ = nullptr;  ///< the scalars, the parts of a sum, a number of each process
 
   const RunContext* run_ = nullptr;
-  Launcher launcher_{};
+  Launcher launcher_{};  ///< of the arrays
   float *scratch_ = nullptr, *first_volume_ = nullptr;
   void* work_ = nullptr;
   int done_ = 0;

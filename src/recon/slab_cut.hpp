@@ -22,12 +22,6 @@ inline SlabCut cut_into_slabs(std::int64_t nz, std::int64_t rank, std::int64_t r
   return cut;
 }
 
-/// What the budget has left on the node's device; on a GPU without a budget nine tenths of its memory.
-inline std::uint64_t memory_left_of(const PlanContext& plan) {
-  const std::uint64_t left = plan.memory_left(), memory = plan.device().memory_bytes;
-  return left == UINT64_MAX && !plan.on_cpu() && memory > 0 ? memory / 10 * 9 : left;
-}
-
 /// Each process needs a slice at least.
 inline void check_ranks(std::int64_t nz, const isocenter_communicator* others) {
   if (others == nullptr || others->ranks <= nz) return;

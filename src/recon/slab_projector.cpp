@@ -76,37 +76,46 @@ void SlabProjector::shift_lines(const Launcher& launcher, const std::int32_t* or
   launch(launcher, shift, per_view, 1, count);
 }
 
+void SlabProjector::hold(const Launcher& launcher, int slab, const float* slices) const {
+  if (slices != nullptr)
+    take(slab).take_volume(launcher, slices, volume_);
+  else
+    take(slab).fill_volume(launcher, volume_, 1.0F);
+}
+
+void SlabProjector::forward_held(const Launcher& launcher, int slab, const std::int32_t* order, int count,
+                                 float* out) const {
+  shift_lines(launcher, order, count, slab);
+  take(slab).forward(launcher, volume_, places_, count, out, scratch_);
+}
+
+void SlabProjector::back_held(const Launcher& launcher, int slab, const std::int32_t* order, int count, const float* in,
+                              bool goes_on) const {
+  shift_lines(launcher, order, count, slab);
+  take(slab).back(launcher, in, places_, count, volume_, scratch_, goes_on);
+}
+
 void SlabProjector::forward(const Launcher& launcher, const float* volume, const std::int32_t* order, int count,
                             float* out) const {
   const std::int64_t slice = static_cast<std::int64_t>(whole_->volume.n[0]) * whole_->volume.n[1];
   for (int slab = 0; slab < slabs_; ++slab) {
-    const Projector& projector = take(slab);
-    if (volume != nullptr) {
-      projector.take_volume(launcher, volume + first_slice(slab) * slice, volume_);
-    } else {
-      projector.fill_volume(launcher, volume_, 1.0F);
-    }
+    hold(launcher, slab, volume == nullptr ? nullptr : volume + first_slice(slab) * slice);
     for (int begin = 0; begin < count; begin += views_) {
       const int some = std::min(views_, count - begin);
-      const std::int64_t floats = projector.view_floats(some);
-      float* to = out + projector.view_floats(begin);
-      shift_lines(launcher, order + begin, some, slab);
-      projector.forward(launcher, volume_, places_, some, slab == 0 ? to : added_, scratch_);
-      if (slab > 0) launch_flat(launcher, PointwiseKernel{to, to, added_, Pointwise::add}, floats);
+      float* to = out + view_floats(begin);
+      forward_held(launcher, slab, order + begin, some, slab == 0 ? to : added_);
+      if (slab > 0) launch_flat(launcher, PointwiseKernel{to, to, added_, Pointwise::add}, view_floats(some));
     }
   }
 }
 
 void SlabProjector::back(const Launcher& launcher, const float* in, const std::int32_t* order, int count, int slab,
                          float* slices, bool goes_on) const {
-  const Projector& projector = take(slab);
-  if (goes_on) projector.take_volume(launcher, slices, volume_);
-  for (int begin = 0; begin < count; begin += views_) {
-    const int some = std::min(views_, count - begin);
-    shift_lines(launcher, order + begin, some, slab);
-    projector.back(launcher, in + projector.view_floats(begin), places_, some, volume_, scratch_, goes_on || begin > 0);
-  }
-  projector.give_volume(launcher, volume_, slices);
+  if (goes_on) hold(launcher, slab, slices);
+  for (int begin = 0; begin < count; begin += views_)
+    back_held(launcher, slab, order + begin, std::min(views_, count - begin), in + view_floats(begin),
+              goes_on || begin > 0);
+  give(launcher, slab, slices);
 }
 
 const float* SlabProjector::ones(const Launcher& launcher, int count) const {

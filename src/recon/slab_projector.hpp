@@ -38,6 +38,19 @@ class SlabProjector {
   /// Ones at every ray of up to views() views, until the next forward.
   const float* ones(const Launcher& launcher, int count) const;
 
+  // The steps of these. The slab that is held is one's own (slices, dense; without them ones), or that of the last
+  // back.
+  void hold(const Launcher& launcher, int slab, const float* slices) const;
+  void forward_held(const Launcher& launcher, int slab, const std::int32_t* order, int count, float* out) const;
+  void back_held(const Launcher& launcher, int slab, const std::int32_t* order, int count, const float* in,
+                 bool goes_on) const;
+  void give(const Launcher& launcher, int slab, float* slices) const {
+    take(slab).give_volume(launcher, volume_, slices);
+  }
+  /// Room for the projections of views() views, in work's memory.
+  float* added() const { return added_; }
+  std::int64_t view_floats(std::int64_t views) const { return most_.view_floats(views); }
+
  private:
   const Projector& take(int slab) const { return slab + 1 < slabs_ ? most_ : last_; }
   void shift_lines(const Launcher& launcher, const std::int32_t* order, int count, int slab) const;

@@ -4,68 +4,17 @@
 
 #include <cmath>
 #include <isocenter/error.hpp>
+#include <isocenter/recon/vector3.hpp>
 #include <numbers>
 
 #include "phantom/poisson.hpp"
-#include <isocenter/recon/vector3.hpp>
+#include "plain_fft.hpp"
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {
 namespace {
 
 using namespace isocenter::detail;
-
-/// A device's transforms, made of ours: what cuFFT gives on CUDA.
-struct PlainFft {
-  std::int64_t length, count;
-  std::vector<Complex<double>> twiddles;
-};
-const FftService& plain_fft() {
-  static const FftService service = {
-      sizeof(FftService),
-      [](std::int32_t, std::int64_t length, std::int64_t count, void** plan, std::uint64_t* workspace_bytes) {
-        auto* p = new PlainFft{length, count, {}};
-        p->twiddles.resize(static_cast<std::size_t>(fft_twiddle_count(length)));
-        fft_fill_twiddles(length, p->twiddles.data());
-        *plan = p;
-        *workspace_bytes = 7;
-        return 0;
-      },
-      [](void* plan, float* rows, float* spectra, void*, void*) {
-        const auto& p = *static_cast<PlainFft*>(plan);
-        std::vector<Complex<double>> x(static_cast<std::size_t>(p.length));
-        for (std::int64_t row = 0; row < p.count; ++row) {
-          for (std::int64_t i = 0; i < p.length; ++i) x[static_cast<std::size_t>(i)] = {rows[row * p.length + i], 0.0};
-          fft_forward(x.data(), p.length, p.twiddles.data());
-          for (std::int64_t i = 0; i < p.length; ++i) {
-            const std::int64_t k = fft_frequency_at(i, p.length);
-            if (k > p.length / 2) continue;
-            spectra[row * (p.length + 2) + 2 * k] = static_cast<float>(x[static_cast<std::size_t>(i)].re);
-            spectra[row * (p.length + 2) + 2 * k + 1] = static_cast<float>(x[static_cast<std::size_t>(i)].im);
-          }
-        }
-        return 0;
-      },
-      [](void* plan, float* spectra, float* rows, void*, void*) {
-        const auto& p = *static_cast<PlainFft*>(plan);
-        std::vector<Complex<double>> x(static_cast<std::size_t>(p.length));
-        for (std::int64_t row = 0; row < p.count; ++row) {
-          const float* s = spectra + row * (p.length + 2);
-          for (std::int64_t i = 0; i < p.length; ++i) {
-            const std::int64_t k = fft_frequency_at(i, p.length);
-            const std::int64_t half = k <= p.length / 2 ? k : p.length - k;
-            x[static_cast<std::size_t>(i)] = {s[2 * half], k <= p.length / 2 ? s[2 * half + 1] : -s[2 * half + 1]};
-          }
-          fft_backward(x.data(), p.length, p.twiddles.data());
-          for (std::int64_t i = 0; i < p.length; ++i)
-            rows[row * p.length + i] = static_cast<float>(x[static_cast<std::size_t>(i)].re);
-        }
-        return 0;
-      },
-      [](void* plan) { delete static_cast<PlainFft*>(plan); },
-      [](int) { return "failed"; }};
-  return service;
-}
 
 struct FilterCase {
   int columns, rows, views;
