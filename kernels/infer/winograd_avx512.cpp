@@ -269,11 +269,13 @@ ISOCENTER_TARGET void run_blocks(const WinogradConvolution& c, std::int64_t begi
 }  // namespace
 
 bool winograd_runs_here(bool narrow) {
-  static const bool half = __builtin_cpu_supports("avx512bf16");
-  unsigned a = 7, b = 0, c = 0, d = 0;
-  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-  const bool amx = (d >> 22 & 1U) != 0;  // CPUID.(EAX=7,ECX=0):EDX.AMX-BF16, Intel SDM volume 2A, table 3-17
-  return available() && (!narrow || (half && !amx));
+  static const bool narrow_runs = [] {
+    unsigned a = 7, b = 0, c = 0, d = 0;
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    const bool amx = (d >> 22 & 1U) != 0;  // CPUID.(EAX=7,ECX=0):EDX.AMX-BF16, Intel SDM volume 2A, table 3-17
+    return available() && __builtin_cpu_supports("avx512bf16") && !amx;
+  }();
+  return narrow ? narrow_runs : available();
 }
 
 void run_winograd(const WinogradConvolution& c, std::int64_t begin, std::int64_t end, std::byte* scratch) {
