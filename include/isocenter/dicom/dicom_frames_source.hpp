@@ -23,7 +23,7 @@ namespace isocenter::inline v1 {
 /// `frames` asks for fewer. With frames_per_item = 1 memory does not grow with the video's length.
 ///
 /// Errors: not_found; bad_data with the file, frame and attribute; invalid_argument for frames that are not there;
-/// unsupported for a video that the build does not decode.
+/// unsupported for a video that is none of these.
 struct DicomFramesSource {
   static constexpr const char* name = "dicom_frames_source";
   static constexpr const char* module = "dicom";
@@ -34,20 +34,20 @@ struct DicomFramesSource {
     std::string path;
     std::int64_t first_frame = 1;
     std::int64_t frames = 0;
-    std::int64_t frames_per_item = 0;
     double window_centre = 0;
     double window_width = 0;
+    std::int64_t frames_per_item = 0;
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::path, "path", "The file.", isocenter::required | isocenter::path),
           param(&Params::first_frame, "first_frame", Unit::none, 1, 1e7, "The first frame to take, from 1."),
           param(&Params::frames, "frames", Unit::none, 0, 1e7, "How many; 0: all from the first on."),
-          param(&Params::frames_per_item, "frames_per_item", Unit::none, 0, 1e7,
-                "Frames in an item, a divisor of their number; 0: all are one item."),
           param(&Params::window_centre, "window_centre", Unit::none, -1e9, 1e9,
                 "Of the window, where window_width is set."),
           param(&Params::window_width, "window_width", Unit::none, 0, 1e9,
                 "Of the window for grey values; 0: the file's."),
+          param(&Params::frames_per_item, "frames_per_item", Unit::none, 0, 1e7,
+                "Frames in an item, a divisor of their number; 0: all are one item."),
       };
     }
   };
