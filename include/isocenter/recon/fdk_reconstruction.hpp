@@ -35,7 +35,7 @@ namespace isocenter::inline v1 {
 /// Border: an object that reaches over the detector's sides is truncated, and bright there, unless `truncation` goes on
 /// with the rows. Cost: rows · views transforms, and one linear interpolation for each voxel and view out of a detector
 /// column. Errors: bad_data for fewer than three views, a missing or wrong "acquisition.views", an angular gap, too
-/// short an arc, views without a phase, a reading that is not finite (on the CPU; named by view, row and column), a
+/// short an arc, views without a phase, a reading that is not finite (named by view, row and column), a
 /// missing block; unsupported for a parallel beam, a curved detector, sources off a circle, phases of a scan in blocks;
 /// invalid_argument for a volume that reaches the source; out_of_memory.
 struct FdkReconstruction {

@@ -33,7 +33,7 @@ enum class EmData { emission, transmission };
 /// 1 stack of projections (2 for transmission) and 2 of the largest subset, 1 volume for a mask, and 1 volume and 48
 /// views for voxel_driven; less in slabs where a budget does not hold that, and out_of_memory with the least that would
 /// do when even a slab does not fit (docs/recon/scale.md).
-/// Errors: bad_data for a value that is no finite number (named by view, row and column; CPU) and for what is wrong
+/// Errors: bad_data for a value that is no finite number (named by view, row and column) and for what is wrong
 /// with the acquisition; invalid_argument for optional inputs on another grid or in another unit, and for more
 /// subsets than views; unsupported for stop_at_change on CUDA, where nothing waits for the residual, and for
 /// voxel_driven with a curved detector.

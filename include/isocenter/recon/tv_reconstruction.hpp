@@ -30,7 +30,7 @@ namespace isocenter::inline v1 {
 /// be pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 6 volumes and 2
 /// stacks of projections; 4 volumes more with a prior, 1 for a mask; less in slabs where a budget does not hold that, and
 /// out_of_memory with the least that would do when even a slab does not fit (docs/recon/scale.md). Errors: bad_data for a value that is no finite
-/// number (named by view, row and column; CPU) and for what is wrong with the acquisition; invalid_argument for
+/// number (named by view, row and column) and for what is wrong with the acquisition; invalid_argument for
 /// optional inputs on another grid or in another unit, and for more subsets than views; unsupported for stop_at_change
 /// on CUDA, where nothing waits for the residual.
 struct TvReconstruction {
