@@ -355,20 +355,18 @@ ISOCENTER_ALWAYS_INLINE void J2kBlockDecoder::decode_all(const J2kBlock& block, 
       }
     }
   }
-  // `pass` of plane `plane` would be next. The half: below the last bit that each coefficient got.
   for (int s = 0; s < stripes; ++s)
     for (int k = 0; k < across; ++k) {
       const Word& w = passes.words[s * passes.word_stride + k];
       std::uint64_t* const bits = planes_.data() + s * across + k;
-      const std::uint64_t later = pass == 0 ? 0 : pass == 1 ? w.significant & w.visited : w.significant;
-      // A coefficient of this plane's pass has its half below it, the others at it.
-      if (plane >= 1) bits[(plane - 1) * distance] |= later;
-      bits[plane * distance] |= w.significant & ~later;
-    }
-  for (int s = 0; s < stripes; ++s)
-    for (int k = 0; k < across; ++k) {
-      const Writer writer{planes_.data() + s * across + k, distance, block.planes + 1,
-                          passes.words[s * passes.word_stride + k].negative};
+      // Pass `pass` of plane `plane` would be next. Coefficients that have their bit of this plane have the half below
+      // it, the others at it.
+      std::uint64_t complete = 0;
+      if (pass == 1) complete = w.significant & w.visited;
+      if (pass == 2) complete = w.significant;
+      if (plane >= 1) bits[(plane - 1) * distance] |= complete;
+      bits[plane * distance] |= w.significant & ~complete;
+      const Writer writer{bits, distance, block.planes + 1, w.negative};
       const int columns = std::min(16, block.width - 16 * k), rows = std::min(4, block.height - 4 * s);
       for (int y = 0; y < rows; ++y) writer.row(y, columns, to + (4 * s + y) * stride + 16 * k);
     }

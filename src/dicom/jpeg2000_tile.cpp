@@ -364,7 +364,7 @@ class TileReader {
       const bool begins = block.passes == 0 || block.segment_passes == 0;
       const int room = segment_capacity(style, block.passes - block.segment_passes) - block.segment_passes;
       const int count = std::min(passes, room);
-      const int length_bits = block.length_bits + std::bit_width(static_cast<unsigned>(count)) - 1;
+      const int length_bits = block.length_bits + static_cast<int>(std::bit_width(static_cast<unsigned>(count))) - 1;
       if (length_bits > 32) return false;
       new_pieces_.push_back({index, bits.number(length_bits), count, begins});
       passes -= count;
