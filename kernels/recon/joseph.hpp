@@ -17,7 +17,7 @@ namespace isocenter::detail {
 /// A line of rays in voxel indices. Ray j meets plane k of `axis` at
 ///   b = ((b0 + b1 j) + (k - centre) (b_step0 + b_step1 j)) / (1 + r1 j), and so for c,
 /// where b and c are the other two axes (JosephPlane); between two planes it goes
-///   sqrt(l0 + l1 j + l2 j²) / (1 + r1 j) mm.
+///   sqrt(l0 + l1 j + l2 j²) / |1 + r1 j| mm.
 struct JosephLine {
   float r1;
   float b0, b1, b_step0, b_step1;
@@ -115,7 +115,7 @@ struct JosephForward {
       sum += b_low * (c_low * gather(plane, low_b + low_c) + c_high * gather(plane, low_b + high_c)) +
              b_high * (c_low * gather(plane, high_b + low_c) + c_high * gather(plane, high_b + high_c));
     }
-    return sum * square_root(line.l0 + j * (line.l1 + j * line.l2)) * r;
+    return sum * square_root(line.l0 + j * (line.l1 + j * line.l2)) * max(r, -r);
   }
 };
 
@@ -172,8 +172,8 @@ struct JosephAdjoint {
       const Float b =
           clamp(((line.b0 + line.b1 * jf) + along * (line.b_step0 + line.b_step1 * jf)) * r, -1.0F, to_float(p.nb));
       const Float near = 1.0F - max(c - rows, rows - c);
-      const Float weight =
-          select(jf <= high, max(near, Float{}), Float{}) * square_root(line.l0 + jf * (line.l1 + jf * line.l2)) * r;
+      const Float weight = select(jf <= high, max(near, Float{}), Float{}) *
+                           square_root(line.l0 + jf * (line.l1 + jf * line.l2)) * max(r, -r);
       const Float value = weight * gather(values, clamp(j, line.begin, line.end - 1));
       if (p.nb == 1) {
         own += value * max(1.0F - max(b, -b), Float{});

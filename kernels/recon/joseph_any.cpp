@@ -101,15 +101,16 @@ void joseph_adjoint_any_by(const Launcher& launcher, const JosephVariant& varian
   for (int axis = 0; axis < 3; ++axis) {
     if (axis == fast && !turns) continue;
     const JosephPlane& p = s.plane[axis];
-    const std::int64_t slices = (p.nc + joseph_adjoint_z - 1) / joseph_adjoint_z;
+    // Of a single row a line meets all of it: what is made ready for a line serves as long a slice as there is.
+    const int wide = p.nb == 1 ? joseph_any_adjoint_row : joseph_adjoint_z;
+    const std::int64_t slices = (p.nc + wide - 1) / wide;
     // As many planes as the second-level cache holds.
-    const int planes = std::clamp((1 << 17) / (p.nb * std::min(p.nc, joseph_adjoint_z)), 1, joseph_any_adjoint_planes);
+    const int planes = std::clamp((1 << 17) / (p.nb * std::min(p.nc, wide)), 1, joseph_any_adjoint_planes);
     const std::int64_t blocks = (p.na + planes - 1) / planes;
     for_each_joseph_task(launcher, blocks * slices, parts, part_floats(s.stack), [&](std::int64_t task, float* part) {
       const int k = static_cast<int>(task / slices) * planes;
-      const int z = static_cast<int>(task % slices) * joseph_adjoint_z;
-      variant.adjoint_any(job, turned, axis, k, std::min(k + planes, p.na), z, std::min(z + joseph_adjoint_z, p.nc),
-                          part);
+      const int z = static_cast<int>(task % slices) * wide;
+      variant.adjoint_any(job, turned, axis, k, std::min(k + planes, p.na), z, std::min(z + wide, p.nc), part);
     });
   }
   if (turns) add_turned_back(launcher, s.plane[fast], turned, job.volume);

@@ -136,7 +136,7 @@ ISOCENTER_SIMD void forward_any_task(const JosephForward& job, const JosephTurne
         float* out = line_of(n, l);
         for (int i = line.begin; i < line.end; i += width) {
           const Vec j = add(lanes(), set(static_cast<float>(i)));
-          const Vec length = divide(length_of(line, j), fma(set(line.r1), j, set(1.0F)));
+          const Vec length = divide(length_of(line, j), absolute(fma(set(line.r1), j, set(1.0F))));
           const int count = limit(line.end - i, 0, width);
           store_part(out + i, multiply(load_part(out + i, count), length), count);
         }
@@ -150,6 +150,8 @@ struct LineOfRays {
   float *value, *b_centre, *b_step, *c_centre, *c_step;  ///< of the line
   float *weighted, *b, *c;                               ///< in the plane; `weighted` for a single row
   const float* carried;                                  ///< value, or weighted
+  bool even;                                             ///< rays from the line's first on lie at equal steps along c
+  bool level;                                            ///< of a single row: b is the same in every plane
   int begin, count;                                      ///< the first ray's number; place i is ray begin + i
   int z_begin, z_end;                                    ///< the voxels that they may meet
   float a0, a1, r1;                                      ///< ray j lies at c = (a0 + a1 j) / (1 + r1 j)
@@ -185,21 +187,32 @@ ISOCENTER_SIMD inline bool may_meet(const JosephLine& line, const JosephPlane& p
          c_high + slack > static_cast<float>(z0 - 1) && c_low - slack < static_cast<float>(z1);
 }
 
-ISOCENTER_SIMD inline void take_line(const JosephLine& line, const float* in, LineOfRays* x) {
+/// Whether a ray's distance from a single row changes by less than rounding over all planes.
+ISOCENTER_SIMD inline bool is_level(const JosephLine& line, const JosephPlane& p) {
+  const auto deep = static_cast<float>(p.na);
+  for (const RayEnd& ray : {RayEnd(line, line.begin), RayEnd(line, line.end - 1)})
+    if (!(ray.b_step * deep < 1e-6F && ray.b_step * deep > -1e-6F)) return false;
+  return p.nb == 1;
+}
+
+ISOCENTER_SIMD inline void take_line(const JosephLine& line, const JosephPlane& p, const float* in, LineOfRays* x) {
   // What an earlier, longer line left behind this one's end.
   const int count = line.end - line.begin;
   for (int i = count; i < x->count; i += width)
     for (float* array : {x->value, x->weighted}) store(array + i, set(0.0F));
   x->begin = line.begin, x->count = count, x->r1 = line.r1;
+  x->even = line.r1 == 0.0F && line.begin == 0, x->level = is_level(line, p);
   for (int i = 0; i < count; i += width) {
     const Vec j = add(lanes(), set(static_cast<float>(line.begin + i)));
     const Vec r = divide(set(1.0F), fma(set(line.r1), j, set(1.0F)));
     const int part = limit(count - i, 0, width);
-    store_part(x->value + i, multiply(multiply(load_part(in + line.begin + i, part), length_of(line, j)), r), part);
+    store_part(x->value + i, multiply(multiply(load_part(in + line.begin + i, part), length_of(line, j)), absolute(r)),
+               part);
     store_part(x->b_centre + i, multiply(fma(set(line.b1), j, set(line.b0)), r), part);
     store_part(x->b_step + i, multiply(fma(set(line.b_step1), j, set(line.b_step0)), r), part);
     store_part(x->c_centre + i, multiply(fma(set(line.c1), j, set(line.c0)), r), part);
     store_part(x->c_step + i, multiply(fma(set(line.c_step1), j, set(line.c_step0)), r), part);
+    if (x->level) store(x->weighted + i, multiply(load(x->value + i), hat(load(x->b_centre + i))));
   }
 }
 
@@ -219,16 +232,18 @@ ISOCENTER_SIMD inline bool meet(const JosephLine& line, const JosephPlane& p, in
   const float turn = x->a1 - x->a0 * line.r1;
   x->half = max(d0 * d0, d1 * d1) / (turn < 0.0F ? -turn : turn) + slack;
   x->taps = floor_to_int(2.0F * x->half) + 1;
+  x->carried = p.nb == 1 ? x->weighted : x->value;
+  if (x->level && x->even) return true;  // what the line has says it all
   const Vec deep = set(along);
   for (int i = 0; i <= last; i += width) {
     store(x->c + i, fma(deep, load(x->c_step + i), load(x->c_centre + i)));
+    if (x->level) continue;
     const Vec b = fma(deep, load(x->b_step + i), load(x->b_centre + i));
     if (p.nb == 1)
       store(x->weighted + i, multiply(load(x->value + i), hat(b)));
     else
       store(x->b + i, b);
   }
-  x->carried = p.nb == 1 ? x->weighted : x->value;
   return true;
 }
 
@@ -261,9 +276,27 @@ ISOCENTER_SIMD inline void collect_rows(const LineOfRays& x, const JosephPlane& 
   }
 }
 
+/// The same of a single row whose rays lie at equal steps along c, which needs no look-up of c.
+template <bool near>
+ISOCENTER_SIMD inline void collect_evenly(const LineOfRays& x, int base, Vec ray, int z, int part, float* plane) {
+  const Vec at = subtract(add(lanes(), set(static_cast<float>(z))), set(x.a0));
+  const Vec step = set(x.a1), first = set(static_cast<float>(base));
+  Vec sum = set(0.0F);
+  for (int m = 0; m < x.taps; ++m) {
+    const Vec value = near ? look_up_near(x.carried + base, ray) : look_up_far(x.carried + base, ray);
+    sum = fma(hat(fma(step, add(ray, first), subtract(set(0.0F), at))), value, sum);
+    ray = add(ray, set(1.0F));
+  }
+  if (part == width)
+    store(plane + z, add(load(plane + z), sum));
+  else
+    store_part(plane + z, add(load_part(plane + z, part), sum), part);
+}
+
 template <bool near>
 ISOCENTER_SIMD inline void collect_any(const LineOfRays& x, const JosephPlane& p, int base, int last, Vec ray, int z,
                                        int part, float* plane) {
+  if (x.level && x.even) return collect_evenly<near>(x, base, ray, z, part, plane);
   if (p.nb == 1) return collect_rows<1, near>(x, p, base, ray, z, part, 0, plane);
   const float b0 = x.b[limit(base, 0, x.count - 1)], b1 = x.b[limit(last, 0, x.count - 1)];
   const auto highest = static_cast<float>(p.nb);
@@ -277,13 +310,12 @@ ISOCENTER_SIMD inline void collect_any(const LineOfRays& x, const JosephPlane& p
 ISOCENTER_SIMD inline void spread_any(const LineOfRays& x, const JosephPlane& p, float* plane) {
   alignas(64) float first_ray[width];
   const float lowest = static_cast<float>(-x.taps), highest = static_cast<float>(x.count);
-  const bool even = x.r1 == 0.0F;
   const Vec inverse = set(1.0F / x.a1);
   for (int z = x.z_begin & ~(width - 1); z < x.z_end; z += width) {
     // Voxels beyond the outermost rays look where these are.
     const Vec at = minimum(maximum(add(lanes(), set(static_cast<float>(z))), set(x.c_least)), set(x.c_most));
     const Vec from = subtract(at, set(x.a0));
-    const Vec position = even ? multiply(from, inverse) : divide(from, subtract(set(x.a1), multiply(at, set(x.r1))));
+    const Vec position = x.even ? multiply(from, inverse) : divide(from, subtract(set(x.a1), multiply(at, set(x.r1))));
     const Vec low = add(floor_of(subtract(position, set(x.half))), set(1.0F - static_cast<float>(x.begin)));
     const Vec ray = minimum(maximum(low, set(lowest)), set(highest));
     store(first_ray, ray);
@@ -310,7 +342,7 @@ ISOCENTER_SIMD void adjoint_any_task(const JosephAdjoint& job, const JosephTurne
         const JosephLine& line = s.line(n, l)[run];
         const int first = k0 > line.first ? k0 : line.first, last = k1 - 1 < line.last ? k1 - 1 : line.last;
         if (line.axis != axis || first > last || !may_meet(line, p, first, last, z0, z1)) continue;
-        take_line(line,
+        take_line(line, p,
                   job.in + n * (static_cast<std::int64_t>(s.stack.lines) * s.stack.stride) +
                       static_cast<std::int64_t>(l) * s.stack.stride,
                   &x);

@@ -29,7 +29,7 @@ struct JosephVariant {
 constexpr int joseph_views_at_once = 8, joseph_lines_at_once = 32, joseph_planes_at_once = 8;
 constexpr int joseph_adjoint_planes = 4, joseph_adjoint_z = 128;
 constexpr int joseph_tile_stride = joseph_adjoint_z + 16;  // not a power of two: neighbours share no set of the cache
-constexpr int joseph_any_planes = 16, joseph_any_adjoint_planes = 8;
+constexpr int joseph_any_planes = 16, joseph_any_adjoint_planes = 8, joseph_any_adjoint_row = 1024;
 constexpr int joseph_pad = 64;  // zeros around a line in the scratch
 
 const JosephVariant* joseph_variant_avx512();  ///< null on other processors

@@ -39,6 +39,14 @@ const Setting settings[] = {
     {.name = "turned parallel", .beam = Beam::parallel, .tilted = true, .turns = true},
     {.name = "fine fan", .columns = 333, .rows = 1, .nx = 31, .ny = 67, .nz = 1, .voxel_mm = {4, 4, 4}, .step_mm = 0.6},
     {.name = "coarse fan", .columns = 29, .rows = 1, .nx = 67, .ny = 35, .nz = 1, .step_mm = 7},
+    {.name = "tilted fan", .columns = 61, .rows = 1, .nz = 1, .voxel_mm = {4.2, 4.2, 50}, .tilted = true},
+    {.name = "tilted parallel fan",
+     .beam = Beam::parallel,
+     .columns = 61,
+     .rows = 1,
+     .nz = 1,
+     .voxel_mm = {2.2, 2.2, 30},
+     .tilted = true},
     {.name = "one voxel", .nx = 1, .ny = 1, .nz = 1, .aligned = true},
     {.name = "larger than the field of view", .voxel_mm = {9, 9, 9}, .aligned = true},
 };
@@ -92,6 +100,28 @@ TEST(Projector, EveryVariantGivesWhatTheReferenceGives) {
       expect_the_same(views, volume);
     }
   }
+}
+
+TEST(Projector, OfAFanWiderThanARightAngleSeesBothSidesAlike) {
+  // 53 degrees to each side: the outer rays of both sides step along the same axis, in opposite directions.
+  const Setting s{.name = "wide fan",
+                  .views = 4,
+                  .columns = 101,
+                  .rows = 1,
+                  .nx = 41,
+                  .ny = 41,
+                  .nz = 1,
+                  .voxel_mm = {40, 40, 40},
+                  .step_mm = 40,
+                  .first_angle = 0};
+  const TestProjector p(s);
+  const std::vector<float> lines = p.forward(std::vector<float>(p.voxels(), 1.0F), launcher_with(2));
+  for (std::size_t n = 0; n < 4; ++n)
+    for (std::size_t j = 0; j < 50; ++j) {
+      const float left = lines[n * 101 + j], right = lines[n * 101 + 100 - j];
+      EXPECT_GT(left, 300.0F) << "view " << n << ", column " << j;
+      EXPECT_NEAR(left, right, 5e-3 * left) << "view " << n << ", column " << j;
+    }
 }
 
 TEST(Projector, GivesTheSameBitsForEveryNumberOfThreads) {

@@ -16,6 +16,7 @@ struct Setting {
   int nx = 17, ny = 21, nz = 13;
   double voxel_mm[3] = {2.2, 2.2, 2.2};
   double step_mm = 3;
+  double first_angle = 0.1;
   bool tilted = false;   ///< the whole scan is turned, so that nothing is parallel to the voxels' axes
   bool turns = false;    ///< and then so far that some rays step along the fast axis
   bool aligned = false;  ///< whether the tuned projectors apply
@@ -31,7 +32,7 @@ inline Vector3 turned(const Vector3& v, double x, double y) {
 inline std::vector<View> views_of_setting(const Setting& s) {
   CircularOrbit o{.views = s.views, .columns = s.columns, .rows = s.rows};
   o.column_step_mm = o.row_step_mm = s.step_mm;
-  o.first_angle_rad = 0.1;
+  o.first_angle_rad = s.first_angle;
   o.beam = s.beam;
   o.detector = s.detector;
   std::vector<View> views = o.build();
