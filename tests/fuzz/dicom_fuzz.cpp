@@ -6,6 +6,7 @@
 #include <isocenter/error.hpp>
 #include <string>
 
+#include "dicom/encapsulated_document.hpp"
 #include "dicom/header_text.hpp"
 #include "dicom/inspect.hpp"
 #include "dicom/load.hpp"
@@ -65,6 +66,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     if (voxels > (1 << 22)) return 0;  // the session's memory budget decides about such volumes
     std::vector<float> volume(static_cast<std::size_t>(voxels));
     load(plan, Workers(), volume);
+  } catch (const isocenter::Error&) {
+  }
+  try {
+    const EncapsulatedDocument document(file.path());
   } catch (const isocenter::Error&) {
   }
   try {
