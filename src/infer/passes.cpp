@@ -1,6 +1,8 @@
 #include "infer/passes.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 namespace isocenter::infer {
 namespace {
@@ -199,6 +201,91 @@ void nest_concatenations(Graph& graph) {
   }
 }
 
+namespace {
+
+/// The node is a copy that only brings the axes into another order. (One that cuts behind has no table either.)
+const Copy* as_transpose(const Graph& graph, const Node& node) {
+  const auto* copy = std::get_if<Copy>(&node.operation);
+  if (copy == nullptr || copy->axes.size() != graph.value(node.inputs[0]).shape.size()) return nullptr;
+  const Shape &from = graph.value(node.inputs[0]).shape, &to = graph.value(node.output).shape;
+  std::vector<bool> taken(copy->axes.size());
+  for (std::size_t k = 0; k < copy->axes.size(); ++k) {
+    const int axis = copy->axes[k];
+    if (axis < 0 || taken[static_cast<std::size_t>(axis)] || !copy->tables[k].empty() ||
+        to[k] != from[static_cast<std::size_t>(axis)])
+      return nullptr;
+    taken[static_cast<std::size_t>(axis)] = true;
+  }
+  return copy;
+}
+
+/// How many zeros a copy puts in front of and behind axis k; nothing when it does something else there.
+std::optional<std::pair<std::int64_t, std::int64_t>> zeros_around(const Graph& graph, const Node& node, std::size_t k) {
+  const auto& copy = std::get<Copy>(node.operation);
+  const std::int64_t extent = graph.value(node.inputs[0]).shape[k];
+  if (copy.axes[k] != static_cast<int>(k)) return std::nullopt;
+  const auto& table = copy.tables[k];
+  if (table.empty() && graph.value(node.output).shape[k] != extent) return std::nullopt;
+  if (table.empty()) return std::pair<std::int64_t, std::int64_t>{0, 0};
+  const auto first = std::find_if(table.begin(), table.end(), [](std::int32_t i) { return i != -1; });
+  const std::int64_t before = first - table.begin(), behind = static_cast<std::int64_t>(table.size()) - before - extent;
+  if (behind < 0) return std::nullopt;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(table.size()) - before; ++i)
+    if (first[i] != (i < extent ? static_cast<std::int32_t>(i) : -1)) return std::nullopt;
+  return std::pair{before, behind};
+}
+
+}  // namespace
+
+void join_transposes(Graph& graph) {
+  std::vector<ValueId> same(graph.values.size());  // another value with the same content, or the value itself
+  for (std::size_t i = 0; i < same.size(); ++i) same[i] = static_cast<ValueId>(i);
+  std::map<ValueId, const Node*> makers;
+  for (Node& node : graph.nodes) {
+    for (ValueId& id : node.inputs) id = same[static_cast<std::size_t>(id)];
+    const Copy* later = as_transpose(graph, node);
+    if (later == nullptr) continue;
+    const auto maker = makers.find(node.inputs[0]);
+    if (maker != makers.end()) {
+      Copy joined = *later;
+      const Copy& earlier = std::get<Copy>(maker->second->operation);
+      for (int& axis : joined.axes) axis = earlier.axes[static_cast<std::size_t>(axis)];
+      node.inputs[0] = maker->second->inputs[0];
+      node.operation = std::move(joined);
+    }
+    const auto& axes = std::get<Copy>(node.operation).axes;
+    if (std::is_sorted(axes.begin(), axes.end())) same[static_cast<std::size_t>(node.output)] = node.inputs[0];
+    makers[node.output] = &node;
+  }
+}
+
+void merge_pads(Graph& graph) {
+  const Uses uses(graph);
+  for (Node& node : graph.nodes) {
+    auto* conv = std::get_if<Convolution>(&node.operation);
+    const int maker = conv == nullptr ? -1 : uses.maker[static_cast<std::size_t>(node.inputs[0])];
+    if (maker < 0 || conv->transposed) continue;
+    const Node& pad = graph.nodes[static_cast<std::size_t>(maker)];
+    const auto* copy = std::get_if<Copy>(&pad.operation);
+    const std::size_t rank = graph.value(node.inputs[0]).shape.size();
+    if (copy == nullptr || copy->fill != 0.0 || copy->axes.size() != rank ||
+        graph.value(pad.inputs[0]).shape.size() != rank)
+      continue;
+    Window wider = conv->window;
+    bool all = true;
+    for (std::size_t k = 0; k < rank && all; ++k) {
+      const auto zeros = zeros_around(graph, pad, k);
+      all = zeros && (k > 1 || (zeros->first == 0 && zeros->second == 0));
+      if (!all || k < 2) continue;
+      wider.pads_begin[k - 2] += zeros->first;
+      wider.pads_end[k - 2] += zeros->second;
+    }
+    if (!all) continue;
+    conv->window = std::move(wider);
+    node.inputs[0] = pad.inputs[0];
+  }
+}
+
 void remove_dead_nodes(Graph& graph) {
   std::vector<bool> needed(graph.values.size());
   for (const ValueId id : graph.outputs) needed[static_cast<std::size_t>(id)] = true;
@@ -215,6 +302,8 @@ void remove_dead_nodes(Graph& graph) {
 
 void optimise(Graph& graph) {
   remove_dead_nodes(graph);
+  join_transposes(graph);
+  merge_pads(graph);
   fold_affine_into_convolutions(graph);
   fuse_residuals(graph);
   fuse_activations(graph);

@@ -7,6 +7,10 @@ namespace isocenter::infer {
 /// All of the below, in the order that lets each find most.
 void optimise(Graph& graph);
 
+/// One transpose after another becomes one, and none where they undo each other.
+void join_transposes(Graph& graph);
+/// Zeros around a convolution's input become its padding.
+void merge_pads(Graph& graph);
 /// Scales and shifts by channel (batch normalisation) go into the weights and bias of the convolution before them.
 void fold_affine_into_convolutions(Graph& graph);
 /// conv + residual becomes one node.
