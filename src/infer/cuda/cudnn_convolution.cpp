@@ -5,7 +5,10 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <isocenter/error.hpp>
+
+#include "infer/cuda/plan_store.hpp"
 
 namespace isocenter::infer {
 namespace {
@@ -25,6 +28,8 @@ class Device final : public CudnnDevice {
   cudnnHandle_t handle = nullptr;
   std::shared_ptr<fe::DeviceProperties> described;
   std::int32_t sm_version = 0;  ///< of a described device: 90 for 9.0
+  std::string identity;         ///< what plans for it depend on
+  PlanStore plans{""};
 };
 
 /// Extents and strides of a channels-last tensor in ONNX's axis order.
@@ -137,8 +142,9 @@ std::vector<fe::NumericalNote_t> excluded(bool tf32) {
 
 class Planned final : public CudnnConvolution {
  public:
-  Planned(std::shared_ptr<CudnnDevice> device, std::shared_ptr<fe::graph::Graph> graph, bool bias, bool residual)
-      : device_(std::move(device)), graph_(std::move(graph)), bias_(bias), residual_(residual) {
+  Planned(std::shared_ptr<CudnnDevice> device, std::shared_ptr<fe::graph::Graph> graph, const Convolution& what,
+          bool kept)
+      : device_(std::move(device)), graph_(std::move(graph)), bias_(what.bias), residual_(what.residual), kept_(kept) {
     if (auto e = graph_->get_workspace_size(workspace_); e.is_bad())
       throw Failure(ErrorCode::internal, "cuDNN does not tell its workspace: " + e.get_message(),
                     "report this with the model");
@@ -146,6 +152,7 @@ class Planned final : public CudnnConvolution {
   }
   std::int64_t workspace_bytes() const override { return workspace_; }
   std::string plan_name() const override { return name_; }
+  bool was_kept() const override { return kept_; }
 
   void run(const float* x, const float* w, const float* bias, const float* residual, float* y,
            void* workspace) override {
@@ -166,7 +173,7 @@ class Planned final : public CudnnConvolution {
  private:
   std::shared_ptr<CudnnDevice> device_;
   std::shared_ptr<fe::graph::Graph> graph_;
-  bool bias_, residual_;
+  bool bias_, residual_, kept_;
   std::int64_t workspace_ = 0;
   std::string name_;
 };
@@ -181,11 +188,20 @@ std::shared_ptr<CudnnDevice> CudnnDevice::present() {
                   std::string("cuDNN does not start on this device: ") + cudnnGetErrorString(status),
                   "install a cuDNN 9 that fits the driver, or run this node on \"cpu\"");
   }
+  int index = 0;
+  cudaDeviceProp properties{};
+  if (cudaGetDevice(&index) == cudaSuccess && cudaGetDeviceProperties(&properties, index) == cudaSuccess) {
+    device->identity = std::string(properties.name) + " " + std::to_string(properties.major) + "." +
+                       std::to_string(properties.minor) + " " + std::to_string(properties.multiProcessorCount);
+    if (const char* folder = std::getenv("ISOCENTER_PLAN_FOLDER")) device->plans = PlanStore(folder);
+  }
   return device;
 }
 
-std::shared_ptr<CudnnDevice> CudnnDevice::described(const std::string& json) {
+std::shared_ptr<CudnnDevice> CudnnDevice::described(const std::string& json, const std::string& plan_folder) {
   auto device = std::make_shared<Device>();
+  device->identity = json;
+  device->plans = PlanStore(plan_folder);
   device->described = std::make_shared<fe::DeviceProperties>();
   if (auto e = device->described->deserialize(std::vector<std::uint8_t>(json.begin(), json.end())); e.is_bad())
     throw Failure(ErrorCode::bad_data, "cuDNN does not take the device's description: " + e.get_message(),
@@ -195,11 +211,49 @@ std::shared_ptr<CudnnDevice> CudnnDevice::described(const std::string& json) {
   return device;
 }
 
+namespace {
+
+/// Everything that a plan depends on.
+std::string name_of_problem(const Device& device, const CudnnProblem& p) {
+  const Convolution& c = p.convolution;
+  std::string text =
+      device.identity + "\n" + std::to_string(cudnnGetVersion()) + " " + std::to_string(CUDNN_FRONTEND_VERSION) + "\n";
+  for (const Shape* s : {&p.x, &p.w, &p.y, &c.window.kernel, &c.window.strides, &c.window.dilations,
+                         &c.window.pads_begin, &c.window.pads_end})
+    text += to_text(*s) + "; ";
+  for (const bool flag : {c.transposed, c.bias, c.residual, p.tf32}) text += flag ? '1' : '0';
+  return text + " " + std::to_string(c.groups) + " " + std::to_string(static_cast<int>(c.then.function)) + " " +
+         std::to_string(c.then.alpha) + " " + std::to_string(c.then.beta);
+}
+
+std::shared_ptr<fe::graph::Graph> graph_for(const Device& d) {
+  auto graph = std::make_shared<fe::graph::Graph>();
+  if (d.described) graph->set_device_properties(d.described).set_sm_version(d.sm_version);
+  return graph;
+}
+
+/// The plan as it was kept; null where there is none, or cuDNN does not take it.
+std::shared_ptr<fe::graph::Graph> find_kept(const Device& d, const std::string& problem) {
+  const auto data = d.plans.find(problem);
+  if (!data) return nullptr;
+  const auto graph = graph_for(d);
+  try {
+    const auto e = d.handle != nullptr ? graph->deserialize(d.handle, *data) : graph->deserialize(*data);
+    return e.is_good() ? graph : nullptr;
+  } catch (const std::exception&) {  // of the frontend's JSON
+    return nullptr;
+  }
+}
+
+}  // namespace
+
 std::unique_ptr<CudnnConvolution> plan_cudnn(const std::shared_ptr<CudnnDevice>& device, const CudnnProblem& problem,
                                              std::string& why_not) {
   auto& d = static_cast<Device&>(*device);
-  auto graph = std::make_shared<fe::graph::Graph>();
-  if (d.described) graph->set_device_properties(d.described).set_sm_version(d.sm_version);
+  const std::string name = name_of_problem(d, problem);
+  if (auto kept = find_kept(d, name))
+    return std::make_unique<Planned>(device, std::move(kept), problem.convolution, true);
+  const auto graph = graph_for(d);
   if (!describe(*graph, problem, why_not)) return nullptr;
   auto failed = [&](fe::error_t e) {
     if (e.is_bad()) why_not = e.get_message();
@@ -212,7 +266,8 @@ std::unique_ptr<CudnnConvolution> plan_cudnn(const std::shared_ptr<CudnnDevice>&
   graph->deselect_numeric_notes(excluded(problem.tf32));
   if (failed(graph->check_support())) return nullptr;
   if (failed(graph->build_plans())) return nullptr;
-  return std::make_unique<Planned>(device, std::move(graph), problem.convolution.bias, problem.convolution.residual);
+  if (std::vector<std::uint8_t> data; graph->serialize(data, false).is_good()) d.plans.keep(name, data);
+  return std::make_unique<Planned>(device, graph, problem.convolution, false);
 }
 
 std::string cudnn_version() {

@@ -1,6 +1,8 @@
 // What the CUDA engine asks of cuDNN has a plan on an H100, told by cuDNN itself from the device's description.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <sstream>
 
 #include "fixture.hpp"
@@ -12,11 +14,14 @@ namespace {
 
 using testing::HasSubstr;
 
-std::shared_ptr<CudnnDevice> h100() {
+std::string h100_text() {
   std::ifstream in(data_path("h100_hand_filled.json"));
   std::stringstream text;
   text << in.rdbuf();
-  static const auto device = CudnnDevice::described(text.str());
+  return text.str();
+}
+std::shared_ptr<CudnnDevice> h100() {
+  static const auto device = CudnnDevice::described(h100_text());
   return device;
 }
 
@@ -113,6 +118,30 @@ TEST(CudnnPlanning, WhatCudnnDoesNotFuseIsPlannedWithoutIt) {
   EXPECT_NE(plan_as_fused_as_possible(h100(), p, why_not), nullptr) << why_not;
   EXPECT_FALSE(p.convolution.residual);
   EXPECT_TRUE(p.convolution.bias);
+}
+
+TEST(CudnnPlanning, APlanThatWasKeptIsTakenAgainAndADamagedFileIsNot) {
+  const auto folder = std::filesystem::temp_directory_path() / ("isocenter_plans_" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  const auto device = [&] { return CudnnDevice::described(h100_text(), folder.string()); };
+  CudnnProblem p = problem(2, 32, 64, 64, window(2, 3, 1, 1, 1));
+  std::string why_not;
+  const auto made = plan_cudnn(device(), p, why_not);
+  ASSERT_NE(made, nullptr) << why_not;
+  EXPECT_FALSE(made->was_kept());
+  const auto again = plan_cudnn(device(), p, why_not);
+  ASSERT_NE(again, nullptr) << why_not;
+  EXPECT_TRUE(again->was_kept());
+  EXPECT_EQ(again->workspace_bytes(), made->workspace_bytes());
+  p.tf32 = true;  // another problem
+  EXPECT_FALSE(plan_cudnn(device(), p, why_not)->was_kept());
+  p.tf32 = false;
+  for (const auto& file : std::filesystem::directory_iterator(folder))
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
+  const auto anew = plan_cudnn(device(), p, why_not);
+  ASSERT_NE(anew, nullptr) << why_not;
+  EXPECT_FALSE(anew->was_kept());
+  std::filesystem::remove_all(folder);
 }
 
 TEST(CudnnPlanning, ADescriptionThatIsNoneIsRefused) {
