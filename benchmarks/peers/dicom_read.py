@@ -5,14 +5,17 @@
     python3 benchmarks/peers/dicom_read.py build/release/bin [SLICES] [REPEATS] [SYNTAX]     prints a table in Markdown
 
 The slices are those of phantoms/ct_chest_lidc-idri-0314, over and over at new positions, uncompressed, RLE, JPEG-LS and
-JPEG 2000 (all lossless), or SYNTAX of these alone. Every tool runs REPEATS times on the same files (in the page cache) and the best time counts;
-smallest, largest and sum of the voxels have to agree. dcm2niix also writes its volume to disk, which the others do not.
+JPEG 2000 (all lossless), or SYNTAX of these alone. Every tool runs REPEATS times on the same files (in the page cache) and
+the best time counts; smallest, largest and sum of the voxels have to agree. dcm2niix also writes its volume to disk, which the others do not.
 Every tool may use all cores: ours does, SimpleITK where its codec does, DCMTK by files dealt out to threads in
 dicom_read_dcmtk.cpp, the others are single-threaded.
+The second line of a syntax is the mean processor time of a reading, user and system, of all threads: other programs on the
+same cores change it less.
 """
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -60,6 +63,16 @@ def program(tool, folder, repeats, threads):
     return seconds, check
 
 
+def with_processor_time(repeats, measure):
+    """What measure() gives, and the processor seconds of each of its repeats, child processes included."""
+    def spent():
+        both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(u.ru_utime + u.ru_stime for u in both)
+    begin = spent()
+    result = measure()
+    return result, (spent() - begin) / repeats
+
+
 def best_of(repeats, read, array_of=lambda volume: volume):
     best, check = 1e30, None
     for _ in range(repeats):
@@ -88,7 +101,7 @@ def with_pydicom(folder):
 
 
 def dcm2niix(folder, repeats):
-    """Seconds; not a number where it is missing or was built without the codec (Debian's has no JPEG-LS)."""
+    """Seconds, and no check; not a number where it is missing or was built without the codec (Debian's has no JPEG-LS)."""
     def convert():
         out = tempfile.mkdtemp()
         try:
@@ -96,9 +109,9 @@ def dcm2niix(folder, repeats):
         finally:
             shutil.rmtree(out)
     try:
-        return best_of(repeats, convert)[0]
+        return best_of(repeats, convert)
     except (OSError, subprocess.CalledProcessError):
-        return float("nan")
+        return float("nan"), None
 
 
 def machine():
@@ -134,21 +147,26 @@ def main():
         with tempfile.TemporaryDirectory() as place:
             folder = pathlib.Path(place)
             write_series(folder, slices, syntax)
-            all_threads, check = program(tool, folder, repeats, 0)
-            one_thread, _ = program(tool, folder, repeats, 1)
-            itk, itk_check = best_of(repeats, lambda: simple_itk(folder), sitk.GetArrayViewFromImage)
-            nii = dcm2niix(folder, repeats)
-            dcmtk_one, dcmtk_check = program(dcmtk, folder, repeats, 1)
-            dcmtk_all, _ = program(dcmtk, folder, repeats, cores)
-            pyd, pyd_check = best_of(repeats, lambda: with_pydicom(folder))
+            measured = [with_processor_time(repeats, measure) for measure in (
+                lambda: program(tool, folder, repeats, 0),
+                lambda: program(tool, folder, repeats, 1),
+                lambda: best_of(repeats, lambda: simple_itk(folder), sitk.GetArrayViewFromImage),
+                lambda: dcm2niix(folder, repeats),
+                lambda: program(dcmtk, folder, repeats, 1),
+                lambda: program(dcmtk, folder, repeats, cores),
+                lambda: best_of(repeats, lambda: with_pydicom(folder)))]
+            times = [result[0] for result, _ in measured]
+            check, _, itk_check, _, dcmtk_check, _, pyd_check = (result[1] for result, _ in measured)
             for other in (itk_check, pyd_check, dcmtk_check):
                 if other is not None and not np.allclose(check, other, rtol=1e-9):
                     sys.exit(f"{name}: the volumes differ: {check} and {other}")
-            times = [all_threads, one_thread, itk, nii, dcmtk_one, dcmtk_all, pyd]
-            fastest = min(t for t in (itk, nii, dcmtk_one, pyd) if t == t)
-            cells = [f"{t:.3f}" if t == t else "-" for t in times]
-            cells += [f"{t / all_threads:.2f}" if t == t else "-" for t in (fastest, dcmtk_all)]
-            print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+            processor = [spent if t == t else t for t, (_, spent) in zip(times, measured)]
+            for title, row in ((name, times), (f"{name}, processor", processor)):
+                ours, dcmtk_all = row[0], row[5]
+                fastest = min(t for t in (row[2], row[3], row[4], row[6]) if t == t)
+                cells = [f"{t:.3f}" if t == t else "-" for t in row]
+                cells += [f"{t / ours:.2f}" if t == t else "-" for t in (fastest, dcmtk_all)]
+                print(f"| {title} | " + " | ".join(cells) + " |", flush=True)
     print(f"\nLoad {os.getloadavg()[0]:.1f} at the end.")
 
 
