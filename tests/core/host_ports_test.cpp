@@ -12,7 +12,6 @@ namespace isocenter::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 struct AddKernel {
   static constexpr const char* name = "test/add";
