@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <isocenter/infer/engine.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
