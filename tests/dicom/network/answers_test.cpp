@@ -5,6 +5,7 @@
 #include "cutting_proxy.hpp"
 #include "dicom/network/commitment.hpp"
 #include "dicom/network/query.hpp"
+#include "dicom/network/store.hpp"
 #include "network_test.hpp"
 #include "service_peer.hpp"
 
@@ -99,6 +100,34 @@ TEST(Answers, WhoseTextIsNotOfItsCharacterSetAreShownAndSaid) {
   const Answers whole = Answerer(latin).find_images();
   EXPECT_THAT(whole.json.at(0), HasSubstr("M\xc3\xbcller^A"));
   EXPECT_EQ(whole.complaint, "");
+}
+
+TEST(Answers, ThatNeverComeAreWaitedForNoLongerThanAllowed) {
+  const ServicePeer silent(
+      {UID_FINDStudyRootQueryRetrieveInformationModel, UID_CTImageStorage, UID_StorageCommitmentPushModelSOPClass},
+      [](auto*, auto, const T_DIMSE_Message&, DcmDataset*) {});
+  Peer peer = loopback(silent.port());
+  peer.timeout_s = 1;
+  const auto query = make_query("IMAGE", {{"StudyInstanceUID", "1.2"}});
+  const std::string query_said = error_of([&] {
+    Association association(peer, {find_proposal(QueryModel::study_root)});
+    find(association, QueryModel::study_root, *query, 10);
+  });
+  EXPECT_THAT(query_said,
+              HasSubstr(": C-FIND failed: it did not answer in time. Fix: check the peer and the network, or "
+                        "raise timeout_s"));
+  EXPECT_THAT(error_of([&] {
+                commit(peer, {{UID_CTImageStorage, "1.2.3", "", "1.2", "1.3"}}, {0, 5}, [] { return false; });
+              }),
+              HasSubstr("storage commitment failed: it did not answer in time. Fix: "));
+  const TemporaryFolder folder;
+  const auto files = write_ct_series(folder / "ct", 1);
+  const Outgoing file{files[0], name_of_file(files[0])};
+  const std::string store_said = error_of([&] {
+    Association association(peer, proposals_for(std::span(&file, 1)));
+    store(association, file);
+  });
+  EXPECT_THAT(store_said, HasSubstr("C-STORE of " + instance_uid(0) + " failed: it did not answer in time. Fix: "));
 }
 
 /// Does something through a proxy that cuts before and within each PDU, either way; every complaint names the peer.

@@ -151,6 +151,29 @@ TEST(FullDisk, ThePeerIsToldToTryLaterAndTheReasonIsSaid) {
   }
 }
 
+TEST(FullDisk, AnOutboxTakesNothingSendsNothingAndLosesNothing) {
+  const TemporaryFolder folder;
+  const auto files = write_ct_series(folder / "ct", 2);
+  ListenerOptions options;
+  options.ae_title = "STORE";
+  options.port = 0;
+  Listener listener(options, folder / "inbox");
+  Outbox outbox(folder / "out");
+  set_faults({.error = ENOSPC});
+  EXPECT_THAT(error_of([&] { outbox.put(files); }), ::testing::HasSubstr("No space left on device. Fix: free"));
+  set_faults({});
+  EXPECT_EQ(outbox.waiting(), 0);
+  outbox.put(files);
+  set_faults({.error = ENOSPC});  // nothing is offered to the peer before it is known to be in doubt
+  const auto refused = deliver(outbox, loopback(listener.port()), 1);
+  set_faults({});
+  EXPECT_EQ(refused.left, 2);
+  EXPECT_EQ(listener.accepted(), 0U);
+  EXPECT_THAT(refused.complaints, ::testing::Contains(::testing::HasSubstr("No space left on device")));
+  EXPECT_EQ(deliver(outbox, loopback(listener.port())).left, 0);
+  EXPECT_EQ(listener.accepted(), 2U);
+}
+
 TEST(Replay, FailsAndKeepsTheJournalWhenAPartOfItCannotBeRead) {
   const TemporaryFolder folder;
   survives(-1, [&] { (new Inbox(folder / "inbox", JournalSize{}))->accept(instance(0), "A", bytes_of(0)); });
