@@ -46,14 +46,14 @@ def yuv(rgb, matrix, full, bits):
     return b"".join(np.clip(np.round(p * 2 ** (bits - 8)), 0, 2 ** bits - 1).astype(dtype).tobytes() for p in planes)
 
 
-def encode(folder, codec, container, matrix=None, full=False, bits=8, x264="0"):
+def encode(folder, codec, container, matrix=None, full=False, bits=8, x264="0", x265=""):
     raw, out = folder / "raw.yuv", folder / f"video.{container}"
     raw.write_bytes(b"".join(yuv(pattern(t), matrix or "smpte170m", full, bits) for t in range(FRAMES)))
     fmt = "yuv420p" if bits == 8 else "yuv420p10le"
     colour = ["-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix] if matrix else []
     colour += ["-color_range", "pc" if full else "tv"] if matrix else []
     params = (["-c:v", "libx264", "-profile:v", "high", "-x264-params", X264 + x264] if codec == "h264" else
-              ["-c:v", "libx265", "-x265-params", X265])
+              ["-c:v", "libx265", "-x265-params", X265 + x265])
     bitexact = ["-fflags", "+bitexact", "-flags:v", "+bitexact"]
     brand = ["-tag:v", "hvc1"] if codec == "hevc" and container == "mp4" else []
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", fmt, "-s", f"{WIDTH}x{HEIGHT}", "-r",
@@ -98,6 +98,7 @@ def main():
                                   dict(codec="h264", container="264", matrix="smpte170m", full=True)),
         "hevc_mp4": ("107", endoscopy, dict(codec="hevc", container="mp4")),
         "hevc_ts_10bit": ("108", endoscopy, dict(codec="hevc", container="ts", matrix="bt709", bits=10)),
+        "hevc_wpp_slices": ("107", endoscopy, dict(codec="hevc", container="mp4", x265=":pools=1:wpp=1:slices=2:ctu=16")),
         "h264_b_slices": ("102", endoscopy, dict(codec="h264", container="mp4", x264="2")),
         "h264_interlaced": ("102", endoscopy, dict(codec="h264", container="264", x264="0:interlaced=1")),
     }
@@ -109,7 +110,7 @@ def main():
             video = encode(pathlib.Path(folder), **how)
             ds = wrap(video, 80 + number, root + syntax, sop_class, bits, 3 if "fragments" in name else 1)
             ds.save_as(DATA / "video" / f"{name}.dcm", enforce_file_format=True)
-            if name in ("h264_b_slices", "h264_interlaced"):
+            if name in ("h264_b_slices", "h264_interlaced", "hevc_wpp_slices"):
                 continue
             seed.write_bytes(video.read_bytes())
             fmt = "yuv420p10le" if bits == 10 else "yuvj420p" if how.get("full") else "yuv420p"

@@ -231,6 +231,9 @@ TEST(DicomVideo, WhatTheDecodersDoNotDecodeRightIsRefusedByName) {
               HasSubstr("the video in 'h264_b_slices.dcm' cannot be decoded: the H.264 stream has B slices"));
   EXPECT_THAT(stream_error([&] { frames_of({.path = (videos / "h264_interlaced.dcm").string()}); }),
               HasSubstr("may be interlaced (frame_mbs_only_flag = 0)"));
+  NEEDS_DECODER(VideoCodec::hevc);
+  EXPECT_THAT(stream_error([&] { frames_of({.path = (videos / "hevc_wpp_slices.dcm").string()}); }),
+              HasSubstr("several slices in a picture with entropy_coding_sync_enabled_flag = 1"));
 }
 
 TEST(DicomVideo, AStreamOfAnotherSizeOrCodecThanTheObjectSaysIsRefused) {

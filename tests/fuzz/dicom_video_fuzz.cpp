@@ -19,15 +19,16 @@ constexpr int width = 64, height = 48;  // of the samples
 void read_all(const MemoryFile& file, std::vector<ByteRange> fragments) {
   StreamBytes bytes(file.path(), std::move(fragments));
   const auto source = open_nal_source(bytes, largest_coded_picture(width, height));
-  H264Headers headers(width, height);
+  H264Headers h264(width, height);
+  HevcHeaders hevc(width, height);
   std::vector<std::uint8_t> nal;
   while (source->next(nal)) {
     try {
-      headers.read(nal);
+      h264.read(nal);
     } catch (const StreamError&) {
     }
     try {
-      check_hevc_unit(nal, width, height);
+      hevc.read(nal);
       hevc_set_name(nal);
     } catch (const StreamError&) {
     }

@@ -17,13 +17,14 @@ struct Free {
 /// libde265 on the calling thread; it puts the pictures into the order in which they are shown.
 class HevcDecoder final : public PictureDecoder {
  public:
-  HevcDecoder(int width, int height) : width_(width), height_(height), decoder_(de265_new_decoder()) {
+  HevcDecoder(int width, int height)
+      : headers_(width, height), width_(width), height_(height), decoder_(de265_new_decoder()) {
     if (decoder_ == nullptr) throw StreamError("libde265 cannot be started");
     de265_set_parameter_bool(decoder_.get(), DE265_DECODER_PARAM_BOOL_SEI_CHECK_HASH, 1);
   }
 
   void push(std::span<const std::uint8_t> nal) override {
-    check_hevc_unit(nal, width_, height_);
+    headers_.read(nal);
     if (nal.size() < 2 || is_repeated_set(nal)) return;
     check(de265_push_NAL(decoder_.get(), nal.data(), static_cast<int>(nal.size()), 0, nullptr));
     pending_ = true;
@@ -93,6 +94,7 @@ class HevcDecoder final : public PictureDecoder {
     }
   }
 
+  HevcHeaders headers_;
   int width_, height_;
   std::map<HevcSetName, std::vector<std::uint8_t>> sets_;  ///< active ones
   std::unique_ptr<de265_decoder_context, Free> decoder_;

@@ -59,6 +59,21 @@ void check_blocks(BitReader& in, unsigned sub_layers, std::int64_t columns, std:
     in.unsigned_code(tree - smallest_transform, name);
 }
 
+/// entropy_coding_sync_enabled_flag of a picture parameter set behind its identifier, 7.3.2.3.1.
+bool is_synchronised(BitReader& in) {
+  in.unsigned_code(15, "pps_seq_parameter_set_id");
+  in.skip(2 + 3 + 2);
+  in.unsigned_code(14, "num_ref_idx_l0_default_active_minus1");
+  in.unsigned_code(14, "num_ref_idx_l1_default_active_minus1");
+  in.signed_code();
+  in.skip(2);
+  if (in.flag()) in.unsigned_code();
+  in.signed_code();
+  in.signed_code();
+  in.skip(5);
+  return in.flag();
+}
+
 }  // namespace
 
 std::optional<HevcSetName> hevc_set_name(std::span<const std::uint8_t> nal) {
@@ -70,8 +85,33 @@ std::optional<HevcSetName> hevc_set_name(std::span<const std::uint8_t> nal) {
   return HevcSetName{type, in.unsigned_code(63, "pps_pic_parameter_set_id")};
 }
 
-void check_hevc_unit(std::span<const std::uint8_t> nal, int width, int height) {
-  if (type_of(nal) != sequence_parameter_set) return;
+void HevcHeaders::read(std::span<const std::uint8_t> nal) {
+  began_picture_ = false;
+  const unsigned type = type_of(nal);
+  if (type == sequence_parameter_set) read_sequence_set(nal);
+  if (type == picture_parameter_set) {
+    BitReader in(nal.subspan(2));
+    const std::uint32_t id = in.unsigned_code(63, "pps_pic_parameter_set_id");
+    synchronised_.erase(id);
+    if (is_synchronised(in)) synchronised_.insert(id);
+  }
+  if (type < video_parameter_set) read_slice(nal);
+}
+
+/// 7.3.6.1, up to the picture parameter set.
+void HevcHeaders::read_slice(std::span<const std::uint8_t> nal) {
+  BitReader in(nal.subspan(2));
+  began_picture_ = in.flag();
+  const unsigned type = type_of(nal);
+  if (type >= 16 && type <= 23) in.bit();
+  const std::uint32_t set = in.unsigned_code(63, "slice_pic_parameter_set_id");
+  if (!began_picture_ && synchronised_.count(set) != 0)
+    throw StreamError(
+        "the HEVC stream has several slices in a picture with entropy_coding_sync_enabled_flag = 1, which libde265 "
+        "decodes to other pixels than the standard");
+}
+
+void HevcHeaders::read_sequence_set(std::span<const std::uint8_t> nal) const {
   const unsigned layer = (nal[0] & 1U) << 5U | nal[1] >> 3U;
   if (layer != 0) throw StreamError("the HEVC stream has a second layer or view, and one is decoded");
   BitReader in(nal.subspan(2));
@@ -90,10 +130,10 @@ void check_hevc_unit(std::span<const std::uint8_t> nal, int width, int height) {
   if (chroma != 1 || luma_bits != chroma_bits || (luma_bits != 8 && luma_bits != 10))
     throw StreamError("the HEVC stream has chroma_format_idc = " + std::to_string(chroma) + " with " +
                       std::to_string(luma_bits) + " bits, where 4:2:0 (1) with 8 or 10 bits is decoded");
-  if (columns != width || rows != height)
+  if (columns != width_ || rows != height_)
     throw StreamError("the stream's pictures have " + std::to_string(columns) + " x " + std::to_string(rows) +
-                      " pixels, Columns (0028,0011) x Rows (0028,0010) = " + std::to_string(width) + " x " +
-                      std::to_string(height));
+                      " pixels, Columns (0028,0011) x Rows (0028,0010) = " + std::to_string(width_) + " x " +
+                      std::to_string(height_));
   check_blocks(in, start.sub_layers, coded_columns, coded_rows);
 }
 

@@ -68,17 +68,13 @@ VideoStreamFacts probe_video(const Image& image) {
   const auto source = open_nal_source(bytes, largest_coded_picture(image.format.columns, image.format.rows));
   VideoStreamFacts facts{*video_codec_of(image.transfer_syntax), source->pictures()};
   require_codec(*source, facts.codec);
-  H264Headers headers(image.format.columns, image.format.rows);
+  H264Headers h264(image.format.columns, image.format.rows);
+  HevcHeaders hevc(image.format.columns, image.format.rows);
   std::vector<std::uint8_t> nal;
   for (int pictures = 0; pictures < probed_pictures && source->next(nal);) {
-    if (facts.codec == VideoCodec::h264) {
-      headers.read(nal);
-      pictures += headers.began_picture() ? 1 : 0;
-    } else {
-      check_hevc_unit(nal, image.format.columns, image.format.rows);
-      // A slice segment whose first bit says that it is the picture's first (ISO/IEC 23008-2, 7.3.6.1).
-      pictures += nal.size() > 2 && (nal[0] >> 1U & 63U) < 32 && (nal[2] & 0x80U) != 0 ? 1 : 0;
-    }
+    const bool is_h264 = facts.codec == VideoCodec::h264;
+    is_h264 ? h264.read(nal) : hevc.read(nal);
+    if (is_h264 ? h264.began_picture() : hevc.began_picture()) ++pictures;
   }
   return facts;
 }
