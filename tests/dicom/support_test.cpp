@@ -229,7 +229,9 @@ std::string generated() {
          "Debian's.\n"
          "- **HEVC** by libde265 (LGPL-3.0, linked dynamically), 8 and 10 bits. What it warns of is an error; the hash "
          "in "
-         "a\n  picture's SEI is checked where there is one.\n"
+         "a\n  picture's SEI is checked where there is one. Refused: several slices in a picture with synchronised "
+         "entropy coding\n"
+         "  (WPP), which it gives other pixels.\n"
          "- **MPEG-2** is refused by name. Debian's libavcodec says of itself \"GPL version 2 or later\" "
          "(`avcodec_license`),\n  which who links Isocenter into a device would take over.\n";
   return out.str();
