@@ -225,8 +225,8 @@ void read_journal(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
-/// DCMTK reserves what a command's element claims, up to 4 GiB that nothing touches; here each would cost seconds. It
-/// loses an element now and then when it gives up on a data set; what we lose, the sanitizer preset finds.
+/// DCMTK reserves what an element of a data set claims, up to 4 GiB that nothing touches; here each would cost seconds.
+/// It loses an element now and then when it gives up on a data set; what we lose, the sanitizer preset finds.
 extern "C" const char* __asan_default_options() {
   return "max_allocation_size_mb=256:allocator_may_return_null=1:detect_leaks=0";
 }
