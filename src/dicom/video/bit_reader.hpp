@@ -27,14 +27,14 @@ class BitReader {
   void skip(unsigned count) {
     for (unsigned i = 0; i < count; ++i) bit();
   }
-  /// ue(v), 9.1.
+  /// Exp-Golomb code, 9.1.
   std::uint32_t unsigned_code() {
     unsigned zeros = 0;
     while (bit() == 0)
       if (++zeros == 32) throw StreamError("a number of the stream's headers has more than 32 bits");
     return static_cast<std::uint32_t>((std::uint64_t{1} << zeros) - 1 + bits(zeros));
   }
-  /// ue(v) that has to be within [0, highest].
+  /// The same, which has to be within [0, highest].
   std::uint32_t unsigned_code(std::uint32_t highest, const char* name) {
     const std::uint32_t value = unsigned_code();
     if (value > highest)
@@ -42,7 +42,7 @@ class BitReader {
                         std::to_string(highest));
     return value;
   }
-  /// se(v), 9.1.1.
+  /// Signed, 9.1.1.
   std::int64_t signed_code() {
     const std::int64_t code = unsigned_code();
     return code % 2 != 0 ? (code + 1) / 2 : -code / 2;
