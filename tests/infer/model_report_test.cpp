@@ -56,11 +56,11 @@ TEST(ModelReport, ListsWhatIsSupportedNowhereAndWhatCudaRefuses) {
   const std::string nowhere = model(node("Scan", {"x"}, "y") + standard_ports());
   EXPECT_THAT(inspect_model(ModelFile(nowhere), {}).unsupported, ElementsAre("'the_Scan' (Scan)"));
   const std::string on_cpu =
-      model(node("RoiAlign", {"x", "boxes", "images"}, "y") + initialiser("boxes", {1, 4}, floats({0, 0, 2, 2})) +
-            initialiser("images", {1}, std::string(8, '\0'), 7) + standard_ports());
+      model(node("ReverseSequence", {"x", "lengths"}, "y") +
+            initialiser("lengths", {2}, std::string("\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 16), 7) + standard_ports());
   const ModelReport report = inspect_model(ModelFile(on_cpu), {{"x", {1, 2, 3, 4}}});
-  EXPECT_THAT(report.cost->not_on_cuda, ElementsAre("'the_RoiAlign' (RoiAlign)"));
-  EXPECT_THAT(report.cost->cpu.reference_nodes, ElementsAre("'the_RoiAlign' (RoiAlign)"));
+  EXPECT_THAT(report.cost->not_on_cuda, ElementsAre("'the_ReverseSequence' (ReverseSequence)"));
+  EXPECT_THAT(report.cost->cpu.reference_nodes, ElementsAre("'the_ReverseSequence' (ReverseSequence)"));
 }
 
 OnnxModel parse(const std::string& text) {
