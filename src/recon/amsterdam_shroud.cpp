@@ -54,6 +54,7 @@ class AmsterdamShroudOperator : public OperatorBase<AmsterdamShroud> {
     auto* shroud = reinterpret_cast<float*>(signal + work_doubles_);
     if (with_shroud_) shroud = run.output("shroud").tensor("voxels").as<float>();
     make_shroud(launcher_of(run), scan_, shroud);
+    run.check_cancelled();
     check_finite(shroud);
     const auto count = static_cast<std::size_t>(scan_.views);
     shroud_motion(shroud, scan_.views, scan_.rows, scan_.rows_upwards, reach_, signal, signal + count);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <isocenter/recon/back_projection.hpp>
 #include <numeric>
 #include <optional>
@@ -54,11 +55,20 @@ class BackProjectionOperator : public OperatorBase<BackProjection> {
     if (voxel_driven_)
       voxel_driven_->back(launcher, *projector_, views, 0, views_, volume, scratch);
     else
-      projector_->back(launcher, views, order_, views_, volume, scratch);
+      back(run, views, volume, scratch);
     projector_->give_volume(launcher, volume, run.output("output").tensor("voxels").as<float>());
   }
 
  private:
+  void back(const RunContext& run, const float* views, float* volume, float* scratch) const {
+    for (int first = 0; first < views_; first += Projector::views_between_looks) {
+      run.check_cancelled();
+      run.progress(static_cast<double>(first) / views_);
+      projector_->back(launcher_of(run), views + projector_->view_floats(first), order_ + first,
+                       std::min(Projector::views_between_looks, views_ - first), volume, scratch, first > 0);
+    }
+  }
+
   std::optional<Projector> projector_;
   std::optional<VoxelDriven> voxel_driven_;
   const std::int32_t* order_ = nullptr;

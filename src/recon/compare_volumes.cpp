@@ -59,6 +59,7 @@ class CompareVolumesOperator : public OperatorBase<CompareVolumes> {
       largest_[f] = e.largest_error;
       relative_[f] = e.relative_error;
       psnr_[f] = e.psnr_db;
+      run.check_cancelled();
       ssim_[f] = structural_similarity(launcher_of(run), volume, of_truth, nx, ny, nz, region_, vacuum_, e.range,
                                        run.scratch<double>());
       run.progress(static_cast<double>(frame + 1) / static_cast<double>(frames_));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <isocenter/recon/forward_projection.hpp>
 #include <numeric>
 #include <optional>
@@ -44,8 +45,13 @@ class ForwardProjectionOperator : public OperatorBase<ForwardProjection> {
     auto* volume = run.scratch<float>();
     float* views = volume + projector_->volume_floats();
     projector_->take_volume(launcher, run.input("input").tensor("voxels").as<float>(), volume, map_);
-    run.check_cancelled();
-    projector_->forward(launcher, volume, order_, views_, views, views + projector_->view_floats(views_));
+    float* scratch = views + projector_->view_floats(views_);
+    for (int first = 0; first < views_; first += Projector::views_between_looks) {
+      run.check_cancelled();
+      run.progress(static_cast<double>(first) / views_);
+      projector_->forward(launcher, volume, order_ + first, std::min(Projector::views_between_looks, views_ - first),
+                          views + projector_->view_floats(first), scratch);
+    }
     projector_->give_views(launcher, views, run.output("output").tensor("views").as<float>(), views_);
   }
 

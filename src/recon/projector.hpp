@@ -16,6 +16,9 @@ struct ValueMap {
 
 class Projector {
  public:
+  /// Of so many views at a time a projection of all is made, to see between them whether the session was cancelled.
+  static constexpr int views_between_looks = 32;
+
   explicit Projector(ProjectorPlan plan) : plan_(std::move(plan)) {}
 
   const ProjectorPlan& plan() const { return plan_; }
