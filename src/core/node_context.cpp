@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/session.hpp"
+#include "core/session_memory.hpp"
 #include "core/structs.hpp"
 #include "core/text.hpp"
 
@@ -19,6 +20,9 @@ void make_stream_beside(SessionNode& node) {
 }
 
 void* stream_of(const isocenter_run* run, std::int32_t stream) {
+  if (stream != ISOCENTER_STREAM_MAIN && stream != ISOCENTER_STREAM_BESIDE)
+    throw Failure(ErrorCode::invalid_argument, run->node->where() + " names stream " + std::to_string(stream),
+                  "name ISOCENTER_STREAM_MAIN (0) or ISOCENTER_STREAM_BESIDE (1)");
   return stream == ISOCENTER_STREAM_BESIDE && run->node->beside != nullptr ? run->node->beside : run->node->stream;
 }
 
@@ -85,8 +89,10 @@ isocenter_status isocenter_plan_keep_on_host(isocenter_plan* plan, const char* p
                     "name a port of the operator that is connected");
     if (in != nullptr && !in->on_host) {
       in->on_host = true;
-      const uint64_t not_needed = std::exchange(in->pending_bytes, 0);
-      if (plan->memory_left != UINT64_MAX) plan->memory_left += not_needed;
+      in->pending_bytes = 0;
+      const uint64_t tables = std::exchange(node.table_bytes, 0);  // isocenter_plan_memory_left takes them off
+      plan->memory_left = memory_left(*plan->session, *node.device, &node);
+      node.table_bytes = tables;
       const uint64_t copy = in->source->device == &cpu ? 0 : in->planned->bytes();
       if (plan->host_memory_left != UINT64_MAX) plan->host_memory_left -= std::min(plan->host_memory_left, copy);
     }

@@ -109,8 +109,7 @@ struct SessionNode {
   const Device* device = nullptr;
   void* stream = nullptr;
   bool own_stream = false;
-  void* beside =
-      nullptr;  // the stream of copies that kernels do not wait for; on a device, when something stays on the host
+  void* beside = nullptr;  // stream of copies that kernels need not wait for; where something stays on the host
   bool is_copy = false;
   std::vector<InputPort> inputs;
   std::vector<std::unique_ptr<OutputPort>> outputs;

@@ -41,16 +41,22 @@ int index_of(void* user) { return static_cast<CudaDevice*>(user)->index; }
 
 int make_current(void* user) { return static_cast<int>(cudaSetDevice(index_of(user))); }
 
+/// Memory that is not there is an answer, not an error that the next launch on this thread should report.
+int forgotten(cudaError_t e) {
+  if (e != cudaSuccess) (void)cudaGetLastError();
+  return static_cast<int>(e);
+}
+
 int allocate(void* user, std::uint64_t bytes, void** memory) {
   if (const int e = make_current(user); e != 0) return e;
-  return static_cast<int>(cudaMalloc(memory, bytes));
+  return forgotten(cudaMalloc(memory, bytes));
 }
 void release(void* user, void* memory) {
   if (make_current(user) == 0) cudaFree(memory);
 }
 int allocate_host(void* user, std::uint64_t bytes, void** memory) {
   if (const int e = make_current(user); e != 0) return e;
-  return static_cast<int>(cudaMallocHost(memory, bytes));
+  return forgotten(cudaMallocHost(memory, bytes));
 }
 void release_host(void*, void* memory) { cudaFreeHost(memory); }
 

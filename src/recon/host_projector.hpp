@@ -1,7 +1,7 @@
 #pragma once
-// A projector on a device of a volume and projections that lie in host memory: one slab of the volume and two groups of
-// views are on the device at a time. While a group is worked on, the next one comes and the last one goes on the stream
-// beside.
+// A projector on a device of a volume and projections that lie in host memory: one slab of the volume and three groups
+// of views are on the device at a time. While a group is worked on, the next one comes and the last one goes on the
+// stream beside.
 #include "recon/slab_projector.hpp"
 #include "recon/voxel_driven.hpp"
 

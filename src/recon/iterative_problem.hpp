@@ -9,7 +9,7 @@
 //
 // On a device whose memory does not hold the output and the projections either, all of these stay in host memory, and
 // the method works on them there (launcher() is the CPU's): only what is projected goes to the device, a slab of the
-// volume and two groups of views at a time (host_projector.hpp).
+// volume and three groups of views at a time (host_projector.hpp).
 //
 // Processes of a communicator share one reconstruction: each has a part of the volume along z (and all projections),
 // and projects it; the sum of their projections is that of the whole, because the projector is linear and takes what

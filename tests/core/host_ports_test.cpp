@@ -100,7 +100,8 @@ constexpr std::uint64_t volume_bytes = voxels * sizeof(float);
 
 class HostPorts : public ::testing::TestWithParam<bool> {
  protected:
-  HostPorts() : device_(most_device, {kernel_apart<AddKernel>()}, GetParam()), allocator_(device_.host_allocator()) {
+  explicit HostPorts(std::uint64_t memory = most_device)
+      : device_(memory, {kernel_apart<AddKernel>()}, GetParam()), allocator_(device_.host_allocator()) {
     isocenter_context_options o{};
     o.allocator = &allocator_;
     context_.emplace(test_context(o));
@@ -171,6 +172,19 @@ TEST_P(HostPorts, LeaveTheBudgetOfTheDeviceToTheNode) {
   EXPECT_EQ(ChunkedAdd::left_after, budget - 2 * 112 * sizeof(float));
   EXPECT_EQ(ChunkedAdd::host_left, budget - 2 * volume_bytes - 112 * sizeof(float));
   EXPECT_THAT(error_of([&] { run({}, {.added = 2}, 3000); }), HasSubstr("on 'cpu'"));
+}
+
+/// Its memory does not hold one volume.
+class HostPortsOfASmallDevice : public HostPorts {
+ protected:
+  HostPortsOfASmallDevice() : HostPorts(3000) {}
+};
+INSTANTIATE_TEST_SUITE_P(Orders, HostPortsOfASmallDevice, ::testing::Bool());
+
+TEST_P(HostPortsOfASmallDevice, LeaveNoMoreThanThereIsWhereTheInputAloneIsMore) {
+  EXPECT_EQ(run({}, {.added = 2}).values, expected);
+  EXPECT_EQ(ChunkedAdd::left_before, 0U);
+  EXPECT_EQ(ChunkedAdd::left_after, 3000 / 10 * 9 - 2 * 112 * sizeof(float));
 }
 
 TEST_P(HostPorts, RefuseAPortThatIsNotThere) {
