@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/launch.hpp"
+#include "recon/row_extension.hpp"
 
 namespace isocenter::detail {
 
@@ -105,19 +106,32 @@ struct FbpBackProject {
 /// What is filtered: slice j of this pass is detector row first_row + j row_step of every view.
 struct FbpLines {
   const float* projections;  ///< views × rows × columns
-  const float* weights;      ///< views × columns
+  const float* weights;      ///< views × (columns and extension)
   int columns, rows;
   int begin;  ///< the filtered row's column that is column 0 of the readings
   int first_row, row_step;
+  RowExtension extension;
 
   ISOCENTER_HD std::int64_t place(int n, int slice) const {
     return (static_cast<std::int64_t>(n) * rows + first_row + slice * row_step) * columns;
   }
   ISOCENTER_HD const float* readings(int n, int slice) const { return projections + place(n, slice); }
-  ISOCENTER_HD const float* weights_of(int n) const { return weights + static_cast<std::int64_t>(n) * columns; }
+  /// Of the readings' column 0; those of the columns by which rows go on stand beside the readings'.
+  ISOCENTER_HD const float* weights_of(int n) const {
+    const int before = extension.before();
+    return weights + static_cast<std::int64_t>(n) * (before + columns + extension.after()) + before;
+  }
+  /// The end of a row on one side.
+  ISOCENTER_HD RowEdge<float> edge(bool on_left, int n, int slice) const {
+    float last[row_edge_readings];
+    const int count = min(row_edge_readings, columns);
+    for (int k = 0; k < count; ++k) last[k] = readings(n, slice)[on_left ? k : columns - 1 - k];
+    return row_edge(last, count);
+  }
 };
 
-/// Weighted readings with zeros behind them; launched over length × slices × views.
+/// Weighted readings with zeros behind them, or what they go on as; what lies left of the first column at the end.
+/// Launched over length × slices × views.
 struct FbpWeightLines {
   static constexpr const char* name = "recon/fbp_weight_lines";
   FbpLines lines;
@@ -127,11 +141,22 @@ struct FbpWeightLines {
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes, int x, int y, int z) const {
     using Float = typename Lanes::Float;
-    const auto i = Lanes::iota(x) - lines.begin;
-    const auto at = clamp(i, 0, lines.columns - 1);
-    const Float p = gather(lines.readings(z, y), at) * gather(lines.weights_of(z), at);
-    store(padded + (static_cast<std::int64_t>(z) * slices + y) * length + x,
-          select((i >= 0) & (i < lines.columns), p, Float{}));
+    const RowExtension& e = lines.extension;
+    const int columns = lines.columns;
+    const auto place = Lanes::iota(x);
+    const auto i = select(place >= length - e.columns, place - length, place) - lines.begin;
+    Float p = select((i >= 0) & (i < columns), gather(lines.readings(z, y), clamp(i, 0, columns - 1)), Float{});
+    if (e.left) {
+      const RowEdge<float> end = lines.edge(true, z, y);
+      p = select(i < 0, e.beyond(RowEdge<Float>{Float{} + end.value, Float{} + end.slope}, to_float(-i)), p);
+    }
+    if (e.right) {
+      const RowEdge<float> end = lines.edge(false, z, y);
+      const Float on = e.beyond(RowEdge<Float>{Float{} + end.value, Float{} + end.slope}, to_float(i - (columns - 1)));
+      p = select(i >= columns, on, p);
+    }
+    p = p * gather(lines.weights_of(z), clamp(i, -e.before(), columns - 1 + e.after()));
+    store(padded + (static_cast<std::int64_t>(z) * slices + y) * length + x, p);
   }
 };
 

@@ -23,28 +23,57 @@ Line line_of(const FbpFilter& f, std::int64_t line) {
   return {static_cast<int>(line / f.stack.slices), static_cast<int>(line % f.stack.slices)};
 }
 
-/// Sixteen rows from `first` on, turned so that one lane is one row, weighted and padded; rows past the end are zeros.
-ISOCENTER_HD void load_lines(const FbpFilter& f, std::int64_t first, int count, Row8* x) {
+/// Sixteen rows as they are read: their readings, their weights, and 1 for each that there is.
+struct Sixteen {
   const float *row[group], *weight[group];
   float8 valid[2];
+
+  /// The weights of rows `half` * 8 and on for one column, which may lie beyond the detector.
+  ISOCENTER_HD float8 weights(int half, int column) const {
+    float8 w;
+    for (int k = 0; k < lanes; ++k) w[k] = weight[half * lanes + k][column];
+    return w * valid[half];
+  }
+};
+
+/// What the rows go on as beyond the detector's sides.
+ISOCENTER_HD void extend_lines(const FbpFilter& f, const Sixteen& s, Row8* x) {
+  const RowExtension& e = f.lines.extension;
+  const int columns = f.lines.columns;
+  for (const bool left : {true, false}) {
+    if (!(left ? e.left : e.right)) continue;
+    const int outermost = left ? 0 : columns - 1, outwards = left ? -1 : 1;
+    const RowEdge<float8> a = row_edges<Pack8>(s.row, outermost, -outwards, columns),
+                          b = row_edges<Pack8>(s.row + lanes, outermost, -outwards, columns);
+    for (int over = 1; over <= e.columns; ++over) {
+      const int i = outermost + outwards * over;
+      const float8 away = float8{} + to_float(over);
+      Row8& to = x[left ? f.length + i : f.lines.begin + i];
+      to = {e.beyond(a, away) * s.weights(0, i), e.beyond(b, away) * s.weights(1, i)};
+    }
+  }
+}
+
+/// Sixteen rows from `first` on, turned so that one lane is one row, weighted and padded; rows past the end are zeros.
+ISOCENTER_HD void load_lines(const FbpFilter& f, std::int64_t first, int count, Row8* x) {
+  Sixteen s;
   for (int k = 0; k < group; ++k) {
     const Line l = line_of(f, first + std::min(k, count - 1));
-    row[k] = f.lines.readings(l.view, l.slice);
-    weight[k] = f.lines.weights_of(l.view);
-    valid[k / lanes][k % lanes] = k < count ? 1.0F : 0.0F;
+    s.row[k] = f.lines.readings(l.view, l.slice);
+    s.weight[k] = f.lines.weights_of(l.view);
+    s.valid[k / lanes][k % lanes] = k < count ? 1.0F : 0.0F;
   }
   std::fill_n(x, f.lines.begin, Row8{});
   for (int i = 0; i < f.lines.columns; ++i) {
-    float8 a, b, wa, wb;
+    float8 a, b;
     for (int k = 0; k < lanes; ++k) {
-      a[k] = row[k][i];
-      b[k] = row[k + lanes][i];
-      wa[k] = weight[k][i];
-      wb[k] = weight[k + lanes][i];
+      a[k] = s.row[k][i];
+      b[k] = s.row[k + lanes][i];
     }
-    x[f.lines.begin + i] = {a * (wa * valid[0]), b * (wb * valid[1])};
+    x[f.lines.begin + i] = {a * s.weights(0, i), b * s.weights(1, i)};
   }
   std::fill(x + f.lines.begin + f.lines.columns, x + f.length, Row8{});
+  extend_lines(f, s, x);
 }
 
 /// Writes the rows and the zeros beside them.

@@ -13,7 +13,7 @@ struct FbpFilter {
   FbpLines lines;
   int views;
   FbpStack stack;
-  std::int64_t length;  ///< of the transform: a power of two, at least 2 * columns - 1
+  std::int64_t length;  ///< of the transform: a power of two, at least 2 * (columns + extension) - 1
   const Complex<float>* twiddles;
   const float* response;  ///< the filter's frequency response over length, in the order of fft_frequency_at
 };

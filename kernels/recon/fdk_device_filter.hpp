@@ -23,17 +23,19 @@ struct FdkWeightRows {
     using Float = typename Lanes::Float;
     const FdkRows& r = rows;
     const auto place = Lanes::iota(x);
-    const auto i = select(place >= length - r.extension, place - length, place);
+    const auto i = select(place >= length - r.extension.columns, place - length, place);
     const Float column = to_float(i), row = Float{} + to_float(y);
     Float p = r.reading(lanes, clamp(i, r.begin, r.end - 1), y, z);
     p = select((i >= r.begin) & (i < r.end), p, Float{});
-    if (r.extend_left) {
-      const FdkEdge<float> e = r.edge(true, y, z);
-      p = select(i < r.begin, r.beyond(FdkEdge<Float>{Float{} + e.value, Float{} + e.slope}, to_float(r.begin - i)), p);
+    if (r.extension.left) {
+      const RowEdge<float> e = r.edge(true, y, z);
+      p = select(i < r.begin,
+                 r.extension.beyond(RowEdge<Float>{Float{} + e.value, Float{} + e.slope}, to_float(r.begin - i)), p);
     }
-    if (r.extend_right) {
-      const FdkEdge<float> e = r.edge(false, y, z);
-      const Float on = r.beyond(FdkEdge<Float>{Float{} + e.value, Float{} + e.slope}, to_float(i - (r.end - 1)));
+    if (r.extension.right) {
+      const RowEdge<float> e = r.edge(false, y, z);
+      const Float on =
+          r.extension.beyond(RowEdge<Float>{Float{} + e.value, Float{} + e.slope}, to_float(i - (r.end - 1)));
       p = select(i >= r.end, on, p);
     }
     p = p * r.weight_of(r.weights[z], column, row);

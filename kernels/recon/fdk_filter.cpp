@@ -17,15 +17,8 @@ using Row8 = Complex<float8>;
 /// Sixteen rows before they are turned: where their readings are, and how they end.
 struct Readings {
   const float* row[group];
-  FdkEdge<float8> left[2], right[2];
+  RowEdge<float8> left[2], right[2];
 };
-
-ISOCENTER_HD FdkEdge<float8> edges(const float* const* row, int outermost, int step, int count) {
-  float8 last[fdk_edge_readings] = {};
-  for (int k = 0; k < std::min(count, fdk_edge_readings); ++k)
-    for (int lane = 0; lane < lanes; ++lane) last[k][lane] = row[lane][outermost + step * k];
-  return fdk_edge(last, count);
-}
 
 /// Finds the rows' readings, in the view itself or resampled into `buffer`; rows past the end repeat the last one.
 ISOCENTER_HD void find_readings(const FdkFilter& f, int n, int first, float* buffer, Readings* found) {
@@ -42,8 +35,8 @@ ISOCENTER_HD void find_readings(const FdkFilter& f, int n, int first, float* buf
     found->row[k] = row;
   }
   for (int half = 0; half < 2; ++half) {
-    if (r.extend_left) found->left[half] = edges(found->row + half * lanes, 0, 1, count);
-    if (r.extend_right) found->right[half] = edges(found->row + half * lanes, count - 1, -1, count);
+    if (r.extension.left) found->left[half] = row_edges<Pack8>(found->row + half * lanes, 0, 1, count);
+    if (r.extension.right) found->right[half] = row_edges<Pack8>(found->row + half * lanes, count - 1, -1, count);
   }
 }
 
@@ -87,10 +80,12 @@ ISOCENTER_HD void load_rows(const FdkFilter& f, int n, int first, Row8* x, float
     put(i, a, b);
   }
   std::memset(static_cast<void*>(x + r.end), 0, static_cast<std::size_t>(f.length - r.end) * sizeof(Row8));
-  for (int over = 1; over <= r.extension; ++over) {
+  for (int over = 1; over <= r.extension.columns; ++over) {
     const float8 away = float8{} + to_float(over);
-    if (r.extend_left) put(r.begin - over, r.beyond(found.left[0], away), r.beyond(found.left[1], away));
-    if (r.extend_right) put(r.end - 1 + over, r.beyond(found.right[0], away), r.beyond(found.right[1], away));
+    if (r.extension.left)
+      put(r.begin - over, r.extension.beyond(found.left[0], away), r.extension.beyond(found.left[1], away));
+    if (r.extension.right)
+      put(r.end - 1 + over, r.extension.beyond(found.right[0], away), r.extension.beyond(found.right[1], away));
   }
 }
 

@@ -6,6 +6,7 @@
 #include "core/lane_math.hpp"
 #include "core/launch.hpp"
 #include "recon/fdk.hpp"
+#include "recon/row_extension.hpp"
 
 namespace isocenter::detail {
 
@@ -29,26 +30,6 @@ struct FdkRectification {
   float reach_columns, reach_rows;
 };
 
-enum class FdkTruncation : int { none, roll_off, water_cylinder };
-
-/// A row's end: the reading there and what it grows by from one column to the next, outwards.
-template <class Float>
-struct FdkEdge {
-  Float value, slope;
-};
-
-/// From the row's last readings, the outermost first: their straight line through two means of four. One reading alone
-/// when there are fewer.
-constexpr int fdk_edge_readings = 8;
-template <class Float>
-ISOCENTER_HD FdkEdge<Float> fdk_edge(const Float* reading, int count) {
-  if (count < fdk_edge_readings) return {reading[0], reading[0] * 0.0F};
-  const Float near = 0.25F * ((reading[0] + reading[1]) + (reading[2] + reading[3]));
-  const Float far = 0.25F * ((reading[4] + reading[5]) + (reading[6] + reading[7]));
-  const Float slope = 0.25F * (near - far);
-  return {near + 1.5F * slope, slope};
-}
-
 /// Keys' cubic convolution (IEEE Trans. Acoust. Speech Signal Process. 29 (1981) 1153, equation 15): weights of the
 /// samples at -1, 0, 1, 2 for a place f in [0, 1].
 template <class Float>
@@ -71,12 +52,9 @@ struct FdkRows {
   const FdkRectification* rectification = nullptr;  ///< null: reading (i - begin, j) of the view
   const float* redundancy = nullptr;                ///< one number for each column of the stack; null: all 1
   std::int64_t redundancy_stride = 0;               ///< from one view to the next; 0: one row for all
-  FdkTruncation truncation = FdkTruncation::none;
-  bool extend_left = false, extend_right = false;
-  int extension = 0;  ///< columns beyond the detector's side after which the continued row is 0
+  RowExtension extension;
   std::int64_t first = 0;
-  int first_row = 0;    ///< of the detector: row 0 of the stack, where nothing is resampled
-  float mu_column = 0;  ///< water_cylinder: the attenuation of water along one column's step
+  int first_row = 0;  ///< of the detector: row 0 of the stack, where nothing is resampled
 
   ISOCENTER_HD const float* view(int n) const {
     return projections + (order[n] - first) * (static_cast<std::int64_t>(raw_rows) * raw_columns);
@@ -139,29 +117,12 @@ struct FdkRows {
     return a + (at - to_float(low)) * (b - a);
   }
 
-  /// What stands `over` columns beyond a row's end. roll_off: the last reading, going smoothly to 0. water_cylinder:
-  /// the cylinder of water whose chord and its slope are those of the end (Hsieh et al., Med. Phys. 31 (2004)
-  /// 2385), taken for parallel rays; its outer half goes to 0 as well.
-  template <class Float>
-  ISOCENTER_HD Float beyond(const FdkEdge<Float>& edge, Float over) const {
-    const bool roll = truncation == FdkTruncation::roll_off;
-    const float length = to_float(extension + 1);
-    const Float left = clamp((1.0F - over * (1.0F / length)) * (roll ? 1.0F : 2.0F), 0.0F, 1.0F);
-    const Float taper = left * left * (3.0F - 2.0F * left);
-    if (roll) return edge.value * taper;
-    const Float half = edge.value * (0.5F / mu_column);
-    const Float centre = edge.value * edge.slope * (-0.25F / (mu_column * mu_column)), at = centre + over;
-    const Float squared = max((half * half + centre * centre) - at * at, Float{} + 1e-20F);
-    return select((edge.value > 0.0F) & (squared > 1e-10F),
-                  (2.0F * mu_column) * squared * inverse_sqrt(squared) * taper, Float{});
-  }
-
   /// The end of row j on one side.
-  ISOCENTER_HD FdkEdge<float> edge(bool left, int j, int n) const {
-    float last[fdk_edge_readings];
-    const int count = min(fdk_edge_readings, end - begin);
+  ISOCENTER_HD RowEdge<float> edge(bool left, int j, int n) const {
+    float last[row_edge_readings];
+    const int count = min(row_edge_readings, end - begin);
     for (int k = 0; k < count; ++k) last[k] = reading(Scalar{}, left ? begin + k : end - 1 - k, j, n);
-    return fdk_edge(last, count);
+    return row_edge(last, count);
   }
 };
 

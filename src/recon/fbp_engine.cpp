@@ -119,7 +119,8 @@ void FbpEngine::run(const Launcher& launcher, const float* projections, float* i
                          plan_.rows,
                          plan_.begin,
                          plan_.top_down ? plan_.rows - 1 - first : first,
-                         plan_.top_down ? -1 : 1};
+                         plan_.top_down ? -1 : 1,
+                         plan_.extension};
     filter(launcher, lines, stack, static_cast<char*>(scratch) + stack_bytes_);
     const FbpBackProject job{
         stack, tables_.pixels, plan_.views, plan_.beam, image + static_cast<std::int64_t>(first) * ny * nx, nx,

@@ -96,6 +96,32 @@ void widen(const Reach& reach, FbpPlan* plan) {
   plan->begin = reach.left < reach.right ? more : 0;
 }
 
+/// The columns' step as seen at the rotation centre.
+double step_at_centre_mm(const FbpRequest& r, const FbpOrbit& orbit, FbpBeam beam) {
+  const double step = orbit.step.front();
+  if (beam == FbpBeam::parallel) return step;
+  if (beam == FbpBeam::curved_fan) return step * orbit.circle.radius_mm;
+  return step * dot(minus(orbit.centre_mm, r.scan.views.front().source_mm), orbit.depth.front()) /
+         dot(fan_ray(r.scan, orbit, 0, 0), orbit.depth.front());
+}
+
+/// Before the weights: they are needed where rows go on, too. The filter of a curved detector, (nα / sin nα)², holds
+/// for rays less than half a turn apart.
+void plan_extension(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
+  const double step_mm = step_at_centre_mm(r, orbit, plan->beam);
+  plan->extension = plan_row_extension(r.truncation, r.extension_mm, r.mu_water_per_mm, step_mm,
+                                       {plan->begin, plan->begin + plan->raw_columns, plan->columns});
+  if (plan->beam != FbpBeam::curved_fan || plan->extension.columns == 0) return;
+  const double most = std::floor(0.9 * pi / orbit.step.front()) - plan->columns;
+  if (plan->extension.columns > most)
+    throw Failure(ErrorCode::invalid_argument,
+                  "extension_mm = " + number(r.extension_mm) + " continues the rows of a curved detector by " +
+                      std::to_string(plan->extension.columns) +
+                      " columns, so that its ends are more than 162 deg apart",
+                  most >= 1.0 ? "set extension_mm to " + number(std::floor(most * step_mm * 10.0) / 10.0) + " or less"
+                              : "set truncation to none");
+}
+
 void weigh_parallel(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
   const ParallelArc arc = parallel_arc(orbit);
   if (arc.widest_gap > r.largest_gap_rad)
@@ -108,10 +134,11 @@ void weigh_parallel(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
   if (displaced) widen(reach, plan);
   plan->scan = displaced ? "full circle, displaced detector (Wang's weights)" : circle ? "full circle" : "half circle";
   plan->field_of_view_mm = (displaced ? reach.wider() : reach.narrower()) * orbit.step.front();
+  plan_extension(r, orbit, plan);
   const double sign = reach.right > reach.left ? 1.0 : -1.0;
   for (std::size_t n = 0; n < arc.share.size(); ++n)
-    for (int i = 0; i < r.scan.columns; ++i) {
-      const double t = sign * (i - orbit.centre_column[n]);
+    for (int i = -plan->extension.before(); i < r.scan.columns + plan->extension.after(); ++i) {
+      const double t = sign * (std::clamp(i, 0, r.scan.columns - 1) - orbit.centre_column[n]);
       const double counts = displaced ? displaced_weight(t, reach.narrower()) : 1.0;
       plan->weights.push_back(static_cast<float>(arc.share[n] * counts * orbit.step.front() / orbit.step[n]));
     }
@@ -144,6 +171,7 @@ void weigh_fan(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
                : arc.full ? "full circle"
                           : "short scan of " + number(arc.length_rad * 180.0 / pi) + " deg (Parker's weights)";
   plan->field_of_view_mm = orbit.circle.radius_mm * std::sin(displaced ? most : least);
+  plan_extension(r, orbit, plan);
   const bool curved = plan->beam == FbpBeam::curved_fan;
   for (std::size_t n = 0; n < r.scan.views.size(); ++n) {
     const View& v = r.scan.views[n];
@@ -154,14 +182,17 @@ void weigh_fan(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
     // Kak and Slaney, sections 3.4.1 and 3.4.2, with the lengths of back projection in parts of those at the centre:
     // cos γ / R (curved), R D cos γ / depth² (flat; a detector that is not at right angles to the central ray, too).
     const double lengths = curved ? 1.0 / radius : radius * detector / (depth * depth);
-    for (int i = 0; i < r.scan.columns; ++i) {
-      const double gamma = fan_angle(r, orbit, n, i);
-      const double sense = (reach.right > reach.left) == (i > orbit.centre_column[n]) ? 1.0 : -1.0;
+    for (int i = -plan->extension.before(); i < r.scan.columns + plan->extension.after(); ++i) {
+      // Where rows go on they count beside others as their last reading does.
+      const int last = std::clamp(i, 0, r.scan.columns - 1);
+      const double gamma = fan_angle(r, orbit, n, last);
+      const double cosine = i == last ? std::cos(gamma) : std::max(0.0, std::cos(fan_angle(r, orbit, n, i)));
+      const double sense = (reach.right > reach.left) == (last > orbit.centre_column[n]) ? 1.0 : -1.0;
       const double counts = !arc.full   ? parker_weight(beta, gamma, arc.length_rad)
                             : displaced ? 0.5 * displaced_weight(sense * std::fabs(gamma), least)
                                         : 0.5;
       plan->weights.push_back(
-          static_cast<float>(share[n] * counts * lengths * std::cos(gamma) * orbit.step.front() / orbit.step[n]));
+          static_cast<float>(share[n] * counts * lengths * cosine * orbit.step.front() / orbit.step[n]));
     }
   }
 }
@@ -171,11 +202,7 @@ void place_grid(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
   g.nx = r.nx > 0 ? r.nx : r.scan.columns;
   g.ny = r.ny > 0 ? r.ny : r.scan.columns;
   g.nz = r.scan.rows;
-  double step = orbit.step.front();
-  if (plan->beam == FbpBeam::curved_fan) step *= orbit.circle.radius_mm;
-  if (plan->beam == FbpBeam::flat_fan)
-    step *= dot(minus(orbit.centre_mm, r.scan.views.front().source_mm), orbit.depth.front()) /
-            dot(fan_ray(r.scan, orbit, 0, 0), orbit.depth.front());
+  const double step = step_at_centre_mm(r, orbit, plan->beam);
   const std::int64_t n[2] = {g.nx, g.ny};
   const Vector3 axes[3] = {orbit.x, orbit.y, orbit.z};
   Vector3 origin = orbit.centre_mm;
@@ -260,8 +287,9 @@ FbpPlan plan_fbp(const FbpRequest& request) {
     weigh_fan(request, orbit, &plan);
   place_grid(request, orbit, &plan);
   place_pixels(request, orbit, &plan);
-  plan.length = ramp_filter_length(plan.columns);
-  plan.response = ramp_response(plan.length, plan.columns, orbit.step.front(), request.window, request.cutoff,
+  const int filtered = plan.columns + plan.extension.columns;
+  plan.length = ramp_filter_length(filtered);
+  plan.response = ramp_response(plan.length, filtered, orbit.step.front(), request.window, request.cutoff,
                                 request.scale, plan.beam == FbpBeam::curved_fan ? orbit.step.front() : 0.0);
   return plan;
 }

@@ -20,6 +20,9 @@ struct FbpRequest {
   double cutoff = 1;
   double scale = 1;  ///< what 1/mm is multiplied with
   double largest_gap_rad = 0.2;
+  RowTruncation truncation = RowTruncation::none;
+  double extension_mm = 0;     ///< at the rotation centre; 0: half the detector's width
+  double mu_water_per_mm = 0;  ///< for water_cylinder
 };
 
 struct FbpPlan {
@@ -30,7 +33,8 @@ struct FbpPlan {
   bool top_down = false;  ///< slice j is detector row rows - 1 - j
   VolumeGrid grid;
   std::vector<FbpView> pixels;
-  std::vector<float> weights;    ///< views × raw_columns
+  RowExtension extension;
+  std::vector<float> weights;    ///< views × raw_columns, and those by which rows go on
   std::int64_t length = 0;       ///< of the transforms
   std::vector<double> response;  ///< natural order
   std::string scan;              ///< in words: what of the circle the views cover, and which weights follow

@@ -59,6 +59,9 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     r.window = static_cast<RampWindow>(params.window);
     r.cutoff = params.cutoff;
     r.scale = params.unit == AttenuationUnit::hu ? 1000.0 / mu_water(input) : 1.0;
+    r.truncation = static_cast<RowTruncation>(params.truncation);
+    r.extension_mm = params.extension_mm;
+    if (r.truncation == RowTruncation::water_cylinder) r.mu_water_per_mm = mu_water(input);
     r.largest_gap_rad = params.largest_gap_deg * std::numbers::pi / 180.0;
     return r;
   }
@@ -69,7 +72,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     if (given.empty() || !(given[0] > 0.0))
       throw Failure(ErrorCode::invalid_argument,
                     "mu_water_per_mm = 0, and the projections have no attribute mu_water_per_mm either",
-                    "set it (0.02059 at 60 keV), or set unit to 1/mm");
+                    "set it (0.02059 at 60 keV); or set unit to 1/mm, and truncation to none or roll_off");
     return given[0];
   }
 

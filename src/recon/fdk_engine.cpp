@@ -45,10 +45,10 @@ RampStage::Shape FdkEngine::choose_passes(int concurrency) {
         std::max(views_per_pass_,
                  static_cast<int>(std::min<std::int64_t>(most, plan_.frame_begin[f + 1] - plan_.frame_begin[f])));
   const auto shape_now = [&] {
-    RampStage::Shape shape{plan_.columns,   plan_.rows,
-                           views_per_pass_, plan_.length,
-                           plan_.extension, !plan_.rectification.empty(),
-                           views_per_pass_, plan_.end - plan_.begin};
+    RampStage::Shape shape{plan_.columns,           plan_.rows,
+                           views_per_pass_,         plan_.length,
+                           plan_.extension.columns, !plan_.rectification.empty(),
+                           views_per_pass_,         plan_.end - plan_.begin};
     if (block > 0) shape.views = static_cast<int>(std::min<std::int64_t>(block, views_per_pass_));
     return shape;
   };
@@ -200,12 +200,7 @@ void FdkEngine::run_filter(const Launcher& launcher, FdkRows rows, std::int64_t 
     rows.redundancy = tables_.redundancy + first * plan_.columns;
     rows.redundancy_stride = plan_.columns;
   }
-  rows.truncation = plan_.truncation;
-  // Where a displaced detector's shorter side ends the weights are 0 already.
-  rows.extend_left = plan_.truncation != FdkTruncation::none && plan_.begin == 0;
-  rows.extend_right = plan_.truncation != FdkTruncation::none && plan_.end == plan_.columns;
   rows.extension = plan_.extension;
-  rows.mu_column = static_cast<float>(plan_.mu_column);
   if (const std::int64_t bad = ramp_->run(launcher, rows, count, stack, work); bad >= 0)
     refuse_reading(bad,
                    rows.projections[bad - rows.first * static_cast<std::int64_t>(rows.raw_columns) * rows.raw_rows]);

@@ -113,14 +113,6 @@ void place_in_table(const FilterDetector& detector, const Orbit& orbit, std::siz
   w->table_scale = static_cast<float>(dot(v.v_step_mm, central) / depth);
 }
 
-void plan_truncation(const FdkRequest& r, double step_mm, FdkPlan* plan) {
-  plan->truncation = r.truncation;
-  if (r.truncation == FdkTruncation::none) return;
-  plan->extension =
-      r.extension_mm > 0.0 ? static_cast<int>(std::ceil(r.extension_mm / step_mm)) : (plan->end - plan->begin + 1) / 2;
-  plan->mu_column = r.mu_water_per_mm * step_mm;
-}
-
 }  // namespace
 
 FdkPlan plan_fdk(const FdkRequest& request) {
@@ -146,10 +138,11 @@ FdkPlan plan_fdk(const FdkRequest& request) {
   plan.column_axis = detector.column_axis;
 
   const double step_mm = column_step_at_isocenter_mm(detector.views.front(), orbit);
-  plan_truncation(request, step_mm, &plan);
-  plan.length = ramp_filter_length(plan.columns + plan.extension);
-  plan.response =
-      ramp_response(plan.length, plan.columns + plan.extension, step_mm, request.window, request.cutoff, request.scale);
+  plan.extension = plan_row_extension(request.truncation, request.extension_mm, request.mu_water_per_mm, step_mm,
+                                      {plan.begin, plan.end, plan.columns});
+  plan.length = ramp_filter_length(plan.columns + plan.extension.columns);
+  plan.response = ramp_response(plan.length, plan.columns + plan.extension.columns, step_mm, request.window,
+                                request.cutoff, request.scale);
   plan.frame_begin.push_back(0);
   const auto frames = members_of_frames(request);
   for (std::size_t f = 0; f < frames.size(); ++f) {

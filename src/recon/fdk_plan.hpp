@@ -23,9 +23,7 @@ struct FdkPlan {
   std::vector<FdkMatrix> matrices;
   std::vector<FdkRectification> rectification;  ///< empty when the real detector is filtered
   std::vector<float> redundancy;                ///< entries × columns; empty when every line is measured twice
-  FdkTruncation truncation = FdkTruncation::none;
-  int extension = 0;  ///< columns
-  double mu_column = 0;
+  RowExtension extension;
   std::int64_t length = 0;       ///< of the transforms
   std::vector<double> response;  ///< natural order
   bool aligned = false;          ///< detector columns run along column_axis in every view
@@ -48,7 +46,7 @@ struct FdkRequest {
   double cutoff = 1;
   double scale = 1;  ///< what 1/mm is multiplied with
   double largest_gap_rad = 6.3;
-  FdkTruncation truncation = FdkTruncation::none;
+  RowTruncation truncation = RowTruncation::none;
   double extension_mm = 0;     ///< at the isocentre; 0: half the detector's width
   double mu_water_per_mm = 0;  ///< for water_cylinder
 };

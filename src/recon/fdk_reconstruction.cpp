@@ -225,9 +225,9 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     r.window = static_cast<RampWindow>(params.window);
     r.cutoff = params.cutoff;
     r.scale = params.unit == AttenuationUnit::hu ? 1000.0 / mu_water(input) : 1.0;
-    r.truncation = static_cast<FdkTruncation>(params.truncation);
+    r.truncation = static_cast<RowTruncation>(params.truncation);
     r.extension_mm = params.extension_mm;
-    if (r.truncation == FdkTruncation::water_cylinder) r.mu_water_per_mm = mu_water(input);
+    if (r.truncation == RowTruncation::water_cylinder) r.mu_water_per_mm = mu_water(input);
     r.largest_gap_rad = params.largest_gap_deg * std::numbers::pi / 180.0;
     return r;
   }

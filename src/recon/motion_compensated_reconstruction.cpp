@@ -175,9 +175,9 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     r.window = static_cast<RampWindow>(params.window);
     r.cutoff = params.cutoff;
     r.scale = params.unit == AttenuationUnit::hu ? 1000.0 / water_attenuation(params.mu_water_per_mm, input) : 1.0;
-    r.truncation = static_cast<FdkTruncation>(params.truncation);
+    r.truncation = static_cast<RowTruncation>(params.truncation);
     r.extension_mm = params.extension_mm;
-    if (r.truncation == FdkTruncation::water_cylinder)
+    if (r.truncation == RowTruncation::water_cylinder)
       r.mu_water_per_mm = water_attenuation(params.mu_water_per_mm, input);
     r.largest_gap_rad = params.largest_gap_deg * std::numbers::pi / 180.0;
     return r;
@@ -217,7 +217,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
                                       .rows = fdk_.rows,
                                       .views = views_per_pass_,
                                       .length = fdk_.length,
-                                      .extension = fdk_.extension,
+                                      .extension = fdk_.extension.columns,
                                       .rectified = !fdk_.rectification.empty()},
                      fdk_.response, fft, plan.device().index, launcher_of(plan).concurrency);
       const std::int64_t node_floats =
@@ -266,12 +266,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       rows.redundancy = redundancy_table_ + first * fdk_.columns;
       rows.redundancy_stride = fdk_.columns;
     }
-    rows.truncation = fdk_.truncation;
-    // Where a displaced detector's shorter side ends the weights are 0 already.
-    rows.extend_left = fdk_.truncation != FdkTruncation::none && fdk_.begin == 0;
-    rows.extend_right = fdk_.truncation != FdkTruncation::none && fdk_.end == fdk_.columns;
     rows.extension = fdk_.extension;
-    rows.mu_column = static_cast<float>(fdk_.mu_column);
     return rows;
   }
 

@@ -60,4 +60,17 @@ std::vector<double> ramp_response(std::int64_t length, std::int64_t columns, dou
   return response;
 }
 
+RowExtension plan_row_extension(RowTruncation truncation, double extension_mm, double mu_water_per_mm, double step_mm,
+                                const RowReadings& readings) {
+  RowExtension e;
+  e.truncation = truncation;
+  if (truncation == RowTruncation::none) return e;
+  e.left = readings.begin == 0;
+  e.right = readings.end == readings.columns;
+  e.columns = extension_mm > 0.0 ? static_cast<int>(std::ceil(extension_mm / step_mm))
+                                 : (readings.end - readings.begin + 1) / 2;
+  e.mu_column = static_cast<float>(mu_water_per_mm * step_mm);
+  return e;
+}
+
 }  // namespace isocenter::detail

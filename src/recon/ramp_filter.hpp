@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "recon/fft_pack.hpp"
+#include "recon/row_extension.hpp"
 
 namespace isocenter::detail {
 
@@ -21,5 +22,15 @@ std::int64_t ramp_filter_length(std::int64_t columns);
 /// nτ)² (the same, section 3.4.1).
 std::vector<double> ramp_response(std::int64_t length, std::int64_t columns, double step, RampWindow window,
                                   double cutoff, double scale, double curved_step_rad = 0);
+
+/// The columns of a filtered row that have readings, and all of them: fewer where a detector is displaced.
+struct RowReadings {
+  int begin = 0, end = 0, columns = 0;
+};
+
+/// How rows go on for `extension_mm` at the rotation centre, where columns are step_mm apart; 0: half of those with
+/// readings. Not where a displaced detector's shorter side ends: the weights are 0 there already.
+RowExtension plan_row_extension(RowTruncation truncation, double extension_mm, double mu_water_per_mm, double step_mm,
+                                const RowReadings& readings);
 
 }  // namespace isocenter::detail

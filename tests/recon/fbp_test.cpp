@@ -10,6 +10,7 @@
 
 #include "device_test.hpp"
 #include "phantom/poisson.hpp"
+#include "plain_fft.hpp"
 #include "recon/fbp_engine.hpp"
 #include "recon_test_data.hpp"
 
@@ -262,6 +263,89 @@ TEST(Fbp, SlicesLieWhereTheRowsAreWhicheverWayTheyRun) {
   EXPECT_LT(error_of(a, ball, 100).rmse, 0.06);
 }
 
+/// Filtered back projection of a disc of 1/mm with radius R in rays that pass the centre within a, at radius r < a. The
+/// rays left out count with the ramp's -1 / (2 π² s²), and over half a turn 1 / (s - r cos θ)² adds up to
+/// π s / (s² - r²)^(3/2).
+double truncated_disc(double R, double a, double r) {
+  const double inside = a * a - r * r;
+  return 1.0 + 2.0 / pi * (std::sqrt((R * R - a * a) / inside) - std::acos(std::sqrt(inside / (R * R - r * r))));
+}
+
+/// In HU: the middle, and the rim at nine tenths of the field.
+struct Cupping {
+  double middle, rim;
+};
+Cupping cupping_of(const PlaneScan& scan, const FbpRequest& request, double field_mm) {
+  const Slices image = reconstruct(scan, request);
+  const VolumeGrid& g = image.plan.grid;
+  double sum[2] = {}, count[2] = {};
+  for (std::int64_t y = 0; y < g.ny; ++y)
+    for (std::int64_t x = 0; x < g.nx; ++x) {
+      const Vector3 p = g.geometry.position_mm(static_cast<double>(x), static_cast<double>(y), 0);
+      const double r = std::hypot(p[0], p[1]);
+      const int k = r < 10 ? 0 : std::fabs(r - 0.9 * field_mm) < 1.5 ? 1 : -1;
+      if (k < 0) continue;
+      sum[k] += image.values[static_cast<std::size_t>(y * g.nx + x)] - 1.0;
+      ++count[k];
+    }
+  return {1000.0 * sum[0] / count[0], 1000.0 * sum[1] / count[1]};
+}
+
+TEST(Fbp, OfATruncatedDiscCupsAsItsClosedFormSaysAndTheExtensionTakesMostOfIt) {
+  Solids water;
+  water_cylinder(110, 300, &water);
+  for (const int beam : {0, 1, 2, 3}) {
+    CircularOrbit o =
+        beam == 0 ? parallel(144, 300) : fan(144, 480, beam == 1 ? DetectorShape::flat : DetectorShape::curved);
+    o.column_step_mm = beam == 0 ? 1.0 : 1.6;
+    if (beam == 3) o = short_scan(o);
+    const double half = 0.5 * o.columns * o.column_step_mm;
+    const double field = beam == 0   ? half
+                         : beam == 1 ? 500 * std::sin(std::atan2(half, 800))
+                                     : 500 * std::sin(half / 800);
+    const PlaneScan scan = plane_scan(water, o);
+    FbpRequest r = request_for(scan);
+    const Cupping none = cupping_of(scan, r, field);
+    r.truncation = RowTruncation::roll_off;
+    const Cupping roll_off = cupping_of(scan, r, field);
+    r.truncation = RowTruncation::water_cylinder;
+    r.mu_water_per_mm = 1.0;
+    r.extension_mm = 80;
+    const Cupping cylinder = cupping_of(scan, r, field);
+    EXPECT_NEAR(none.middle, 1000.0 * (truncated_disc(110, field, 0) - 1.0), 5.0) << beam;
+    EXPECT_NEAR(none.rim, 1000.0 * (truncated_disc(110, field, 0.9 * field) - 1.0), 20.0) << beam;
+    EXPECT_NEAR(roll_off.middle, 0.0, 50.0) << beam;
+    EXPECT_NEAR(roll_off.rim, 0.0, 115.0) << beam;
+    EXPECT_NEAR(cylinder.middle, 0.0, 10.0) << beam;
+    EXPECT_NEAR(cylinder.rim, 0.0, 25.0) << beam;
+  }
+}
+
+TEST(Fbp, OnADeviceExtendsRowsAsTheCpuDoes) {
+  const Solids head = head_of(100);
+  for (const int beam : {0, 1, 2})
+    for (const double shift : {0.0, 25.0, -25.0}) {
+      CircularOrbit o =
+          beam == 0 ? parallel(61, 90, 2 * pi) : fan(61, 90, beam == 1 ? DetectorShape::flat : DetectorShape::curved);
+      o.column_step_mm = 2;
+      o.detector_offset_u_mm = shift;
+      const PlaneScan scan = plane_scan(head, o);
+      FbpRequest r = request_for(scan);
+      r.mu_water_per_mm = 0.9;
+      for (const RowTruncation truncation :
+           {RowTruncation::none, RowTruncation::roll_off, RowTruncation::water_cylinder}) {
+        r.truncation = truncation;
+        const Slices cpu = reconstruct(scan, r, nullptr);
+        FbpEngine device(plan_fbp(r), &plain_fft(), 0, 2, nullptr);
+        device.use(device.host_tables());
+        const Scratch scratch(device.scratch_bytes());
+        std::vector<float> image(cpu.values.size(), -7e30F);
+        device.run(launcher_with(2), scan.projections.data(), image.data(), 0.0F, scratch.get(), nullptr, nullptr);
+        EXPECT_LT(relative(image, cpu.values), 3e-6) << beam << ' ' << shift << ' ' << static_cast<int>(truncation);
+      }
+    }
+}
+
 ISOCENTER_DEVICE_SUITE(FbpOperator);
 
 Projections projections_of(const CircularOrbit& orbit, const std::vector<View>& views, float value = 0.5F) {
@@ -300,6 +384,13 @@ TEST_P(FbpOperator, RefusesWhatItCannotDo) {
   CircularOrbit near = fan(48, 90, DetectorShape::flat);
   EXPECT_THAT(refusal(projections_of(near, near.build()), {.spacing_mm = {40}, .unit = AttenuationUnit::per_mm}),
               HasSubstr("the source"));
+  CircularOrbit wide = fan(48, 90, DetectorShape::curved);
+  EXPECT_THAT(refusal(projections_of(wide, wide.build()),
+                      {.truncation = Truncation::roll_off, .extension_mm = 5000, .unit = AttenuationUnit::per_mm}),
+              AllOf(HasSubstr("extension_mm = 5000"), HasSubstr("162 deg"), HasSubstr("or less")));
+  EXPECT_THAT(refusal(projections_of(o, o.build()),
+                      {.truncation = Truncation::water_cylinder, .unit = AttenuationUnit::per_mm}),
+              HasSubstr("truncation to none or roll_off"));
   if (GetParam() != "cpu") return;
   Projections broken = projections_of(o, o.build());
   broken.views().span<float>()[17 * 48 + 5] = std::nanf("");

@@ -126,7 +126,7 @@ TEST_P(FdkFilterTest, OnADeviceGivesTheSame) {
 TEST(FdkOnADevice, ReconstructsWhatTheCpuDoes) {
   Solids head;
   shepp_logan(Contrast::original, 80, &head);
-  const auto agree = [&](const CircularOrbit& orbit, double skew, FdkTruncation truncation) {
+  const auto agree = [&](const CircularOrbit& orbit, double skew, RowTruncation truncation) {
     auto views = orbit.build();
     for (View& v : views) {
       const Vector3 u = v.u_step_mm, w = v.v_step_mm;
@@ -147,15 +147,15 @@ TEST(FdkOnADevice, ReconstructsWhatTheCpuDoes) {
   displaced.columns = 27;
   displaced.detector_offset_u_mm = -30;
   arc.arc_rad = 3.9;
-  agree(whole, 0.0, FdkTruncation::none);
-  agree(whole, 0.05, FdkTruncation::none);
-  agree(arc, 0.0, FdkTruncation::none);
-  agree(arc, 0.05, FdkTruncation::none);
-  agree(displaced, 0.0, FdkTruncation::roll_off);
-  agree(displaced, -0.05, FdkTruncation::none);
-  agree(small, 0.0, FdkTruncation::roll_off);
-  agree(small, 0.0, FdkTruncation::water_cylinder);
-  agree(small, 0.05, FdkTruncation::water_cylinder);
+  agree(whole, 0.0, RowTruncation::none);
+  agree(whole, 0.05, RowTruncation::none);
+  agree(arc, 0.0, RowTruncation::none);
+  agree(arc, 0.05, RowTruncation::none);
+  agree(displaced, 0.0, RowTruncation::roll_off);
+  agree(displaced, -0.05, RowTruncation::none);
+  agree(small, 0.0, RowTruncation::roll_off);
+  agree(small, 0.0, RowTruncation::water_cylinder);
+  agree(small, 0.05, RowTruncation::water_cylinder);
 }
 
 TEST(FdkFilterOnTheCpu, NamesTheReadingThatIsNotANumber) {

@@ -151,9 +151,9 @@ TEST(Truncation, CupsAPhantomLargerThanTheDetectorAndTheExtensionTakesMostOfIt) 
     return Profile{sum[0] / count[0], sum[1] / count[1]};
   };
   const Profile none = profile();
-  r.truncation = FdkTruncation::roll_off;
+  r.truncation = RowTruncation::roll_off;
   const Profile roll_off = profile();
-  r.truncation = FdkTruncation::water_cylinder;
+  r.truncation = RowTruncation::water_cylinder;
   r.mu_water_per_mm = 1.0;  // the phantom's
   r.extension_mm = 60;
   const Profile cylinder = profile();

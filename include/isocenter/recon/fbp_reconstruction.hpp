@@ -22,10 +22,12 @@ namespace isocenter::inline v1 {
 /// fan); Parker, Med. Phys. 9 (1982) 254, for short scans. A view counts with half the angle between its neighbours:
 /// modulo 180 degrees with parallel beams, so that any arc and uneven angles are right. Grid: z along the rotation
 /// axis, x as near to the patient's x as it can be; centred offset_mm from the rotation centre. Border: samples off the
-/// detector are zero; an object that reaches over its sides is truncated, and bright there. Cost: two samples for each
-/// pixel and view; filtered rows of sixteen slices in memory. Errors: bad_data for fewer than three views, angles left
-/// out, readings that are not finite, a detector that misses the centre; unsupported for a cone beam with rows, rows
-/// out of the plane of rotation, a source off its circle; invalid_argument for slices that reach the source.
+/// detector are zero; an object that reaches over its sides is truncated, and bright there, unless `truncation` goes on
+/// with its rows, as in fdk_reconstruction. Cost: two samples for each pixel and view; filtered rows of sixteen slices
+/// in memory. Errors: bad_data for fewer than three views, angles left out, readings that are not finite, a detector
+/// that misses the centre; unsupported for a cone beam with rows, rows out of the plane of rotation, a source off its
+/// circle; invalid_argument for slices that reach the source, and for rows of a curved detector that would go on over
+/// more than 162 degrees.
 struct FbpReconstruction {
   static constexpr const char* name = "fbp_reconstruction";
   static constexpr const char* module = "recon";
@@ -39,6 +41,8 @@ struct FbpReconstruction {
     std::vector<double> offset_mm = {0, 0};
     FdkWindow window = FdkWindow::ramp;
     double cutoff = 1;
+    Truncation truncation = Truncation::none;
+    double extension_mm = 0;
     AttenuationUnit unit = AttenuationUnit::hu;
     double mu_water_per_mm = 0;
     double largest_gap_deg = 10;
@@ -53,7 +57,7 @@ struct FbpReconstruction {
               param(&Params::offset_mm, "offset_mm", Unit::mm, -1e5, 1e5,
                     "The grid's centre, from the rotation centre: x, y."),
           },
-          ramp_parameters<Params>(), unit_parameters<Params>(),
+          ramp_parameters<Params>(), truncation_parameters<Params>(), unit_parameters<Params>(),
           std::tuple{
               param(&Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 180,
                     "The widest angle without a view that is accepted, beside what a short scan leaves out."),
