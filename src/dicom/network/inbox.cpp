@@ -210,7 +210,7 @@ Inbox::Group::~Group() {
   try {
     keep();
   } catch (const std::exception&) {
-    for (const Part& part : parts_) ::unlink(part.file.c_str());
+    drop();
   }
 }
 
@@ -231,7 +231,13 @@ void Inbox::Group::add(const InstanceName& name, const std::string& source_ae, s
 
 void Inbox::Group::keep() {
   if (parts_.empty()) return;
-  flush_.flush();
+  bytes_ = 0;
+  try {
+    flush_.flush();
+  } catch (...) {
+    drop();  // Linux tells of a failed write once: a second flush would say that all is well
+    throw;
+  }
   std::set<std::shared_ptr<GroupFlush>> folders;
   while (!parts_.empty()) {
     const Part& part = parts_.back();
@@ -239,7 +245,11 @@ void Inbox::Group::keep() {
     parts_.pop_back();
   }
   for (const auto& folder : folders) folder->wait();
-  bytes_ = 0;
+}
+
+void Inbox::Group::drop() {
+  for (const Part& part : parts_) ::unlink(part.file.c_str());
+  parts_.clear();
 }
 
 }  // namespace isocenter::detail::dicom

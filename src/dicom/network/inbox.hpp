@@ -82,10 +82,13 @@ class Inbox::Group {
   /// As Inbox::accept, but durable and there for readers with the next keep(), which it calls for each
   /// `longest_group`.
   void add(const InstanceName& name, const std::string& source_ae, std::span<const std::uint8_t> data_set);
-  /// Throws Failure(io_error) for the disk.
+  /// Throws Failure(io_error) for the disk. Nothing that was added since the last keep() is kept when the flush of the
+  /// contents fails.
   void keep();
 
  private:
+  void drop();
+
   struct Part {
     std::string file, path;
     InstanceName name;

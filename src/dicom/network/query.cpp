@@ -129,7 +129,8 @@ std::string get_class(QueryModel model) {
                                            : UID_GETStudyRootQueryRetrieveInformationModel;
 }
 
-/// Takes one instance that the peer sends while it serves our C-GET; the first complaint is kept.
+/// Takes one instance that the peer sends while it serves our C-GET; the first complaint is kept. Throws
+/// Failure(io_error) when the disk fails.
 void take_instance(Association& association, T_ASC_PresentationContextID context, const T_DIMSE_C_StoreRQ& request,
                    Inbox::Group& group, std::string& complaint) {
   std::vector<std::uint8_t> data_set;
@@ -155,6 +156,8 @@ void take_instance(Association& association, T_ASC_PresentationContextID context
     group.add(name_of(data_set, negotiated.acceptedTransferSyntax), association.peer().called_ae, data_set);
     response.DimseStatus = STATUS_Success;
   } catch (const Error& e) {
+    // The disk: instances that were answered with Success may be lost with this one.
+    if (e.code() == ErrorCode::io_error) throw;
     if (complaint.empty()) complaint = e.what();
     response.DimseStatus = 0xa700;
   }

@@ -247,6 +247,28 @@ TEST(Inbox, TakesMoreOfASeriesWhoseFolderWasRemovedMeanwhile) {
   }
 }
 
+TEST(Inbox, AGroupWhoseFlushFailsKeepsNothingThoughTheNextFlushIsToldOfNoFailure) {
+  for (const bool another : {false, true}) {
+    const TemporaryFolder folder;
+    Inbox inbox(folder / "inbox");
+    {
+      Inbox::Group group(inbox);
+      group.add(instance(0), "A", bytes_of(0));
+      set_faults({.write_back_failed = true});
+      EXPECT_THAT(error_of([&] { group.keep(); }), ::testing::HasSubstr("cannot be flushed: Input/output error"));
+      if (another) group.add(instance(1), "A", bytes_of(1));  // which this one's end keeps
+    }
+    set_faults({});
+    EXPECT_EQ(dicom_files(folder / "inbox").size(), another ? 1U : 0U);
+    EXPECT_FALSE(std::filesystem::exists(folder / "inbox/1.2/1.3/1.2.3.1.dcm"));
+    EXPECT_TRUE(std::filesystem::is_empty(folder / "inbox/.incoming"));
+    Inbox::Group again(inbox);
+    again.add(instance(0), "A", bytes_of(0));
+    again.keep();
+    EXPECT_TRUE(inbox.accept(instance(0), "A", bytes_of(0)).already_there);
+  }
+}
+
 /// A listener in a process of its own: forking goes on from a process with one thread.
 class Receiver {
  public:

@@ -40,9 +40,10 @@ std::string path_of(int file) {
 std::mutex failure_mutex;
 std::vector<int> open_when_it_failed;
 
+/// Whether this flush is told; the next one by the same descriptor is not.
 bool told_of_failure(int file) {
   const std::lock_guard lock(failure_mutex);
-  return std::find(open_when_it_failed.begin(), open_when_it_failed.end(), file) != open_when_it_failed.end();
+  return std::erase(open_when_it_failed, file) > 0;
 }
 
 void note(const std::string& line) {

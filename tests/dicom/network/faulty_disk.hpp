@@ -15,7 +15,7 @@ struct DiskFaults {
   bool file_system_flush_waits = false;
   bool pretend_to_flush = false;   ///< quicker, and no loss where the machine does not really lose its power
   int flush_ms = 0;                ///< a flush takes so much longer
-  bool write_back_failed = false;  ///< told to flushes of a file system by descriptors that are open now, as Linux does
+  bool write_back_failed = false;  ///< told once to flushes of a file system by each descriptor open now: Linux
 };
 void set_faults(const DiskFaults& faults);
 /// Flushes of a file's data since the program started.

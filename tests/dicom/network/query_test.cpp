@@ -5,6 +5,7 @@
 
 #include "dicom/network/listener.hpp"
 #include "dicom/network/outbox.hpp"
+#include "faulty_disk.hpp"
 #include "network_test.hpp"
 
 namespace isocenter::test {
@@ -91,6 +92,34 @@ TEST(Query, GetsAndMovesAStudyByteForByte) {
                                 pacs.folder / (std::string(where) + "/" + study + "/1.2.826.0.1.3680043.8.498.7.2/" +
                                                instance_uid(i) + ".dcm")));
   }
+}
+
+TEST(Query, AFetchEndsWithTheDisksErrorKeepsNothingAndIsDoneAgain) {
+  const Pacs pacs;
+  const auto files = write_ct_series(pacs.folder / "ct", 3);
+  ASSERT_EQ(pacs.fill(files).delivered, 3);
+  const auto query = make_query("STUDY", {{"StudyInstanceUID", study}});
+  Inbox inbox(pacs.folder / "got");
+  const auto fetch = [&](const std::function<void(const Retrieved&)>& progress) {
+    Association association(pacs.peer(), get_proposals(QueryModel::study_root));
+    EXPECT_EQ(get(association, QueryModel::study_root, *query, inbox, progress).completed, 3);
+    association.release();
+  };
+  bool failed = false;
+  EXPECT_THAT(error_of([&] {
+                fetch([&](const Retrieved&) {
+                  if (!failed) set_faults({.write_back_failed = true});
+                  failed = true;
+                });
+              }),
+              HasSubstr("cannot be flushed: Input/output error"));
+  set_faults({});
+  EXPECT_THAT(dicom_files(pacs.folder / "got"), SizeIs(0));
+  std::filesystem::remove(pacs.folder / "got/.incoming");
+  EXPECT_THAT(error_of([&] { fetch([](const Retrieved&) {}); }), HasSubstr("cannot be created: No such file"));
+  std::filesystem::create_directory(pacs.folder / "got/.incoming");
+  EXPECT_EQ(error_of([&] { fetch([](const Retrieved&) {}); }), "");
+  EXPECT_THAT(dicom_files(pacs.folder / "got"), SizeIs(3));
 }
 
 TEST(Outbox, LooksUpWhatAKilledSenderMayHaveSentAndSendsOnlyTheRest) {
