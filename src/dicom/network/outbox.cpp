@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <isocenter/error.hpp>
+#include <system_error>
 #include <thread>
 
 #include "association.hpp"
@@ -51,11 +52,17 @@ class Outbox::Round {
     if (!resolve_uncertain()) return;
     queue_ = read_names("queue");
     std::vector<std::thread> threads;
-    for (int i = 0; i < carrier_.lanes(); ++i)
-      threads.emplace_back([this] {
-        const QuietThread quiet;
-        while (carry_some()) continue;
-      });
+    threads.reserve(static_cast<std::size_t>(carrier_.lanes()));
+    try {
+      for (int i = 0; i < carrier_.lanes(); ++i)
+        threads.emplace_back([this] {
+          const QuietThread quiet;
+          while (carry_some()) continue;
+        });
+    } catch (const std::system_error& e) {  // those that were started end, and another round tries again
+      const std::lock_guard lock(mutex_);
+      judge({"a thread that sends from '" + outbox_.folder_ + "' cannot be started: " + e.what(), true});
+    }
     for (std::thread& thread : threads) thread.join();
   }
 
@@ -144,6 +151,16 @@ class Outbox::Round {
     if (trip.offered < files.size()) next_ = queue_.size();  // they are in their turn when the queue is read anew
   }
 
+  /// Beside an instance that is set aside; that it cannot be written keeps no instance back.
+  void write_reason(const std::string& path, const std::string& reason) {
+    const std::string line = reason + "\n";
+    try {
+      write_file(path, {}, {reinterpret_cast<const std::uint8_t*>(line.data()), line.size()});
+    } catch (const Error& e) {
+      complain(delivery_, e.what());
+    }
+  }
+
   void settle(const Outgoing& file, const StoreAnswer& answer) {
     if (!answer.text.empty()) complain(delivery_, answer.text);
     switch (answer.outcome) {
@@ -157,7 +174,7 @@ class Outbox::Round {
         return;
       case StoreAnswer::Outcome::refused:
         ++delivery_.refused;
-        std::ofstream(outbox_.place("failed", base_name(file.path)) + ".txt") << answer.text << "\n";
+        write_reason(outbox_.place("failed", base_name(file.path)) + ".txt", answer.text);
         move(file.path, "failed");
         break;
     }

@@ -64,6 +64,24 @@ TEST(Outbox, SetsAsideWhatThePeerRefusesForGood) {
   EXPECT_THAT(text_of(dicom_files(folder / "out/failed").at(0) + ".txt"), HasSubstr("duplicate SOP instance"));
 }
 
+TEST(Outbox, SaysThatTheReasonOfARefusalCannotBeWrittenAndSetsTheInstanceAsideNonetheless) {
+  const TemporaryFolder folder;
+  ListenerOptions o;
+  o.ae_title = "STORE";
+  o.port = 0;
+  Listener listener(o, folder / "inbox");
+  Outbox outbox(folder / "out");
+  outbox.put(write_ct_series(folder / "a", 1, 32));
+  EXPECT_EQ(deliver(outbox, loopback(listener.port())).delivered, 1);
+  std::filesystem::create_directory(folder / ("out/failed/000000000000_" + instance_uid(0) + ".dcm.txt"));
+  outbox.put(write_ct_series(folder / "b", 1, 33));
+  const auto done = deliver(outbox, loopback(listener.port()));
+  EXPECT_EQ(done.refused, 1);
+  EXPECT_EQ(done.left, 0);
+  EXPECT_THAT(dicom_files(folder / "out/failed"), ::testing::SizeIs(1));
+  EXPECT_THAT(done.complaints, Contains(HasSubstr(".dcm.txt' cannot be created: Is a directory. Fix: ")));
+}
+
 TEST(Outbox, LeavesEverythingWhenOneFileIsNoInstance) {
   const TemporaryFolder folder;
   auto files = write_ct_series(folder / "ct", 1);
