@@ -34,18 +34,19 @@ std::string CommandWalk::element() {
 }
 
 std::string CommandWalk::take(std::span<const std::uint8_t> bytes) {
-  all_ += bytes.size();
-  if (all_ > longest_command) return "a command has more than " + std::to_string(longest_command) + " bytes";
   while (!bytes.empty()) {
     if (value_left_ > 0) {
       const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(value_left_, bytes.size()));
       value_left_ -= n;
+      all_ += n;
       bytes = bytes.subspan(n);
       continue;
     }
+    if (all_ >= longest_command) return "a command has more than " + std::to_string(longest_command) + " bytes";
     const std::size_t n = std::min(sizeof head_ - head_bytes_, bytes.size());
     std::copy_n(bytes.begin(), n, head_ + head_bytes_);
     head_bytes_ += n;
+    all_ += n;
     bytes = bytes.subspan(n);
     if (head_bytes_ < sizeof head_) continue;
     if (std::string why = element(); !why.empty()) return why;

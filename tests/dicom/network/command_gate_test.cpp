@@ -66,6 +66,24 @@ TEST(CommandGate, PassesCommandsHoweverTheyAreCutAndNothingThatWouldNest) {
       }
 }
 
+TEST(CommandGate, PassesCommandsOf64KiBAndNoLongerOnes) {
+  const struct {
+    Bytes command;
+    const char* refusal;
+  } cases[] = {
+      {element(0, 0x1005, 34816, Bytes(34816)), ""},
+      {element(0, 0x1005, 65528, Bytes(65528)), ""},
+      {element(0, 0x1005, 65529, Bytes(65529)), "a command has (0000,1005) of 65529 bytes, which makes it longer than"},
+      {element(0, 0x1005, 65528, Bytes(65528)) + echo, "a command has more than 65536 bytes"},
+  };
+  for (const auto& c : cases)
+    for (const std::size_t size : {1000U, 100000U})
+      for (const std::size_t step : {5U, 100000U}) {
+        const std::string said = refusal_of(c.command, size, step);
+        EXPECT_TRUE(*c.refusal == '\0' ? said.empty() : said.find(c.refusal) != std::string::npos) << said;
+      }
+}
+
 TEST(CommandGate, RefusesCommandsWithoutEndAndFragmentsThatDoNotFit) {
   CommandGate endless;
   const Bytes some = fragment(1, true, false, Bytes(1000));  // (0000,0000), empty, again and again
