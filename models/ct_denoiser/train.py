@@ -73,6 +73,8 @@ def train(arguments):
     random = torch.Generator().manual_seed(arguments.seed)
     sets = [pair_of(arguments.training_set, item, arguments.method) for item in scans(arguments.training_set)]
     network = Denoiser()
+    if arguments.start is not None:
+        network.load_state_dict(torch.load(arguments.start))
     optimiser = torch.optim.Adam(network.parameters(), lr=arguments.rate)
     began, smooth = time.process_time(), 0.0
     for step in range(arguments.steps):
@@ -110,6 +112,7 @@ def main():
     parser.add_argument("training_set", type=pathlib.Path)
     parser.add_argument("--method", choices=("pairs", "halves"), default="pairs")
     parser.add_argument("--weights", type=pathlib.Path, default=pathlib.Path("ct_denoiser.pt"))
+    parser.add_argument("--start", type=pathlib.Path, help="weights to go on from")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--patches", type=int, default=6, help="patches in a step")
     parser.add_argument("--rate", type=float, default=3e-3)
