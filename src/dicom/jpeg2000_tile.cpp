@@ -147,7 +147,7 @@ class TileReader {
     }
     const auto samples =
         tile_.area.width() * tile_.area.height() * static_cast<std::int64_t>(stream_.components.size());
-    budget_ = 4096 + samples / 4;
+    budget_ = 4096 + samples / 16;
   }
 
   std::optional<J2kTile> read() {
@@ -209,6 +209,8 @@ class TileReader {
     const int block_height_log2 = std::min(coding.block_height_log2, band_height_log2);
     if (res.precincts_across > budget_ || res.precincts_across * res.precincts_down > budget_) return false;
     budget_ -= res.precincts_across * res.precincts_down;
+    packets_expected_ += res.precincts_across * res.precincts_down * stream_.layers;
+    if (packets_expected_ > static_cast<std::int64_t>(packets_.size())) return false;  // B.10.1: whole bytes
     res.first_precinct = tile_.precincts.size();
     const std::int64_t first_x = res.area.x0 >> width_log2, first_y = res.area.y0 >> height_log2;
     tile_.precincts.resize(tile_.precincts.size() +
@@ -400,6 +402,7 @@ class TileReader {
   std::span<const std::uint8_t> packets_;
   std::vector<NewPiece> new_pieces_;
   std::int64_t budget_ = 0;  ///< precincts and blocks that may still be laid out
+  std::int64_t packets_expected_ = 0;
 };
 
 }  // namespace

@@ -64,8 +64,8 @@ struct J2kTile {
 };
 
 /// What tile `index` is made of, every packet read. Nothing when its packets are damaged, cut short or followed by
-/// other bytes, or when it has more precincts and blocks than a quarter of its samples and 4096: that bounds the
-/// memory.
+/// other bytes, when it has more packets than bytes for them, or more precincts and blocks than a sixteenth of its
+/// samples and 4096: that bounds the memory, before a packet is read.
 std::optional<J2kTile> read_j2k_tile(const J2kCodestream& codestream, std::size_t index);
 
 }  // namespace isocenter::detail::dicom
