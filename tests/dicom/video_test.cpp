@@ -14,6 +14,8 @@
 #include "dicom/picture.hpp"
 #include "dicom/single_object.hpp"
 #include "dicom/synthetic_series.hpp"
+#include "dicom/video/nal_source.hpp"
+#include "dicom/video/picture_decoder.hpp"
 #include "dicom/video/video_codec.hpp"
 #include "dicom/video/video_reader.hpp"
 
@@ -223,6 +225,54 @@ TEST(DicomVideo, ALostPacketOfATransportStreamIsAnError) {
   const ByteRange whole = image.pixels.fragments.front();
   image.pixels.fragments = {{whole.offset, 5 * 188}, {whole.offset + 6 * 188, whole.length - 6 * 188}};
   EXPECT_THAT(decoding_error(image), HasSubstr("packets of the video are missing"));
+}
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes box(const char* type, const Bytes& contents) {
+  Bytes to;
+  for (int shift = 24; shift >= 0; shift -= 8) to.push_back(static_cast<std::uint8_t>((contents.size() + 8) >> shift));
+  to.insert(to.end(), type, type + 4);
+  to.insert(to.end(), contents.begin(), contents.end());
+  return to;
+}
+
+Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+/// An MP4 file that has no tables behind its description, which has `count` parameter sets of `bytes` bytes.
+Bytes mp4_with_sets(unsigned count, unsigned bytes) {
+  const auto byte = [](unsigned v) { return static_cast<std::uint8_t>(v & 0xFFU); };
+  Bytes configuration(22);
+  configuration.insert(configuration.end(), {1, 0x20, byte(count >> 8U), byte(count)});
+  for (unsigned i = 0; i < count; ++i)
+    configuration = configuration + Bytes{byte(bytes >> 8U), byte(bytes)} + Bytes(bytes);
+  const Bytes entry = box("hvc1", Bytes(78) + box("hvcC", configuration));
+  const Bytes samples = box("stbl", box("stsd", Bytes{0, 0, 0, 0, 0, 0, 0, 1} + entry));
+  const Bytes handler = box("hdlr", Bytes(8) + Bytes{'v', 'i', 'd', 'e'});
+  return box("moov", box("trak", box("mdia", handler + box("minf", samples))));
+}
+
+TEST(DicomVideo, MoreParameterSetsThanAStreamCanTellApartAreRefused) {
+  const ScratchFolder folder;
+  const std::string path = (folder.path() / "sets.mp4").string();
+  const auto error_of_sets = [&](unsigned count, unsigned bytes) {
+    const Bytes file = mp4_with_sets(count, bytes);
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
+    StreamBytes stream(path, {{0, file.size()}});
+    return stream_error([&] { open_nal_source(stream, 100000); });
+  };
+  EXPECT_EQ(error_of_sets(512, 100), "the MP4 box 'stbl' holds no 'stsz'");
+  EXPECT_EQ(error_of_sets(513, 1), "the MP4 file's parameter sets are more than 512 or, together, 100000 bytes");
+  EXPECT_EQ(error_of_sets(2, 50001), error_of_sets(513, 1));
+  NEEDS_DECODER(VideoCodec::hevc);
+  Bytes set(65537, 1);
+  set[0] = 0x40;  // a video parameter set
+  EXPECT_EQ(stream_error([&] { make_decoder(VideoCodec::hevc, width, height)->push(set); }),
+            "the HEVC stream has a parameter set of 65537 bytes, more than 65536");
 }
 
 TEST(DicomVideo, WhatTheDecodersDoNotDecodeRightIsRefusedByName) {

@@ -70,6 +70,9 @@ class HevcDecoder final : public PictureDecoder {
   bool is_repeated_set(std::span<const std::uint8_t> nal) {
     const std::optional<HevcSetName> name = hevc_set_name(nal);
     if (!name) return false;
+    if (nal.size() > largest_set)
+      throw StreamError("the HEVC stream has a parameter set of " + std::to_string(nal.size()) + " bytes, more than " +
+                        std::to_string(largest_set));
     const auto known = sets_.find(*name);
     if (known != sets_.end() && std::equal(known->second.begin(), known->second.end(), nal.begin(), nal.end()))
       return true;
@@ -93,6 +96,8 @@ class HevcDecoder final : public PictureDecoder {
       if (warning != DE265_WARNING_NO_WPP_CANNOT_USE_MULTITHREADING) check(warning);
     }
   }
+
+  static constexpr std::size_t largest_set = 65536;  ///< an hvcC box has 16 bits for their length
 
   HevcHeaders headers_;
   int width_, height_;

@@ -119,9 +119,14 @@ std::uint64_t Mp4Source::take_parameter_set(std::uint64_t at, std::uint64_t end)
   if (end - at >= 2) bytes_.read(at, length);
   const std::uint64_t count = static_cast<std::uint64_t>(length[0]) << 8 | length[1];
   if (end - at < 2 || count > end - at - 2) throw StreamError("a parameter set ends beyond its MP4 box");
+  if (count == 0) return at + 2;
+  set_bytes_ += count;
+  if (parameter_sets_.size() == most_sets || set_bytes_ > largest_nal_)
+    throw StreamError("the MP4 file's parameter sets are more than " + std::to_string(most_sets) + " or, together, " +
+                      std::to_string(largest_nal_) + " bytes");
   std::vector<std::uint8_t> set(count);
   bytes_.read(at + 2, set);
-  if (!set.empty()) parameter_sets_.push_back(std::move(set));
+  parameter_sets_.push_back(std::move(set));
   return at + 2 + count;
 }
 

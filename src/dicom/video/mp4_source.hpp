@@ -34,6 +34,7 @@ class Mp4Source final : public NalSource {
   void read_avc_configuration(const Box& box);
   void read_hevc_configuration(const Box& box);
   std::uint64_t take_parameter_set(std::uint64_t at, std::uint64_t end);
+  static constexpr std::size_t most_sets = 512;  ///< H.264 tells 288 apart, HEVC 96
   void next_sample();
   void next_chunk();
 
@@ -43,6 +44,7 @@ class Mp4Source final : public NalSource {
   unsigned length_bytes_ = 4;
   std::vector<std::vector<std::uint8_t>> parameter_sets_;
   std::size_t given_sets_ = 0;
+  std::uint64_t set_bytes_ = 0;  ///< of the parameter sets together
 
   std::uint64_t samples_ = 0;
   std::uint32_t constant_size_ = 0;
