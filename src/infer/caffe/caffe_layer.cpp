@@ -3,6 +3,11 @@
 #include <isocenter/error.hpp>
 
 namespace isocenter::infer {
+namespace {
+
+constexpr int most_axes = 8;
+
+}  // namespace
 
 std::size_t CaffeLayer::blob_count() const {
   const auto it = weights_.find(name_);
@@ -40,6 +45,9 @@ CaffeValue CaffeLayer::node(const char* type, std::vector<std::string> inputs, i
 
 std::vector<CaffeValue> CaffeLayer::nodes(const char* type, std::vector<std::string> inputs, int rank,
                                           std::map<std::string, OnnxAttribute> attributes, std::size_t outputs) {
+  if (rank > most_axes)
+    contradiction("makes a blob of " + std::to_string(rank) + " axes; at most " + std::to_string(most_axes) +
+                  " are known");
   OnnxNode node;
   node.name = name_;
   node.op_type = type;

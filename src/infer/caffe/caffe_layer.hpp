@@ -1,5 +1,5 @@
 #pragma once
-// One layer of a Caffe description being turned into ONNX nodes. The functions of caffe_layers.cpp work on it.
+// One layer of a Caffe description being turned into ONNX nodes. The functions of caffe_*_layers.cpp work on it.
 #include <span>
 #include <string>
 #include <vector>

@@ -24,7 +24,12 @@ Array read_blob(const caffe::Blob& blob, const std::string& source, const std::s
     count = element_count(shape);
   } catch (const std::overflow_error&) {
   }
-  const std::int64_t held = std::max(blob.data_size(), blob.double_data_size());
+  if (blob.data_size() > 0 && blob.double_data_size() > 0)
+    refuse(ErrorCode::bad_data, source,
+           where + " holds " + std::to_string(blob.data_size()) + " numbers in 'data' and " +
+               std::to_string(blob.double_data_size()) + " in 'double_data'; one of them is allowed",
+           "save the weights again; the file is damaged");
+  const std::int64_t held = blob.data_size() + blob.double_data_size();
   bool sensible = held == count && shape.size() <= 8;
   for (const std::int64_t extent : shape) sensible = sensible && extent > 0;
   if (!sensible)

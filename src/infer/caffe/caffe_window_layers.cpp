@@ -42,8 +42,9 @@ void convolution(CaffeLayer& l) {
   const bool transposed = l.type() == "Deconvolution", bias = p.flag("bias_term", true);
   l.expect_blobs(bias ? 2 : 1);
   const Array& weights = l.blob(0);
-  const std::size_t axes = weights.shape().size() < 2 ? 0 : weights.shape().size() - 2;
-  if (l.axis(p.integer("axis", 1), l.bottom().rank) != 1 || axes + 2 != static_cast<std::size_t>(l.bottom().rank))
+  const std::size_t rank = weights.shape().size(), axes = rank < 3 ? 0 : rank - 2;
+  if (l.axis(p.integer("axis", 1), l.bottom().rank) != 1 || axes == 0 ||
+      rank != static_cast<std::size_t>(l.bottom().rank))
     l.contradiction("has weights of " + to_text(weights.shape()) + " for a blob of " + std::to_string(l.bottom().rank) +
                     " axes; the channels are axis 1");
   const std::int64_t group = p.integer("group", 1), outputs = p.integer("num_output", 0);
