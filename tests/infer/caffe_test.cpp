@@ -213,6 +213,52 @@ TEST(BadCaffe, WeightsThatDoNotBelongToTheDescriptionAreRefusedByLayer) {
   EXPECT_THAT(refusal(conv, {{"c", {ramp({4, 2, 3, 3}), ramp({5})}}}), HasSubstr("a bias of shape 5 for 4 channels"));
 }
 
+TEST(BadCaffe, AConvolutionsWeightsHaveAtLeastThreeAxes) {
+  const std::string conv =
+      "layer { name: 'c' type: 'Convolution' bottom: 'r' top: 'c' convolution_param { num_output: "
+      "1 bias_term: false } }";
+  const std::string deconv =
+      "layer { name: 'c' type: 'Deconvolution' bottom: 'r' top: 'c' convolution_param { "
+      "num_output: 1 bias_term: false } }";
+  const std::string flat = "layer { name: 'r' type: 'Flatten' bottom: 'data' top: 'r' }";
+  for (const std::string& layer : {conv, deconv})
+    for (const Shape& shape : {Shape{}, Shape{1}, Shape{1, 60}})
+      EXPECT_THAT(refusal(flat + layer, {{"c", {ramp(shape)}}}),
+                  AllOf(HasSubstr("layer 'c'"), HasSubstr("has weights of"), HasSubstr("for a blob of 2 axes")));
+}
+
+TEST(BadCaffe, ABlobOfMoreThanEightAxesIsRefusedWhereItIsMade) {
+  std::string layers, from = "data";
+  for (const std::string to : {"a", "b", "c", "d", "e"}) {
+    layers += "layer { name: '" + to + "' type: 'Reshape' bottom: '" + from + "' top: '" + to +
+              "' reshape_param { axis: -1 shape { dim: 1 } } }";
+    from = to;
+    if (to == "d") {
+      Shape shape;
+      computed(layers, {}, &shape);
+      EXPECT_EQ(shape, (Shape{1, 2, 6, 5, 1, 1, 1, 1}));
+    }
+  }
+  EXPECT_THAT(refusal(layers), HasSubstr("layer 'e' (Reshape) makes a blob of 9 axes; at most 8 are known"));
+}
+
+TEST(BadCaffe, ABlobWithNumbersInBothPrecisionsIsRefused) {
+  // NetParameter.layer = 100; LayerParameter.name = 1, blobs = 7; BlobProto.data = 5, shape = 7, double_data = 8.
+  const auto field = [](int number, const std::string& content) {
+    std::string s;
+    for (int tag = number << 3 | 2; tag > 0; tag >>= 7) s += static_cast<char>(tag > 127 ? (tag & 127) | 128 : tag);
+    return s + static_cast<char>(content.size()) + content;
+  };
+  const auto read = [&](const std::string& numbers) {
+    const std::string file = field(100, field(1, "c") + field(7, field(7, field(1, "\3")) + numbers));
+    return parse_caffe_weights(std::as_bytes(std::span(file)), "both");
+  };
+  const std::string one = field(5, std::string(4, '\0')), three = field(8, std::string(24, '\0'));
+  EXPECT_EQ(read(three).at("c").at(0).shape(), Shape{3});
+  EXPECT_THAT(message_of([&] { read(one + three); }),
+              HasSubstr("both: blob 0 of layer 'c' holds 1 numbers in 'data' and 3 in 'double_data'"));
+}
+
 TEST(BadCaffe, WeightsThatAreCutOffOrAlteredAreRefused) {
   const auto bytes = read_bytes(data_path("caffe/resnet.caffemodel"));
   const std::string text = [] {
