@@ -4,6 +4,7 @@
 #include "core/launcher.hpp"
 #include "core/orientation.hpp"
 #include "volume/crop.hpp"
+#include "volume/field_of_view.hpp"
 
 namespace isocenter::detail {
 namespace {
@@ -97,17 +98,8 @@ class CropVolumeOperator : public OperatorBase<CropVolume> {
     const Orientation turn = orient(labels_.geometry, nearest_axes(turned_.geometry));
     turned_labels_ = oriented(labels_, turn);
     label_steps_ = voxel_steps(labels_, turn);
-    const GridShape& a = turned_;
     const GridShape& b = turned_labels_;
-    double apart = 0;
-    for (int corner = 0; corner < 8; ++corner) {
-      const auto end = [corner](int axis, int n) { return (corner >> axis & 1) != 0 ? n - 0.5 : -0.5; };
-      const auto p = a.geometry.position_mm(end(0, a.nx), end(1, a.ny), end(2, a.nz));
-      const auto q = b.geometry.position_mm(end(0, b.nx), end(1, b.ny), end(2, b.nz));
-      apart = std::max(apart, std::hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]));
-    }
-    const double* s = shape_.geometry.spacing_mm;
-    if (apart > 0.1 * std::min({s[0], s[1], s[2]}))
+    if (const double apart = corners_apart_mm(turned_, b); apart > corner_tolerance_mm(shape_))
       throw Failure(ErrorCode::bad_data,
                     "the fields of view of input 'input' and input 'segmentation' have corners up to " +
                         to_parameter_text(apart) + " mm apart",

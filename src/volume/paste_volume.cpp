@@ -4,6 +4,7 @@
 #include "core/launcher.hpp"
 #include "core/orientation.hpp"
 #include "volume/crop.hpp"
+#include "volume/field_of_view.hpp"
 
 namespace isocenter::detail {
 
@@ -61,6 +62,12 @@ class PasteVolumeOperator : public OperatorBase<PasteVolume> {
                       "input 'reference' has " + std::to_string(n[a]) + " voxels along " + axes[a] +
                           ", and crop_volume cut from " + to_parameter_text(cut[a]),
                       "connect the volume that was cut");
+    // As planned, whatever box is cut later, the crop covers the whole field of view.
+    if (const double apart = corners_apart_mm(turned_, crop_); apart > corner_tolerance_mm(grid_))
+      throw Failure(ErrorCode::bad_data,
+                    "the fields of view of input 'reference' and of what crop_volume cut have corners up to " +
+                        to_parameter_text(apart) + " mm apart",
+                    "connect the volume that was cut");
   }
 
   template <class T>

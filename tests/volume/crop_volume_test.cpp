@@ -178,6 +178,16 @@ TEST(PasteVolumeErrors, WantACropOfThisVolume) {
               HasSubstr("input 'crop' does not say where its box lies. Fix: connect an output of crop_volume"));
   EXPECT_THAT(error_of([&] { planned(true, other); }),
               HasSubstr("input 'reference' has 5 voxels along S, and crop_volume cut from 4"));
+  const auto lying = [](const Geometry& g) { return numbered(6, 5, 4, g); };
+  EXPECT_NO_THROW(planned(true, lying(Geometry({1, 1, 1}, {0.05, 0, 0}))));
+  EXPECT_THAT(error_of([&] {
+                planned(true, lying(Geometry({1, 1, 1}, {0, 3, 4})));
+              }),
+              HasSubstr("what crop_volume cut have corners up to 5 mm apart. Fix: connect the volume that was cut"));
+  EXPECT_THAT(error_of([&] { planned(true, lying(Geometry({2, 1, 1}, {0.5, 0, 0}))); }), HasSubstr("6 mm apart"));
+  Geometry backwards({1, 1, 1}, {5, 4, 0});
+  backwards.direction[0] = backwards.direction[4] = -1;
+  EXPECT_NO_THROW(planned(true, lying(backwards))) << "the same grid, counted from its other end";
 }
 
 }  // namespace
