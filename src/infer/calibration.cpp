@@ -155,7 +155,7 @@ std::string calibration_text(const CalibrationTarget& target, const std::vector<
   return text;
 }
 
-int apply_calibration(Graph& graph) {
+void apply_calibration(Graph& graph) {
   const auto entry = graph.metadata.find(calibration_key);
   if (entry == graph.metadata.end())
     throw Failure(ErrorCode::invalid_argument,
@@ -182,16 +182,21 @@ int apply_calibration(Graph& graph) {
   }
   // What each value's readers take, where all of them are such convolutions and read it as their input.
   std::vector<Quantised> taken(graph.values.size());
+  std::vector<const Node*> reader(graph.values.size());
   std::vector<bool> others(graph.values.size());
   for (const ValueId id : graph.outputs) others[static_cast<std::size_t>(id)] = true;
   for (const Node& node : graph.nodes) {
     const auto* conv = std::get_if<Convolution>(&node.operation);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const auto at = static_cast<std::size_t>(node.inputs[i]);
-      if (i == 0 && conv != nullptr && !conv->in.none())
-        taken[at] = conv->in;
-      else
+      if (i != 0 || conv == nullptr || conv->in.none()) {
         others[at] = true;
+        continue;
+      }
+      if (reader[at] != nullptr && (taken[at].scale != conv->in.scale || taken[at].is_signed != conv->in.is_signed))
+        refuse(graph, "gives two ranges to what '" + reader[at]->name + "' and '" + node.name + "' read");
+      taken[at] = conv->in;
+      reader[at] = &node;
     }
   }
   for (const int index : nodes) {
@@ -200,7 +205,6 @@ int apply_calibration(Graph& graph) {
     const auto at = static_cast<std::size_t>(node.output);
     if (!others[at] && !taken[at].none() && keeps_scale(conv)) conv.out = taken[at];
   }
-  return static_cast<int>(nodes.size());
 }
 
 }  // namespace isocenter::infer

@@ -20,7 +20,6 @@ class RangeRecorder {
  public:
   /// Pixels of `channels` floats each, `step` apart. What is not finite is passed over.
   void see(const float* values, std::int64_t pixels, std::int64_t channels, std::int64_t step);
-  bool seen() const { return count_ > 0; }
   /// The narrowest range that leaves out at most 100 - percentile % of the values, half of it on each side, or all of
   /// it above where none is negative.
   void range(double percentile, float& low, float& high) const;
@@ -45,8 +44,8 @@ std::string calibration_text(const CalibrationTarget& target, const std::vector<
                              double percentile);
 
 /// Sets Convolution::in and ::out from the graph's metadata: an output becomes an integer too where only convolutions
-/// with ranges read it. Gives how many run so. Errors: invalid_argument (no ranges), bad_data (ranges of another
-/// network, or that are none).
-int apply_calibration(Graph& graph);
+/// with ranges read it. Errors: invalid_argument (no ranges), bad_data (ranges of another network, or that are none, or
+/// two for one value).
+void apply_calibration(Graph& graph);
 
 }  // namespace isocenter::infer

@@ -1,5 +1,7 @@
 #include "infer/quantise_step.hpp"
 
+#include <isocenter/error.hpp>
+
 #include "core/launch.hpp"
 #include "infer/storage.hpp"
 
@@ -95,8 +97,12 @@ bool add_quantise_step(StepBuilder& b, int node_index) {
   };
   if (from.storage == ElementType::bf16)
     add(bfloat16{});
-  else
+  else if (from.storage == ElementType::f32)
     add(float{});
+  else
+    throw Failure(ErrorCode::internal,
+                  b.schedule.graph.source + ": node '" + node.name + "' makes 8-bit integers of other integers",
+                  "report this with the model");
   return true;
 }
 
