@@ -232,8 +232,8 @@ using Bytes = std::vector<std::uint8_t>;
 Bytes box(const char* type, const Bytes& contents) {
   Bytes to;
   for (int shift = 24; shift >= 0; shift -= 8) to.push_back(static_cast<std::uint8_t>((contents.size() + 8) >> shift));
-  to.insert(to.end(), type, type + 4);
-  to.insert(to.end(), contents.begin(), contents.end());
+  for (const char* c = type; *c != 0; ++c) to.push_back(static_cast<std::uint8_t>(*c));
+  for (const std::uint8_t b : contents) to.push_back(b);
   return to;
 }
 
