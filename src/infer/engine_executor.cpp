@@ -165,6 +165,9 @@ class EngineExecutor final : public Executor {
     };
     inputs_ = std::move(inputs);
     for (Port& port : inputs_) place(port);
+    if (plan.output_count == 0 || plan.outputs == nullptr)
+      throw Failure(ErrorCode::internal, "engine = '" + name_ + "' finds no output in " + source_,
+                    "correct the engine");
     const auto* bytes = reinterpret_cast<const unsigned char*>(plan.outputs);
     for (std::uint32_t i = 0; i < plan.output_count; ++i) {
       isocenter_inference_tensor tensor{};
@@ -179,9 +182,6 @@ class EngineExecutor final : public Executor {
       outputs_.push_back({tensor.name, ElementType::f32, Shape(tensor.shape, tensor.shape + tensor.rank), 0});
       place(outputs_.back());
     }
-    if (outputs_.empty())
-      throw Failure(ErrorCode::internal, "engine = '" + name_ + "' finds no output in " + source_,
-                    "correct the engine");
     from_.resize(inputs_.size());
     to_.resize(outputs_.size());
     summary_.sum_of_values_bytes = summary_.arena_bytes;

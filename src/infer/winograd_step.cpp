@@ -101,6 +101,8 @@ bool is_winograd(const Graph& graph, const Node& node, bool narrow) {
   if (w.kernel[axes - 1] != 3 || w.kernel[axes - 2] != 3 || (axes == 3 && w.kernel[0] != 1 && w.kernel[0] != 3) ||
       in[1] % 16 != 0 || out[1] % 16 != 0)
     return false;
+  // One pixel lies in plain layout (layouts_agree), whose last stride is no pixel's.
+  if (std::all_of(in.begin() + 2, in.end(), [](std::int64_t e) { return e == 1; })) return false;
   std::int64_t tiles = out[0] * ((out[out.size() - 1] + 1) / 2) * ((out[out.size() - 2] + 1) / 2);
   if (axes == 3) tiles *= out[2];
   return tiles >= fewest_tiles;

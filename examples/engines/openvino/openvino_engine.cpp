@@ -164,10 +164,11 @@ class Network {
     const ov_status_e made = ov_tensor_create_from_host_ptr(F32, shape, memory, &raw);
     ov_shape_free(&shape);
     check(made, "to take the caller's memory");
-    bound[i] = {memory, Tensor(raw)};
+    Tensor taken(raw);
     check(input ? ov_infer_request_set_input_tensor_by_index(request_.get(), i, raw)
                 : ov_infer_request_set_output_tensor_by_index(request_.get(), i, raw),
           "to take the caller's memory");
+    bound[i] = {memory, std::move(taken)};
   }
 
   Compiled compiled_;

@@ -3,6 +3,7 @@
 
 #include <cudnn_frontend.h>
 
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -223,7 +224,8 @@ std::string name_of_problem(const Device& device, const CudnnProblem& p) {
     text += to_text(*s) + "; ";
   for (const bool flag : {c.transposed, c.bias, c.residual, p.tf32}) text += flag ? '1' : '0';
   return text + " " + std::to_string(c.groups) + " " + std::to_string(static_cast<int>(c.then.function)) + " " +
-         std::to_string(c.then.alpha) + " " + std::to_string(c.then.beta);
+         std::to_string(std::bit_cast<std::uint32_t>(c.then.alpha)) + " " +
+         std::to_string(std::bit_cast<std::uint32_t>(c.then.beta));
 }
 
 std::shared_ptr<fe::graph::Graph> graph_for(const Device& d) {
