@@ -167,7 +167,7 @@ TEST(PipelineFile, ASetValueGoesBeforeTheOneInTheFile) {
 TEST(PipelineFile, EveryBundledPipelineIsWellFormed) {
   for (const auto& entry : fs::directory_iterator(ISOCENTER_SOURCE_DIR "/examples/pipelines"))
     if (entry.path().extension() == ".yaml")
-      PipelineFile(entry.path().string(), {{"input", "/in"}, {"output", "/out"}});
+      PipelineFile(entry.path().string(), {{"input", "/in"}, {"output", "/out"}, {"first_seed", "1"}, {"count", "2"}});
 }
 
 // ---- What is refused ----
