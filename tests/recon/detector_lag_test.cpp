@@ -73,21 +73,28 @@ TEST_P(DetectorLagOperator, GoesOnFromItemToItemOrBeginsAnew) {
   }
 }
 
-TEST_P(DetectorLagOperator, TakesTheTrailOutOfAnImage) {
+/// A disc with a denser one beyond the axis: its slice without lag, with it, and corrected.
+struct LagImages {
+  Slice clean, before, after;
+};
+LagImages lag_images(const CircularOrbit& orbit, const SessionOptions& options) {
   detail::Solids solids{{disc(0, 0, 85, 1.0), disc(55, 0, 18, 1.5)}, detail::Composition::additive};
-  const CircularOrbit orbit = fan_orbit();
   const std::vector<float> p = line_integrals_of(solids, orbit, 0.02059);
   std::vector<float> x;
   for (const float v : p) x.push_back(static_cast<float>(1e5 * std::exp(-double{v})));
   const std::vector<float> y = with_lag(x, 160, 0);
   const auto corrected = run_once<DetectorLag>({.fractions = fractions, .rates_per_view = rates}, {"input"},
-                                               {projections_from(y, orbit.views, 1, 160)}, {"output"}, options());
+                                               {projections_from(y, orbit.views, 1, 160)}, {"output"}, options);
   const auto image = [&](std::span<const float> counts) {
     std::vector<float> q;
     for (const float c : counts) q.push_back(static_cast<float>(-std::log(double{c} / 1e5)));
     return slice_of(q, orbit);
   };
-  const Slice clean = slice_of(p, orbit), before = image(y), after = image(corrected.values());
+  return {slice_of(p, orbit), image(y), image(corrected.values())};
+}
+
+TEST_P(DetectorLagOperator, TakesTheTrailOutOfAnImage) {
+  const auto [clean, before, after] = lag_images(fan_orbit(), options());
   picture("detector_lag_before", before, 0.0196, 0.0216);
   picture("detector_lag_after", after, 0.0196, 0.0216);
   std::printf("RMSE against the scan without lag: %.6f before, %.2e after (of 0.02059 /mm)\n", before.rmse(clean, 80),
@@ -99,20 +106,7 @@ TEST_P(DetectorLagOperator, TakesTheTrailOutOfAnImage) {
 TEST_P(DetectorLagOperator, OfAShortScanTakesOutTheShadowOnOneSide) {
   // Half a turn and the fan: no opposite view balances the trail of a disc beyond the axis, so one side of it is
   // brighter than the other.
-  const CircularOrbit orbit = short_scan(fan_orbit());
-  detail::Solids solids{{disc(0, 0, 85, 1.0), disc(55, 0, 18, 1.5)}, detail::Composition::additive};
-  const std::vector<float> p = line_integrals_of(solids, orbit, 0.02059);
-  std::vector<float> x;
-  for (const float v : p) x.push_back(static_cast<float>(1e5 * std::exp(-double{v})));
-  const std::vector<float> y = with_lag(x, 160, 0);
-  const auto corrected = run_once<DetectorLag>({.fractions = fractions, .rates_per_view = rates}, {"input"},
-                                               {projections_from(y, orbit.views, 1, 160)}, {"output"}, options());
-  const auto image = [&](std::span<const float> counts) {
-    std::vector<float> q;
-    for (const float c : counts) q.push_back(static_cast<float>(-std::log(double{c} / 1e5)));
-    return slice_of(q, orbit);
-  };
-  const Slice clean = slice_of(p, orbit), before = image(y), after = image(corrected.values());
+  const auto [clean, before, after] = lag_images(short_scan(fan_orbit()), options());
   picture("detector_lag_short_before", before, 0.0196, 0.0216);
   picture("detector_lag_short_after", after, 0.0196, 0.0216);
   const double hu = 1000 / 0.02059;
