@@ -138,7 +138,12 @@ std::shared_ptr<GroupFlush> folder_flush(const std::string& path) {
 
 GroupFlush::~GroupFlush() { ::close(file_); }
 
-void GroupFlush::wait() {
+std::uint64_t GroupFlush::failures() {
+  const std::lock_guard lock(mutex_);
+  return failures_;
+}
+
+void GroupFlush::wait(std::uint64_t failures) {
   std::unique_lock lock(mutex_);
   const std::uint64_t mine = ++asked_;
   while (done_ < mine) {
@@ -155,12 +160,12 @@ void GroupFlush::wait() {
     busy_ = false;
     done_ = until;
     if (error != 0) {
-      failed_ = until;
+      ++failures_;
       error_ = error;
     }
     flushed_.notify_all();
   }
-  if (mine <= failed_) fail_io(path_, "be flushed", error_);
+  if (failures_ > failures) fail_io(path_, "be flushed", error_);
 }
 
 }  // namespace isocenter::detail::dicom

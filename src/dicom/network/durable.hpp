@@ -53,8 +53,11 @@ class GroupFlush {
   GroupFlush(const GroupFlush&) = delete;
   GroupFlush& operator=(const GroupFlush&) = delete;
   ~GroupFlush();
-  /// Returns when a flush that began after this call was made has ended.
-  void wait();
+  /// How many of its flushes have failed: to be noted before a change that wait() has to answer for.
+  std::uint64_t failures();
+  /// Returns when a flush that began after this call was made has ended; throws when one has failed since there were
+  /// `failures`. Linux tells of a failed write once, and whoever was told may not be who wrote.
+  void wait(std::uint64_t failures);
   int file() const { return file_; }
 
  private:
@@ -63,7 +66,7 @@ class GroupFlush {
   What what_;
   std::mutex mutex_;
   std::condition_variable flushed_;
-  std::uint64_t asked_ = 0, done_ = 0, failed_ = 0;
+  std::uint64_t asked_ = 0, done_ = 0, failures_ = 0;
   int error_ = 0;
   bool busy_ = false;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <isocenter/error.hpp>
@@ -151,20 +152,33 @@ std::shared_ptr<GroupFlush> Inbox::series_flush(const InstanceName& name) {
   return flushes_[folder];
 }
 
-std::shared_ptr<GroupFlush> Inbox::rename_durably(const std::string& part, const std::string& path,
-                                                  const InstanceName& name) {
-  const std::shared_ptr<GroupFlush> flush = series_flush(name);
-  if (std::rename(part.c_str(), path.c_str()) == 0) return flush;
+void Inbox::Names::make_durable() const {
+  try {
+    folder->wait(failures);
+  } catch (...) {
+    for (const std::string& path : paths) ::unlink(path.c_str());
+    throw;
+  }
+}
+
+Inbox::Names Inbox::rename_part(const std::string& part, const std::string& path, const InstanceName& name) {
+  const auto named_in = [&](std::shared_ptr<GroupFlush> folder) {
+    const std::uint64_t failures = folder->failures();
+    return Names{std::move(folder), failures, {path}};
+  };
+  Names names = named_in(series_flush(name));
+  if (std::rename(part.c_str(), path.c_str()) == 0) return names;
   if (errno != ENOENT) fail_io(path, "be given its name", errno);
-  const std::shared_ptr<GroupFlush> anew = series_flush(name);  // the folder was removed in between
+  names = named_in(series_flush(name));  // the folder was removed in between
   rename_file(part, path);
-  return anew;
+  return names;
 }
 
 Inbox::Accepted Inbox::keep_first(const std::string& path, const InstanceName& name,
                                   std::span<const std::uint8_t> data_set) {
   require_same(path, name, data_set);
-  series_flush(name)->wait();  // it may be there because a flush failed after it had got its name
+  const auto folder = series_flush(name);  // a process that died may have given it its name and not flushed that
+  folder->wait(folder->failures());
   return {path, true};
 }
 
@@ -196,7 +210,7 @@ Inbox::Accepted Inbox::accept(const InstanceName& name, const std::string& sourc
       }
     }
     flush_file(part);
-    rename_durably(part, path, name)->wait();
+    rename_part(part, path, name).make_durable();
   } catch (...) {
     ::unlink(part.c_str());
     throw;
@@ -238,13 +252,25 @@ void Inbox::Group::keep() {
     drop();  // Linux tells of a failed write once: a second flush would say that all is well
     throw;
   }
-  std::set<std::shared_ptr<GroupFlush>> folders;
-  while (!parts_.empty()) {
-    const Part& part = parts_.back();
-    folders.insert(inbox_.rename_durably(part.file, part.path, part.name));
-    parts_.pop_back();
-  }
-  for (const auto& folder : folders) folder->wait();
+  std::map<std::shared_ptr<GroupFlush>, Names> named;
+  std::exception_ptr failure;
+  const auto note_failure = [&](const auto& work) {
+    try {
+      work();
+    } catch (...) {
+      if (failure == nullptr) failure = std::current_exception();
+    }
+  };
+  note_failure([&] {
+    for (; !parts_.empty(); parts_.pop_back()) {
+      const Part& part = parts_.back();
+      const Names names = inbox_.rename_part(part.file, part.path, part.name);
+      const auto [entry, first] = named.try_emplace(names.folder, names);
+      if (!first) entry->second.paths.push_back(part.path);
+    }
+  });
+  for (const auto& [folder, names] : named) note_failure([&] { names.make_durable(); });
+  if (failure != nullptr) std::rethrow_exception(failure);
 }
 
 void Inbox::Group::drop() {

@@ -51,12 +51,20 @@ class Inbox {
 
  private:
   class Reservation;
+  /// Names that instances got in the folder of their series, to be made durable with it.
+  struct Names {
+    std::shared_ptr<GroupFlush> folder;
+    std::uint64_t failures = 0;  ///< of the folder's flushes, before the first of the names was given
+    std::vector<std::string> paths;
+    /// Throws Failure(io_error), and none of the names is there then: they are given anew when the instances come
+    /// again.
+    void make_durable() const;
+  };
   void require_names(const InstanceName& name) const;
   void restore();
   Accepted keep_first(const std::string& path, const InstanceName& name, std::span<const std::uint8_t> data_set);
   std::shared_ptr<GroupFlush> series_flush(const InstanceName& name);
-  std::shared_ptr<GroupFlush> rename_durably(const std::string& part, const std::string& path,
-                                             const InstanceName& name);
+  Names rename_part(const std::string& part, const std::string& path, const InstanceName& name);
   std::string temporary();
 
   std::string folder_;

@@ -288,11 +288,12 @@ std::optional<Journal::Ticket> Journal::append(const std::string& name, std::spa
   entry.key = segment.key;
   entry.checksum = checksum_of(entry, {memory.get() + sizeof entry, entry.name_bytes + entry.bytes});
   std::memcpy(memory.get(), &entry, sizeof entry);
+  const std::uint64_t failures = segment.flush->failures();
   const int error = write_at(segment.flush->file(), {memory.get(), bytes}, place->offset);
   if (no_room(error)) fail_io(segment.path, "be written", error);  // the entry is not whole: nobody will find it
   try {
     if (error != 0) fail_io(segment.path, "be written", error);
-    segment.flush->wait();
+    segment.flush->wait(failures);
   } catch (const std::exception& e) {
     fail(what_of(e));
     throw;
@@ -303,9 +304,10 @@ std::optional<Journal::Ticket> Journal::append(const std::string& name, std::spa
 void Journal::withdraw(const Ticket& ticket) {
   const Segment& segment = at(ticket.segment_);
   try {
+    const std::uint64_t failures = segment.flush->failures();
     const int error = write_head(segment.flush->file(), no_head, ticket.offset_);
     if (error != 0) fail_io(segment.path, "be written", error);
-    segment.flush->wait();
+    segment.flush->wait(failures);
   } catch (const std::exception& e) {
     fail(what_of(e));
     throw;
@@ -369,10 +371,11 @@ void Journal::empty_segments() try {
 bool Journal::empty(const std::vector<Segment*>& segments) {
   file_system_->flush();
   for (Segment* segment : segments) {
+    const std::uint64_t failures = segment->flush->failures();
     const int error = write_head(segment->flush->file(), no_head);
     if (no_room(error)) return false;
     if (error != 0) fail_io(segment->path, "be written", error);
-    segment->flush->wait();
+    segment->flush->wait(failures);
   }
   return true;
 }

@@ -61,7 +61,9 @@ class Outbox::Round {
         });
     } catch (const std::system_error& e) {  // those that were started end, and another round tries again
       const std::lock_guard lock(mutex_);
-      judge({"a thread that sends from '" + outbox_.folder_ + "' cannot be started: " + e.what(), true});
+      judge({"a thread that sends from '" + outbox_.folder_ + "' cannot be started: " + e.what() +
+                 ". Fix: use fewer associations, or raise the limit of threads (ulimit -u)",
+             true});
     }
     for (std::thread& thread : threads) thread.join();
   }

@@ -1,7 +1,9 @@
 #include "faulty_disk.hpp"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,7 +23,8 @@
 
 namespace {
 
-std::atomic<int> calls_left{-1}, error_of_flushes{0}, flushes{0};
+std::atomic<int> calls_left{-1}, error_of_flushes{0}, error_of_folders{0}, threads_left{-1}, flushes{0};
+std::atomic<long> room_left{-1};
 std::atomic<bool> refuse_direct{false}, hold_file_system_flush{false}, pretend{false};
 std::atomic<int> flush_ms{0};
 int log_file = -1;
@@ -52,10 +55,16 @@ void note(const std::string& line) {
   ::syscall(SYS_write, log_file, text.data(), text.size());
 }
 
+bool is(int file, mode_t kind) {
+  struct stat status {};
+  return ::fstat(file, &status) == 0 && (status.st_mode & S_IFMT) == kind;
+}
+
 int flush(long call, int file) {
   count_down();
-  if (error_of_flushes != 0) {
-    errno = error_of_flushes;
+  const int error = error_of_folders != 0 && is(file, S_IFDIR) ? error_of_folders : error_of_flushes;
+  if (error != 0) {
+    errno = error;
     return -1;
   }
   const std::string path = log_file < 0 ? "" : path_of(file);
@@ -72,9 +81,15 @@ int flush(long call, int file) {
 #define SEEN_BY_LIBRARIES __attribute__((visibility("default")))
 namespace {
 void count_down_for_socket(int file) {
-  if (calls_left < 0) return;
-  struct stat status {};
-  if (::fstat(file, &status) == 0 && S_ISSOCK(status.st_mode)) count_down();
+  if (calls_left >= 0 && is(file, S_IFSOCK)) count_down();
+}
+
+/// How many of these bytes a disk takes that becomes full.
+std::size_t taken_by_disk(int file, std::size_t count) {
+  if (room_left < 0 || !is(file, S_IFREG)) return count;
+  const auto taken = std::min(count, static_cast<std::size_t>(room_left));
+  room_left -= static_cast<long>(taken);
+  return taken;
 }
 }  // namespace
 extern "C" SEEN_BY_LIBRARIES ssize_t read(int file, void* bytes, std::size_t count) {
@@ -83,7 +98,10 @@ extern "C" SEEN_BY_LIBRARIES ssize_t read(int file, void* bytes, std::size_t cou
 }
 extern "C" SEEN_BY_LIBRARIES ssize_t write(int file, const void* bytes, std::size_t count) {
   count_down_for_socket(file);
-  return ::syscall(SYS_write, file, bytes, count);
+  const std::size_t taken = taken_by_disk(file, count);
+  if (taken > 0 || count == 0) return ::syscall(SYS_write, file, bytes, taken);
+  errno = ENOSPC;
+  return -1;
 }
 extern "C" SEEN_BY_LIBRARIES ssize_t recv(int file, void* bytes, std::size_t count, int flags) {
   count_down_for_socket(file);
@@ -92,6 +110,13 @@ extern "C" SEEN_BY_LIBRARIES ssize_t recv(int file, void* bytes, std::size_t cou
 extern "C" SEEN_BY_LIBRARIES ssize_t send(int file, const void* bytes, std::size_t count, int flags) {
   count_down_for_socket(file);
   return ::syscall(SYS_sendto, file, bytes, count, flags, nullptr, 0);
+}
+extern "C" SEEN_BY_LIBRARIES int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                                                void* (*work)(void*), void* argument) {
+  static const auto real = reinterpret_cast<decltype(&pthread_create)>(::dlsym(RTLD_NEXT, "pthread_create"));
+  if (threads_left == 0) return EAGAIN;
+  if (threads_left > 0) --threads_left;
+  return real(thread, attributes, work, argument);
 }
 #endif
 
@@ -140,6 +165,9 @@ namespace isocenter::test {
 void set_faults(const DiskFaults& faults) {
   calls_left = faults.calls_until_kill;
   error_of_flushes = faults.error;
+  error_of_folders = faults.folder_error;
+  room_left = faults.room;
+  threads_left = faults.threads;
   refuse_direct = faults.no_direct_writes;
   hold_file_system_flush = faults.file_system_flush_waits;
   pretend = faults.pretend_to_flush;

@@ -11,6 +11,9 @@ namespace isocenter::test {
 struct DiskFaults {
   int calls_until_kill = -1;      ///< negative: never
   int error = 0;                  ///< of flushes and of writes past the cache, as ENOSPC
+  int folder_error = 0;           ///< of flushes of folders alone
+  long room = -1;                 ///< bytes that files can still take before ENOSPC; negative: as many as there are
+  int threads = -1;               ///< how many can still be started; negative: as many as there are
   bool no_direct_writes = false;  ///< such writes are EINVAL, as on file systems that have none
   bool file_system_flush_waits = false;
   bool pretend_to_flush = false;   ///< quicker, and no loss where the machine does not really lose its power
@@ -21,10 +24,12 @@ void set_faults(const DiskFaults& faults);
 /// Flushes of a file's data since the program started.
 int data_flushes();
 
-#ifdef __SANITIZE_THREAD__  // it has these calls itself
-inline constexpr bool counts_conversations = false;
+/// ThreadSanitizer has read, write, recv, send and pthread_create itself: there, no room and no threads are without
+/// effect, and conversations are not counted.
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool has_all_faults = false;
 #else
-inline constexpr bool counts_conversations = true;
+inline constexpr bool has_all_faults = true;
 #endif
 
 /// Runs work in a process that is killed before its n-th change of the disk or piece of a conversation with a peer;

@@ -4,14 +4,25 @@
 #include <fstream>
 
 #include "dicom/network/listener.hpp"
+#include "faulty_disk.hpp"
 #include "network_test.hpp"
+#include "service_peer.hpp"
 
 namespace isocenter::test {
 namespace {
 
 using namespace detail::dicom;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+ListenerOptions receiver(int port) {
+  ListenerOptions o;
+  o.ae_title = "STORE";
+  o.port = port;
+  return o;
+}
 
 TEST(Outbox, DeliversToStorescpWhatWasPutIn) {
   const TemporaryFolder folder;
@@ -39,47 +50,70 @@ TEST(Outbox, KeepsEverythingWhileThePeerIsAwayAndDeliversWhenItIsBack) {
   const auto away = deliver(outbox, loopback(port));
   EXPECT_EQ(away.left, 3);
   EXPECT_THAT(away.complaints, Contains(HasSubstr("no connection")));
-  ListenerOptions o;
-  o.ae_title = "STORE";
-  o.port = port;
-  Listener listener(o, folder / "inbox");
+  Listener listener(receiver(port), folder / "inbox");
   EXPECT_EQ(deliver(outbox, loopback(port)).delivered, 3);
   EXPECT_EQ(dicom_files(folder / "inbox").size(), 3U);
 }
 
+/// An outbox and a receiver of ours that has images, whose UIDs other images of the outbox have.
+class Refusal {
+ public:
+  explicit Refusal(int images) {
+    outbox.put(write_ct_series(folder / "a", images, 32));
+    EXPECT_EQ(deliver_all().delivered, images);
+  }
+  void put_others(int images) { outbox.put(write_ct_series(folder / "b", images, 33)); }
+  Outbox::Delivery deliver_all() { return deliver(outbox, loopback(listener.port())); }
+
+  TemporaryFolder folder;
+  Listener listener{receiver(0), folder / "inbox"};
+  Outbox outbox{folder / "out"};
+};
+
 TEST(Outbox, SetsAsideWhatThePeerRefusesForGood) {
-  const TemporaryFolder folder;
-  ListenerOptions o;
-  o.ae_title = "STORE";
-  o.port = 0;
-  Listener listener(o, folder / "inbox");
-  Outbox outbox(folder / "out");
-  outbox.put(write_ct_series(folder / "a", 2, 32));
-  EXPECT_EQ(deliver(outbox, loopback(listener.port())).delivered, 2);
-  outbox.put(write_ct_series(folder / "b", 3, 33));  // the first two have the UIDs of other images
-  const auto done = deliver(outbox, loopback(listener.port()));
+  Refusal refusal(2);
+  refusal.put_others(3);
+  const auto done = refusal.deliver_all();
   EXPECT_EQ(done.delivered, 1);
   EXPECT_EQ(done.refused, 2);
-  EXPECT_EQ(dicom_files(folder / "out/failed").size(), 2U);
-  EXPECT_THAT(text_of(dicom_files(folder / "out/failed").at(0) + ".txt"), HasSubstr("duplicate SOP instance"));
+  const auto failed = dicom_files(refusal.folder / "out/failed");
+  ASSERT_THAT(failed, SizeIs(2));
+  EXPECT_THAT(text_of(failed[0] + ".txt"), HasSubstr("duplicate SOP instance"));
 }
 
 TEST(Outbox, SaysThatTheReasonOfARefusalCannotBeWrittenAndSetsTheInstanceAsideNonetheless) {
-  const TemporaryFolder folder;
-  ListenerOptions o;
-  o.ae_title = "STORE";
-  o.port = 0;
-  Listener listener(o, folder / "inbox");
-  Outbox outbox(folder / "out");
-  outbox.put(write_ct_series(folder / "a", 1, 32));
-  EXPECT_EQ(deliver(outbox, loopback(listener.port())).delivered, 1);
-  std::filesystem::create_directory(folder / ("out/failed/000000000000_" + instance_uid(0) + ".dcm.txt"));
-  outbox.put(write_ct_series(folder / "b", 1, 33));
-  const auto done = deliver(outbox, loopback(listener.port()));
+  Refusal refusal(1);
+  std::filesystem::create_directory(refusal.folder / ("out/failed/000000000000_" + instance_uid(0) + ".dcm.txt"));
+  refusal.put_others(1);
+  const auto done = refusal.deliver_all();
   EXPECT_EQ(done.refused, 1);
   EXPECT_EQ(done.left, 0);
-  EXPECT_THAT(dicom_files(folder / "out/failed"), ::testing::SizeIs(1));
+  EXPECT_THAT(dicom_files(refusal.folder / "out/failed"), SizeIs(1));
   EXPECT_THAT(done.complaints, Contains(HasSubstr(".dcm.txt' cannot be created: Is a directory. Fix: ")));
+}
+
+TEST(Outbox, WhoseThreadsCannotAllBeStartedSaysSoAndDeliversEachInstanceOnce) {
+  if (!has_all_faults) GTEST_SKIP() << "ThreadSanitizer has pthread_create itself";
+  const TemporaryFolder folder;
+  // The receiver and the sender need threads of their own: in a process apart, only the sender's cannot be started.
+  const ArchiveProcess archive((std::filesystem::create_directory(folder / "archive"), folder / "archive"));
+  for (const int threads : {0, 2}) {
+    const std::string prefix = "1.2.3." + std::to_string(threads), out = folder / prefix;
+    Outbox outbox(out);
+    outbox.put(write_ct_series(folder / (prefix + "ct"), 6, 16, prefix));
+    set_faults({.threads = threads});
+    const auto first = deliver(outbox, loopback(archive.port()), 1, 4, 2);
+    set_faults({});
+    EXPECT_THAT(first.complaints,
+                Contains(AllOf(HasSubstr("a thread that sends from '" + out + "' cannot be started: "),
+                               HasSubstr("Resource temporarily unavailable"))));
+    EXPECT_EQ(first.delivered + first.left, 6);
+    if (threads == 0) {
+      EXPECT_EQ(first.left, 6);
+    }
+    EXPECT_EQ(deliver(outbox, loopback(archive.port()), 1, 4, 2).left, 0);
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(arrivals(folder / "archive", instance_uid(i, prefix)), 1) << i;
+  }
 }
 
 TEST(Outbox, LeavesEverythingWhenOneFileIsNoInstance) {
@@ -94,10 +128,7 @@ TEST(Outbox, LeavesEverythingWhenOneFileIsNoInstance) {
 
 TEST(Outbox, ManyAssociationsDeliverEachInstanceOnce) {
   const TemporaryFolder folder;
-  ListenerOptions o;
-  o.ae_title = "STORE";
-  o.port = 0;
-  Listener listener(o, folder / "inbox");
+  Listener listener(receiver(0), folder / "inbox");
   Outbox outbox(folder / "out");
   outbox.put(write_ct_series(folder / "a", 60));
   EXPECT_EQ(deliver(outbox, loopback(listener.port()), 3, 8, 5).delivered, 60);
