@@ -1,6 +1,7 @@
 #include "infer/model_card.hpp"
 
 #include <cmath>
+#include <initializer_list>
 #include <isocenter/error.hpp>
 #include <sstream>
 
@@ -44,6 +45,27 @@ class Reader {
       if (!(x >= low && x <= high))
         refuse(key, "each number lies in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
     return std::array<double, 3>{(*v)[0], (*v)[1], (*v)[2]};
+  }
+  /// One to `most` numbers in [low, high]; empty where the key is not there.
+  std::vector<double> few(const char* key, std::size_t most, double low, double high) const {
+    const std::string* t = text(key);
+    if (t == nullptr) return {};
+    const auto v = numbers(*t);
+    if (!v || v->empty() || v->size() > most) refuse(key, "1 to " + std::to_string(most) + " numbers are needed");
+    for (const double x : *v)
+      if (!(x >= low && x <= high))
+        refuse(key, "each number lies in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
+    return *v;
+  }
+  std::string word(const char* key, std::initializer_list<const char*> allowed) const {
+    const std::string* t = text(key);
+    if (t == nullptr) return {};
+    std::string list;
+    for (const char* a : allowed) {
+      if (*t == a) return *t;
+      list += (list.empty() ? "'" : ", '") + std::string(a) + "'";
+    }
+    refuse(key, "one of " + list + " is allowed");
   }
   [[noreturn]] void refuse(const char* key, const std::string& rule) const {
     throw Failure(ErrorCode::bad_data,
@@ -103,6 +125,12 @@ ModelCard read_model_card(const std::map<std::string, std::string>& metadata, co
   }
   if (const std::string* intensity = reader.text("isocenter.intensity"))
     card.intensity = parse_intensity(*intensity, reader.where("isocenter.intensity"));
+  card.resize = reader.few("isocenter.resize", 2, 1, 4096);
+  card.crop = reader.few("isocenter.crop", 2, 1, 4096);
+  card.mean = reader.few("isocenter.mean", 3, -1e6, 1e6);
+  card.deviation = reader.few("isocenter.deviation", 3, 1e-6, 1e6);
+  card.interpolation = reader.word("isocenter.interpolation", {"bilinear", "bicubic"});
+  card.activation = reader.word("isocenter.activation", {"none", "softmax", "sigmoid"});
   return card;
 }
 

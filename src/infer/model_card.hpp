@@ -23,6 +23,12 @@ struct ModelCard {
   std::optional<std::array<int, 3>> window;         ///< x, y, z in voxels
   std::string axes;                                 ///< "LPS" and its like, "any", or "" where nothing is stated
   std::optional<Intensity> intensity;
+
+  // Of networks that classify images.
+  std::vector<double> resize, crop;     ///< one or two numbers of pixels, x first; empty where nothing is stated
+  std::vector<double> mean, deviation;  ///< of each channel, or one for all; empty where nothing is stated
+  std::string interpolation;            ///< "bilinear", "bicubic" or ""
+  std::string activation;               ///< "none", "softmax", "sigmoid" or ""
 };
 
 /// Errors: bad_data, naming file and key, for a value that cannot be read or is out of its range.
