@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -149,6 +150,7 @@ class SeparateDevice {
     };
     t.copy = [](void* user, void* to, const void* from, std::uint64_t bytes, void* stream) {
       SeparateDevice* device = &self(user);
+      device->copied_bytes_ += bytes;
       device->check_range(to, bytes, "written");
       device->check_range(from, bytes, "read");
       device->enqueue(static_cast<Stream*>(stream), [device, to, from, bytes] {
@@ -176,6 +178,9 @@ class SeparateDevice {
     detail::call([&](auto* e) { return isocenter_register_device(context, &t, e); });
   }
 
+  /// The table, for tests that look on while kernels are launched.
+  std::vector<detail::DeviceKernel>* kernels() { return &kernels_; }
+
   /// Runs `work` when the stream is waited for, as a kernel: without host memory.
   static int enqueue_kernel(void* stream, std::function<void()> work) {
     auto* on = static_cast<Stream*>(stream);
@@ -195,6 +200,8 @@ class SeparateDevice {
   std::size_t most_memory() const { return device_.most_at_once(); }
   std::size_t most_host_memory() const { return host_.most_at_once(); }
   int kernels_run() const { return kernels_run_; }
+  /// Of all copies that were enqueued so far, by any thread.
+  std::uint64_t copied_bytes() const { return copied_bytes_; }
 
  private:
   struct Stream {
@@ -264,6 +271,7 @@ class SeparateDevice {
   std::uint64_t memory_bytes_;
   bool eager_, host_open_ = true, device_open_ = false, shuts_host_ = true;
   int kernels_run_ = 0;
+  std::atomic<std::uint64_t> copied_bytes_{0};
   std::vector<std::unique_ptr<Stream>> streams_;
 };
 

@@ -6,7 +6,10 @@
 #include <isocenter/denoise/non_local_means.hpp>
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
+#include <isocenter/recon/acquisition.hpp>
+#include <isocenter/recon/back_projection.hpp>
 #include <isocenter/recon/fdk_reconstruction.hpp>
+#include <isocenter/recon/forward_projection.hpp>
 #include <isocenter/render/maximum_intensity_projection.hpp>
 #include <isocenter/render/multi_planar_reformat.hpp>
 #include <isocenter/render/volume_render.hpp>
@@ -29,10 +32,11 @@ void add_node(Pipeline& pipeline, const std::string& op, const std::vector<std::
   pipeline.add_input("in", input);
 }
 
-/// Times items through one session; `work` of them (voxels, updates, frames) in each item.
+/// Times items through one session; `work` of them (voxels, updates, frames) in each item. `geometry`: of a node with a
+/// second input of this name.
 template <class AddNode>
 void through_a_session(benchmark::State& state, const std::string& device, const Payload& on_host, double work,
-                       const char* output, AddNode&& add) {
+                       const char* output, AddNode&& add, const Payload* geometry = nullptr) {
   try {
     const Payload input = context().copy_to(on_host, device.c_str());
     Pipeline pipeline(context());
@@ -43,9 +47,11 @@ void through_a_session(benchmark::State& state, const std::string& device, const
     session.start();
     for (auto _ : state) {
       session.push("in", input);
+      if (geometry != nullptr) session.push("geometry", *geometry);
       if (!session.pull("out")) session.wait();  // throws the item's error
     }
     session.end_input("in");
+    if (geometry != nullptr) session.end_input("geometry");
     state.counters["rate"] =
         benchmark::Counter(work * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
   } catch (const Error& e) {
@@ -100,6 +106,108 @@ void fdk_case(const std::string& device, std::int64_t n, std::int64_t views) {
       ->UseRealTime();
 }
 
+/// A C-arm's scan around a cube of n voxels a side: 1248 x 960 elements of 0.308 mm for 512 voxels of 0.5 mm. In
+/// `blocks` equal blocks, of which it is one. What the readings are is all the same to the time it takes.
+struct CArmScan {
+  std::int64_t n, views, blocks = 1;
+
+  double spacing_mm() const { return 256.0 / static_cast<double>(n); }
+  double updates() const { return cube(n) * static_cast<double>(views); }
+  Payload payload() const {
+    CircularOrbit o{.views = static_cast<int>(views),
+                    .columns = static_cast<int>(n * 39 / 16),
+                    .rows = static_cast<int>(n * 15 / 8)};
+    o.source_to_isocenter_mm = 785;
+    o.source_to_detector_mm = 1200;
+    o.column_step_mm = o.row_step_mm = 0.308 * 512 / static_cast<double>(n);
+    Projections p = Projections::describe(views / blocks, o.rows, o.columns);
+    set_views(p, o.build());
+    if (blocks > 1) set_view_blocks(p, blocks);
+    context().allocate(p);
+    std::size_t i = 0;
+    for (float& v : p.views().span<float>()) v = static_cast<float>(++i % 8191) * 1e-4F;
+    return p;
+  }
+};
+
+template <class Op>
+typename Op::Params on_grid(const CArmScan& scan) {
+  typename Op::Params p;
+  p.nx = p.ny = p.nz = scan.n;
+  p.spacing_mm = {scan.spacing_mm()};
+  return p;
+}
+FdkReconstruction::Params fdk_params(const CArmScan& scan) {
+  auto p = on_grid<FdkReconstruction>(scan);
+  p.unit = AttenuationUnit::per_mm;
+  return p;
+}
+
+/// Voxel updates, from and to the device's memory.
+template <class Op>
+void c_arm_case(const std::string& name, const std::string& device, const CArmScan& scan,
+                const typename Op::Params& params) {
+  benchmark::RegisterBenchmark(
+      (name + "/" + std::to_string(scan.n) + "/" + std::to_string(scan.views) + "/" + device).c_str(),
+      [=](benchmark::State& state) {
+        through_a_session(state, device, scan.payload(), scan.updates(), "output",
+                          [&](Pipeline& pipeline, const Payload& input) { add_node<Op>(pipeline, params, input); });
+      })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
+}
+
+/// A x of a volume in the device's memory.
+void forward_case(const std::string& device, const CArmScan& scan) {
+  benchmark::RegisterBenchmark(
+      ("ForwardProjection/" + std::to_string(scan.n) + "/" + std::to_string(scan.views) + "/" + device).c_str(),
+      [=](benchmark::State& state) {
+        const Payload geometry = context().copy_to(scan.payload(), device.c_str());
+        const Volume voxels = Volume::own(
+            std::vector<float>(static_cast<std::size_t>(scan.n * scan.n * scan.n), 0.02F), scan.n, scan.n, scan.n,
+            Geometry::centred(scan.n, scan.n, scan.n, {scan.spacing_mm(), scan.spacing_mm(), scan.spacing_mm()}),
+            "1/mm");
+        through_a_session(
+            state, device, voxels, scan.updates(), "output",
+            [&](Pipeline& pipeline, const Payload& input) {
+              add_node<ForwardProjection>(pipeline, {}, input);
+              pipeline.add_input("geometry", geometry);
+              pipeline.connect("geometry", "output", "node", "geometry");
+            },
+            &geometry);
+      })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
+}
+
+/// FDK of a scan that comes in blocks from host memory: each is copied while the one before is worked on.
+void streaming_case(const std::string& device, const CArmScan& scan) {
+  benchmark::RegisterBenchmark(
+      ("FdkStreaming/" + std::to_string(scan.n) + "/" + std::to_string(scan.views) + "/" + device).c_str(),
+      [=](benchmark::State& state) {
+        try {
+          const Payload block = scan.payload();
+          Pipeline pipeline(context());
+          add_node<FdkReconstruction>(pipeline, fdk_params(scan), block);
+          pipeline.connect("in", "output", "node", "input");
+          pipeline.add_output("out", "node", "output");
+          Session session = pipeline.prepare({.device = device});
+          session.start();
+          for (auto _ : state) {
+            for (std::int64_t i = 0; i < scan.blocks; ++i) session.push("in", block);
+            if (!session.pull("out")) session.wait();  // throws the item's error
+          }
+          session.end_input("in");
+          state.counters["rate"] =
+              benchmark::Counter(scan.updates() * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+        } catch (const Error& e) {
+          state.SkipWithError(e.what());
+        }
+      })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
+}
+
 /// The repository's own 3-D U-Net; needs the module infer.
 void network_case(const std::string& device, std::int64_t n) {
   benchmark::RegisterBenchmark(
@@ -114,6 +222,19 @@ void network_case(const std::string& device, std::int64_t n) {
       ->UseRealTime();
 }
 
+/// The goal for an H100, 650 G updates a second, is that of BackProjectionVoxelDriven/512/496: FDK's back projection of
+/// readings as they are.
+void c_arm_cases(const std::string& device, const CArmScan& scan) {
+  auto fast = on_grid<BackProjection>(scan);
+  fast.back_projector = BackProjector::voxel_driven;
+  c_arm_case<BackProjection>("BackProjectionVoxelDriven", device, scan, fast);
+  c_arm_case<FdkReconstruction>("FdkCArm", device, scan, fdk_params(scan));
+  streaming_case(device, {scan.n, scan.views, 31});
+  const CArmScan few{scan.n, std::min<std::int64_t>(scan.views, 62)};
+  forward_case(device, few);
+  c_arm_case<BackProjection>("BackProjectionMatched", device, few, on_grid<BackProjection>(few));
+}
+
 void register_cases(const std::string& device) {
   // The CPU gets the sizes that it finishes in seconds; a GPU those too, and the ones that fill it.
   std::vector<std::int64_t> sizes = {128};
@@ -125,6 +246,8 @@ void register_cases(const std::string& device) {
     network_case(device, n);
   }
   if (device != "cpu") fdk_case(device, 512, 360);
+  c_arm_cases(device, {.n = 64, .views = 62});
+  if (device != "cpu") c_arm_cases(device, {.n = 512, .views = 496});
   const std::int64_t n = 192;
   volume_case<VolumeRender>("VolumeRenderChest", device, n, 8, {.frames = 8});
   volume_case<VolumeRender>("VolumeRenderBone", device, n, 8, {.preset = TransferPreset::ct_bone, .frames = 8});

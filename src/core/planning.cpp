@@ -214,6 +214,7 @@ class SessionPlanner {
   }
 
   void attach(SessionNode& node, const std::string& port, SessionNode& from, OutputPort& out, const Edge& edge) {
+    out.description->device = out.device;  // so that operators can ask whether an input lies on their device
     InputPort in;
     in.name = port;
     in.planned = out.description.get();

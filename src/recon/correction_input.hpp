@@ -56,6 +56,16 @@ inline std::string place_of(const ProjectionShape& s, std::int64_t element) {
 /// A number as messages show it.
 inline std::string text_of(double v) { return to_parameter_text(static_cast<float>(v)); }
 
+/// Values in the memory of the node's device, for the host to read once the node has waited: on a device a copy at
+/// `offset` of its host scratch, on the CPU the values themselves.
+template <class T>
+T* for_host(const RunContext& run, bool on_cpu, T* values, std::uint64_t count, std::uint64_t offset) {
+  if (on_cpu || values == nullptr) return values;
+  T* copy = reinterpret_cast<T*>(run.host_scratch<std::byte>() + offset);
+  run.copy(copy, values, count * sizeof(T));
+  return copy;
+}
+
 /// Rooms in scratch memory, one after the other, each 256-byte aligned.
 class ScratchRooms {
  public:

@@ -1,8 +1,10 @@
 #include "recon/fbp_engine.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <isocenter/operator.hpp>
+
+#include "recon/bad_reading.hpp"
+#include "recon/reading_check.hpp"
 
 namespace isocenter::detail {
 
@@ -70,23 +72,11 @@ std::string FbpEngine::method() const {
          (stack_of(nullptr, 1).column_stride == 1 ? ", slice by slice" : ", slices together");
 }
 
-void FbpEngine::refuse_reading(const float* projections, std::int64_t place) const {
-  const std::int64_t elements = static_cast<std::int64_t>(plan_.raw_columns) * plan_.rows;
-  const float value = projections[place];
-  const std::string where = "the projection of view " + std::to_string(place / elements) + " has " +
-                            std::to_string(value) + " at row " + std::to_string(place % elements / plan_.raw_columns) +
-                            ", column " + std::to_string(place % plan_.raw_columns);
-  if (std::isfinite(value))
-    throw Failure(ErrorCode::bad_data, where + ", so much that its filtered row is beyond what float32 holds",
-                  "give line integrals, -ln(I / I0)");
-  throw Failure(ErrorCode::bad_data, where + ", which is not a number that can be filtered",
-                "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
-}
-
 void FbpEngine::filter(const Launcher& launcher, const FbpLines& lines, const FbpStack& stack, char* behind) const {
   if (fft_ == nullptr) {
     const FbpFilter f{lines, plan_.views, stack, plan_.length, tables_.twiddles, tables_.response};
-    if (const std::int64_t bad = fbp_filter(launcher, f, behind); bad >= 0) refuse_reading(lines.projections, bad);
+    if (const std::int64_t bad = fbp_filter(launcher, f, behind); bad >= 0)
+      refuse_reading(bad, lines.projections[bad], plan_.rows, plan_.raw_columns);
     return;
   }
   auto* padded = reinterpret_cast<float*>(behind);
@@ -105,6 +95,9 @@ void FbpEngine::filter(const Launcher& launcher, const FbpLines& lines, const Fb
          plan_.views);
   check(fft_->backward(transform, spectra, padded, workspace, launcher.stream));
   launch(launcher, FbpArrange{padded, stack, length}, stack.slice_stride, stack.slices, plan_.views);
+  if (tables_.note != nullptr)
+    launch(launcher, FilteredCheck{stack.at(0, 0, 0), stack.slice_stride, stack.view_stride, tables_.note, 0},
+           stack.slices, 1, plan_.views);
 }
 
 void FbpEngine::run(const Launcher& launcher, const float* projections, float* image, float initial, void* scratch,

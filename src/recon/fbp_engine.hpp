@@ -14,6 +14,7 @@ struct FbpTables {
   const float* weights = nullptr;
   const float* response = nullptr;           ///< CPU: in transform order; else length / 2 + 1 in natural order
   const Complex<float>* twiddles = nullptr;  ///< CPU only
+  std::int64_t* note = nullptr;  ///< of the first view that cannot be filtered; on a device (bad_reading.hpp)
 };
 
 class FbpEngine {
@@ -32,7 +33,7 @@ class FbpEngine {
   const std::vector<Complex<float>>& twiddles() const { return twiddles_; }
   void use(const FbpTables& tables) { tables_ = tables; }
   FbpTables host_tables() const {
-    return {plan_.pixels.data(), plan_.weights.data(), response_.data(), twiddles_.data()};
+    return {plan_.pixels.data(), plan_.weights.data(), response_.data(), twiddles_.data(), nullptr};
   }
   /// "AVX-512, slices together", "reference": how the pixels are summed up.
   std::string method() const;
@@ -48,7 +49,6 @@ class FbpEngine {
  private:
   FbpStack stack_of(float* memory, int slices) const;
   void filter(const Launcher& launcher, const FbpLines& lines, const FbpStack& stack, char* behind) const;
-  [[noreturn]] void refuse_reading(const float* projections, std::int64_t place) const;
 
   FbpPlan plan_;
   const FftService* fft_;

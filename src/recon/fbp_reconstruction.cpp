@@ -6,7 +6,9 @@
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
+#include "recon/bad_reading.hpp"
 #include "recon/fbp_engine.hpp"
+#include "recon/reading_check.hpp"
 
 namespace isocenter::detail {
 
@@ -36,8 +38,10 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
       throw Failure(ErrorCode::bad_data,
                     "this item's acquisition.views differ from those that the session was planned with",
                     "prepare a session for each acquisition geometry");
+    const auto* projections = input.tensor("views").as<const float>();
+    if (note_ != nullptr) clear_note(run, note_);
     engine_->run(
-        launcher_of(run), input.tensor("views").as<float>(), run.output("output").tensor("voxels").as<float>(),
+        launcher_of(run), projections, run.output("output").tensor("voxels").as<float>(),
         params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F, run.scratch(),
         [](void* user, double done) {
           const auto& context = *static_cast<const RunContext*>(user);
@@ -45,9 +49,18 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
           context.progress(done);
         },
         const_cast<void*>(static_cast<const void*>(&run)));
+    if (note_ != nullptr) check_readings(run, projections);
   }
 
  private:
+  /// On a device.
+  void check_readings(const RunContext& run, const float* projections) const {
+    const FbpPlan& p = engine_->plan();
+    const std::int64_t view = read_note(run, note_);
+    if (view != no_reading)
+      refuse_reading_among(run, projections + view * p.rows * p.raw_columns, view, 1, p.rows, p.raw_columns);
+  }
+
   FbpRequest request_for(PlanContext& plan, const PayloadRef& input) const {
     FbpRequest r;
     r.scan = check_acquisition(plan, "input", {.least_views = 3, .method = "filtered back projection"});
@@ -100,6 +113,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     plan.require_kernel<FbpWeightLines>();
     plan.require_kernel<FbpArrange>();
     plan.require_kernel<FdkMultiplyResponse>();
+    plan.require_kernel<FilteredCheck>();
   }
 
   void describe(PayloadRef output) const {
@@ -142,11 +156,13 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     t.weights = plan.upload(std::span(p.weights), "weights of the rays");
     t.response = plan.upload(std::span(engine_->response()), "ramp filter");
     if (plan.on_cpu()) t.twiddles = plan.upload(std::span(engine_->twiddles()), "Fourier factors");
+    if (!plan.on_cpu()) t.note = note_ = plan.allocate<std::int64_t>(1, "the first view that cannot be filtered");
     engine_->use(t);
   }
 
   std::optional<FbpEngine> engine_;
   std::vector<double> planned_views_;
+  std::int64_t* note_ = nullptr;  ///< on a device (bad_reading.hpp)
 };
 
 }  // namespace isocenter::detail

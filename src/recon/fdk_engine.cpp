@@ -1,9 +1,9 @@
 #include "recon/fdk_engine.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <isocenter/operator.hpp>
 
+#include "recon/bad_reading.hpp"
 #include "recon/reading_check.hpp"
 
 namespace isocenter::detail {
@@ -68,18 +68,6 @@ FdkTables FdkEngine::host_tables() const {
           plan_.redundancy.empty() ? nullptr : plan_.redundancy.data()};
 }
 
-void FdkEngine::refuse_reading(std::int64_t place, float value) const {
-  const std::int64_t elements = static_cast<std::int64_t>(plan_.raw_columns) * plan_.raw_rows;
-  const std::string where = "the projection of view " + std::to_string(place / elements) + " has " +
-                            std::to_string(value) + " at row " + std::to_string(place % elements / plan_.raw_columns) +
-                            ", column " + std::to_string(place % plan_.raw_columns);
-  if (std::isfinite(value))
-    throw Failure(ErrorCode::bad_data, where + ", so much that its filtered row is beyond what float32 holds",
-                  "give line integrals, -ln(I / I0)");
-  throw Failure(ErrorCode::bad_data, where + ", which is not a number that can be filtered",
-                "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
-}
-
 FdkEngine::Pass FdkEngine::pass_at(std::int64_t first) const {
   const std::int64_t end = *std::upper_bound(plan_.frame_begin.begin(), plan_.frame_begin.end(), first);
   return {first, std::min<std::int64_t>(first + views_per_pass_, end)};
@@ -126,23 +114,16 @@ void FdkEngine::run(const Launcher& launcher, const float* projections, float* v
 }
 
 void FdkEngine::expect_readings(const RunContext* context) const {
-  static constexpr std::int64_t none = no_reading;
-  if (!on_cpu_ && context != nullptr) context->copy(tables_.bad, &none, sizeof none);
+  if (!on_cpu_ && context != nullptr) clear_note(*context, tables_.note);
 }
 
 void FdkEngine::check_readings(const RunContext* context, const float* projections, std::int64_t origin) const {
   if (on_cpu_ || context == nullptr) return;
-  std::int64_t bad = 0;
-  context->copy(&bad, tables_.bad, sizeof bad);
-  context->wait();
-  if (bad == no_reading) return;
-  const std::int64_t count = static_cast<std::int64_t>(plan_.raw_rows) * plan_.raw_columns;
-  const std::int64_t number = plan_.order[static_cast<std::size_t>(bad)];
-  std::vector<float> view(static_cast<std::size_t>(count));
-  context->copy(view.data(), projections + (number - origin) * count, view.size() * sizeof(float));
-  context->wait();
-  const std::int64_t at = fdk_bad_reading(view.data(), count);
-  refuse_reading(number * count + at, view[static_cast<std::size_t>(at)]);
+  const std::int64_t entry = read_note(*context, tables_.note);
+  if (entry == no_reading) return;
+  const std::int64_t view = plan_.order[static_cast<std::size_t>(entry)];
+  const std::int64_t elements = static_cast<std::int64_t>(plan_.raw_rows) * plan_.raw_columns;
+  refuse_reading_among(*context, projections + (view - origin) * elements, view, 1, plan_.raw_rows, plan_.raw_columns);
 }
 
 FdkEngine::Pass FdkEngine::streaming_pass_of(std::int64_t view) const {
@@ -203,9 +184,10 @@ void FdkEngine::run_filter(const Launcher& launcher, FdkRows rows, std::int64_t 
   rows.extension = plan_.extension;
   if (const std::int64_t bad = ramp_->run(launcher, rows, count, stack, work); bad >= 0)
     refuse_reading(bad,
-                   rows.projections[bad - rows.first * static_cast<std::int64_t>(rows.raw_columns) * rows.raw_rows]);
-  if (!launcher.on_cpu() && tables_.bad != nullptr)
-    launch(launcher, FilteredCheck{ramp_->stack(stack), tables_.bad, first}, plan_.rows, 1, count);
+                   rows.projections[bad - rows.first * static_cast<std::int64_t>(rows.raw_columns) * rows.raw_rows],
+                   plan_.raw_rows, plan_.raw_columns);
+  if (!launcher.on_cpu() && tables_.note != nullptr)
+    launch(launcher, FilteredCheck::of(ramp_->stack(stack), tables_.note, first), plan_.rows, 1, count);
 }
 
 void FdkEngine::back_project(const Launcher& launcher, const Pass& pass, float* frame, float initial, bool goes_on,

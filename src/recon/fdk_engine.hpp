@@ -42,7 +42,7 @@ struct FdkTables {
   const float* redundancy = nullptr;
   int first_row = 0;                     ///< of the filtered detector, which has the rows from here on
   const std::int64_t* places = nullptr;  ///< 0, 1, 2, ... for the views of a pass; where projections stay on the host
-  std::int64_t* bad = nullptr;           ///< one number, on a device
+  std::int64_t* note = nullptr;          ///< of the first view that cannot be filtered; on a device (bad_reading.hpp)
 };
 
 class FdkEngine {
@@ -97,7 +97,6 @@ class FdkEngine {
   /// On a device: before the first pass, and after the last one.
   void expect_readings(const RunContext* context) const;
   void check_readings(const RunContext* context, const float* projections, std::int64_t origin) const;
-  [[noreturn]] void refuse_reading(std::int64_t place, float value) const;
 
   FdkPlan plan_;
   bool on_cpu_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <numbers>
 #include <numeric>
@@ -145,7 +146,9 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
       }
       std::string refused = try_engine(plan, slab, parts, fft, concurrency, block);
       const bool fits_badly = !refused.empty() || !has_wide_passes();
-      if (fits_badly && !on_host_ && !plan.on_cpu() && blocks_ == 1) {
+      // Projections that a node before this one has left on the device take their memory there anyway.
+      const bool frees = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
+      if (fits_badly && frees && !on_host_ && !plan.on_cpu() && blocks_ == 1) {
         on_host_ = true;
         plan.keep_on_host("input");
         refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
@@ -302,7 +305,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     if (!slabs.rectification.empty())
       t.rectification = plan.upload(std::span(slabs.rectification), "resampling of the views");
     if (!p.redundancy.empty()) t.redundancy = plan.upload(std::span(p.redundancy), "weights of the rays");
-    if (!plan.on_cpu()) t.bad = plan.allocate<std::int64_t>(1, "the first view that cannot be filtered");
+    if (!plan.on_cpu()) t.note = plan.allocate<std::int64_t>(1, "the first view that cannot be filtered");
     if (on_host_) {
       std::vector<std::int64_t> places(static_cast<std::size_t>(engine_->views_per_pass()));
       std::iota(places.begin(), places.end(), 0);

@@ -1,11 +1,9 @@
-#include <algorithm>
+#include <cstring>
 #include <isocenter/recon/forward_projection.hpp>
-#include <numeric>
-#include <optional>
 
 #include "core/builtin.hpp"
-#include "core/launcher.hpp"
 #include "core/volume_input.hpp"
+#include "recon/piece_projector.hpp"
 #include "recon/reconstruction_grid.hpp"
 
 namespace isocenter::detail {
@@ -22,44 +20,23 @@ class ForwardProjectionOperator : public OperatorBase<ForwardProjection> {
         check_acquisition(plan, "geometry", {.least_views = 1, .method = "forward_projection"}, &grid);
     const std::string unit = input.text("unit");
     map_ = to_attenuation(unit, unit == "HU" ? water_attenuation(params.mu_water_per_mm, geometry) : 0.0);
-    projector_.emplace(plan_projector(projector_request(scan, grid)));
-    check_size(projector_->plan());
-    if (!plan.on_cpu()) Projector::require_kernels(plan);
-    projector_->upload(plan);
-    views_ = static_cast<int>(scan.views.size());
-    std::vector<std::int32_t> order(scan.views.size());
-    std::iota(order.begin(), order.end(), 0);
-    order_ = plan.upload(std::span<const std::int32_t>(order), "order of the views");
+    // Of this port only the attributes are read.
+    if (std::strcmp(geometry.device(), plan.device().name) != 0) plan.keep_on_host("geometry");
+    projector_.plan(plan, {"forward_projection", "input", true, false}, projector_request(scan, grid));
     const std::span<const double> numbers = geometry.numbers("acquisition.views");
     planned_views_.assign(numbers.begin(), numbers.end());
-    plan.scratch(projector_->scratch_bytes(launcher_of(plan)) +
-                 static_cast<std::uint64_t>(projector_->volume_floats() + projector_->view_floats(views_)) *
-                     sizeof(float));
     plan.output("output").like(geometry, "views");
-    plan.fact("projector", projector_->plan().aligned ? "detector columns along the volume" : "any orientation");
   }
 
   void run(const RunContext& run) override {
-    const Launcher launcher = launcher_of(run);
     require_planned_views(run.input("geometry"), planned_views_);
-    auto* volume = run.scratch<float>();
-    float* views = volume + projector_->volume_floats();
-    projector_->take_volume(launcher, run.input("input").tensor("voxels").as<float>(), volume, map_);
-    float* scratch = views + projector_->view_floats(views_);
-    for (int first = 0; first < views_; first += Projector::views_between_looks) {
-      run.check_cancelled();
-      run.progress(static_cast<double>(first) / views_);
-      projector_->forward(launcher, volume, order_ + first, std::min(Projector::views_between_looks, views_ - first),
-                          views + projector_->view_floats(first), scratch);
-    }
-    projector_->give_views(launcher, views, run.output("output").tensor("views").as<float>(), views_);
+    projector_.forward(run, run.input("input").tensor("voxels").as<const float>(), map_,
+                       run.output("output").tensor("views").as<float>());
   }
 
  private:
-  std::optional<Projector> projector_;
+  PieceProjector projector_;
   ValueMap map_;
-  const std::int32_t* order_ = nullptr;
-  int views_ = 0;
   std::vector<double> planned_views_;
 };
 

@@ -8,11 +8,13 @@
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
+#include "recon/bad_reading.hpp"
 #include "recon/helical.hpp"
 #include "recon/helical_orbit.hpp"
 #include "recon/helical_simd.hpp"
 #include "recon/ramp_filter.hpp"
 #include "recon/ramp_stage.hpp"
+#include "recon/reading_check.hpp"
 #include "recon/reconstruction_grid.hpp"
 
 namespace isocenter::detail {
@@ -48,6 +50,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     if (!plan.on_cpu()) {
       plan.require_kernel<HelicalRebin>();
       plan.require_kernel<HelicalBackProject>();
+      plan.require_kernel<FilteredCheck>();
     }
     tuned_ = plan.on_cpu() && !launcher_of(plan).reference_only ? helical_variant_of_this_processor() : nullptr;
     choose_half_turns();
@@ -80,6 +83,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     auto* parallel = reinterpret_cast<float*>(scratch);
     char* const stack = scratch + parallel_bytes_;
     char* const work = stack + stage_->stack_bytes();
+    if (note_ != nullptr) clear_note(run, note_);
     for (int first = 0; first < directions_; first += directions_per_pass_) {
       run.check_cancelled();
       run.progress(static_cast<double>(first) / directions_);
@@ -91,7 +95,8 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
              helix_.columns, helix_.rows, views);
       const FdkRows rows{parallel, order_table_,  weight_table_, helix_.columns, helix_.rows, helix_.columns,
                          0,        helix_.columns};
-      if (stage_->run(launcher, rows, views, stack, work) >= 0) refuse_reading(projections);
+      if (stage_->run(launcher, rows, views, stack, work) >= 0) refuse_reading_of(run, projections);
+      if (note_ != nullptr) launch(launcher, FilteredCheck::of(stage_->stack(stack), note_, 0), helix_.rows, 1, views);
       const HelicalBackProject job{stage_->stack(stack),
                                    turns,
                                    direction_table_ + 2 * first,
@@ -111,6 +116,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
         launch(launcher, job, job.nx, job.ny, job.nz);
     }
     run.check_cancelled();
+    if (note_ != nullptr && read_note(run, note_) != no_reading) refuse_reading_of(run, projections);
   }
 
  private:
@@ -269,6 +275,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     order_table_ = plan.upload(std::span<const std::int64_t>(order_), "order of the views");
     weight_table_ = plan.upload(std::span<const FdkViewWeight>(weights_), "weights of the views");
     stage_->upload(plan);
+    if (!plan.on_cpu()) note_ = plan.allocate<std::int64_t>(1, "the first view that cannot be filtered");
   }
 
   void describe_geometry(double t_step) {
@@ -290,6 +297,11 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     geometry_.full_part = static_cast<float>(params.full_part);
   }
 
+  /// Several views are in each parallel one.
+  [[noreturn]] void refuse_reading_of(const RunContext& run, const float* projections) const {
+    refuse_reading_among(run, projections, 0, helix_.views, helix_.rows, helix_.columns);
+  }
+
   void state_facts(PlanContext& plan) const {
     plan.fact("helical.pitch", text_of(pitch_of(helix_.feed_per_rotation_mm())));
     plan.fact("helical.largest_pitch", text_of(pitch_of(largest_feed_mm(helix_, radius_mm_))));
@@ -297,25 +309,6 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     plan.fact("helical.field_of_view_mm", "radius " + text_of(helix_.field_of_view_mm()));
     plan.fact("helical.directions_per_pass", std::to_string(directions_per_pass_));
     plan.fact("helical.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
-  }
-
-  [[noreturn]] void refuse_reading(const float* projections) const {
-    const std::int64_t elements = static_cast<std::int64_t>(helix_.rows) * helix_.columns,
-                       all = elements * helix_.views;
-    std::int64_t bad = 0;
-    for (std::int64_t i = 0; i < all; ++i) {
-      if (!std::isfinite(projections[i])) {
-        bad = i;
-        break;
-      }
-      if (std::fabs(projections[i]) > std::fabs(projections[bad])) bad = i;
-    }
-    throw Failure(ErrorCode::bad_data,
-                  "the projection of view " + std::to_string(bad / elements) + " has " +
-                      std::to_string(projections[bad]) + " at row " + std::to_string(bad % elements / helix_.columns) +
-                      ", column " + std::to_string(bad % helix_.columns) +
-                      ", which is not a number that can be filtered",
-                  "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
   }
 
   Helix helix_;
@@ -338,6 +331,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
   const float* direction_table_ = nullptr;
   const HelicalColumn* column_table_ = nullptr;
   const std::int64_t* order_table_ = nullptr;
+  std::int64_t* note_ = nullptr;  ///< on a device (bad_reading.hpp)
   const FdkViewWeight* weight_table_ = nullptr;
 };
 

@@ -14,7 +14,6 @@ class HounsfieldCalibrationOperator : public OperatorBase<HounsfieldCalibration>
  public:
   void plan(PlanContext& plan) override {
     shape_ = grid_shape(plan.input("input"), "input", "voxels", DType::float32);
-    on_cpu_ = plan.on_cpu();
     PayloadRef output = plan.output("output");
     output.set_text("unit", "HU");
     output.like(plan.input("input"));
@@ -29,8 +28,7 @@ class HounsfieldCalibrationOperator : public OperatorBase<HounsfieldCalibration>
       plan_regions(plan);
     }
     plan.require_kernel<ApplyCalibration>();
-    if (on_cpu_)
-      for (const char* name : {"slope", "intercept", "water", "air"}) plan.metric(name, "", 1);
+    for (const char* name : {"slope", "intercept", "water", "air"}) plan.metric(name, "", 1);
   }
 
   void run(const RunContext& run) override {
@@ -46,7 +44,7 @@ class HounsfieldCalibrationOperator : public OperatorBase<HounsfieldCalibration>
       }
       launch(launcher, CalibrationLine{sums[0], sums[1], rows(), params.water_value, params.air_value, line_}, 1, 1, 1);
     }
-    if (on_cpu_) report(run);
+    report(run);
     launch(launcher,
            ApplyCalibration{in, run.output("output").tensor("voxels").as<float>(), line_, shape_.nx, shape_.ny},
            shape_.nx, shape_.ny, nz);
@@ -119,23 +117,26 @@ class HounsfieldCalibrationOperator : public OperatorBase<HounsfieldCalibration>
   }
 
   void report(const RunContext& run) const {
+    double line[6];
+    run.copy(line, line_, sizeof line);
+    run.wait();
     const char* names[2] = {"water", "air"};
     for (int i = 0; i < 2 && !given_; ++i) {
-      if (measured_[i] && line_[3 + 2 * i] == 0.0)
+      if (measured_[i] && line[3 + 2 * i] == 0.0)
         throw Failure(ErrorCode::bad_data, std::string("no voxel's centre lies in the region of ") + names[i],
                       std::string("enlarge ") + names[i] + "_radius_mm");
-      run.metric(names[i], line_[2 + 2 * i]);
+      run.metric(names[i], line[2 + 2 * i]);
     }
-    if (!std::isfinite(line_[0]) || line_[0] == 0.0)
+    if (!std::isfinite(line[0]) || line[0] == 0.0)
       throw Failure(ErrorCode::bad_data,
-                    "water is " + text_of(line_[2]) + " and air " + text_of(line_[4]) + ", which make no scale",
+                    "water is " + text_of(line[2]) + " and air " + text_of(line[4]) + ", which make no scale",
                     "check the two regions, and the volume for NaN");
-    run.metric("slope", line_[0]);
-    run.metric("intercept", line_[1]);
+    run.metric("slope", line[0]);
+    run.metric("intercept", line[1]);
   }
 
   GridShape shape_;
-  bool on_cpu_ = true, given_ = false;
+  bool given_ = false;
   bool measured_[2] = {false, false};
   CalibrationRegion region_[2] = {};
   double* line_ = nullptr;

@@ -1,7 +1,6 @@
 // How an iterative reconstruction is planned: what is refused, which arrays fit into the budget, what is described.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "core/volume_input.hpp"
 #include "recon/iterative_problem.hpp"
@@ -18,12 +17,6 @@ namespace {
 constexpr std::int64_t least_height = 16;
 
 std::int64_t round_up(std::int64_t floats) { return (floats + 15) / 16 * 16; }
-
-std::string megabytes(std::uint64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.5g MB", static_cast<double>(bytes) * 1e-6);
-  return text;
-}
 
 void require_kernels(const PlanContext& plan) {
   Projector::require_kernels(plan);
@@ -62,11 +55,6 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
     throw Failure(ErrorCode::invalid_argument,
                   "subsets = " + std::to_string(setup.subsets) + ", and there are " + std::to_string(views_) + " views",
                   "use as many subsets as views at most");
-  if (!plan.on_cpu() && setup.stop_at_change > 0.0)
-    throw Failure(ErrorCode::unsupported,
-                  "stop_at_change = " + std::to_string(setup.stop_at_change) + " on device '" + plan.device().name +
-                      "', where iterations are enqueued without waiting for their residual",
-                  "set it to 0 and choose the number of iterations, or run this node on \"cpu\"");
   for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
   take_share(plan);
   projector_.emplace(plan_projector(projector_request(scan, share_)));
@@ -153,13 +141,7 @@ void IterativeProblem::keep_ports_on_host(PlanContext& plan) {
     if (plan.has_input(port)) plan.keep_on_host(port);
 }
 
-IterativeProblem::Left IterativeProblem::left_of(const PlanContext& plan) const {
-  const std::uint64_t device = plan.memory_left();
-  return {on_host_ ? plan.host_memory_left() : device, device};
-}
-
-IterativeProblem::Need IterativeProblem::need_of(const Launcher& launcher, const IterativeArrays& arrays, int slabs,
-                                                 int views) {
+MemoryNeed IterativeProblem::need_of(const Launcher& launcher, const IterativeArrays& arrays, int slabs, int views) {
   arrays_ = arrays;
   host_.reset();
   slabs_.reset();
@@ -173,42 +155,32 @@ IterativeProblem::Need IterativeProblem::need_of(const Launcher& launcher, const
                                   order_.size() * sizeof(std::int32_t) + sizeof(std::int64_t) +
                                   (slabs_ ? slabs_->table_bytes() : 0) +
                                   (voxel_driven_ ? voxel_driven_->table_bytes() : 0) + work_bytes(launcher);
-  return on_host_ ? Need{of_arrays, of_device} : Need{of_arrays + of_device, of_arrays + of_device};
+  return on_host_ ? MemoryNeed{of_arrays, of_device} : MemoryNeed{of_arrays + of_device, of_arrays + of_device};
 }
 
 Frugality IterativeProblem::fit_memory(PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean,
                                        Frugality from) {
   const Launcher launcher = launcher_of(plan);
   is_lean_ = false;
-  if (from == Frugality::whole && left_of(plan).holds(need_of(launcher, fast, 0, 0))) return Frugality::whole;
+  if (from == Frugality::whole && memory_left_of(plan, on_host_).holds(need_of(launcher, fast, 0, 0)))
+    return Frugality::whole;
   std::optional<Frugality> way = fit_slabs(plan, fast, lean, from);
   if (!way && !plan.on_cpu()) {
     keep_ports_on_host(plan);
     way = fit_slabs(plan, fast, lean, from);
   }
   if (way) return *way;
-  const Left left = left_of(plan);
-  const Need need = need_of(launcher, lean, static_cast<int>(share_.nz), 1);
-  const bool of_device = need.device > left.device;
-  const std::uint64_t needed = of_device ? need.device : need.arrays, has = of_device ? left.device : left.arrays;
-  const std::uint64_t budget = plan.memory_budget() > 0 ? plan.memory_budget() : has;
-  const std::uint64_t missing = std::max(need.device > left.device ? need.device - left.device : 0,
-                                         need.arrays > left.arrays ? need.arrays - left.arrays : 0);
-  throw Failure(ErrorCode::out_of_memory,
+  refuse_memory(plan,
                 "even in slabs of " + std::to_string(share_.nx) + " x " + std::to_string(share_.ny) + " x 1 voxels, " +
-                    setup_.method + " needs " + megabytes(needed) + (of_device && on_host_ ? "" : " with its output") +
-                    ", and of the budget " + megabytes(has) + " are left on '" +
-                    (of_device ? plan.device().name : "cpu") + "'",
-                "raise the budget to " + megabytes(budget + missing) + " at least" +
-                    (lean.subset_stacks > 0 ? ", or use more subsets" : ""));
+                    setup_.method,
+                need_of(launcher, lean, static_cast<int>(share_.nz), 1), on_host_,
+                lean.subset_stacks > 0 ? ", or use more subsets" : "");
 }
 
 std::optional<Frugality> IterativeProblem::fit_slabs(const PlanContext& plan, const IterativeArrays& fast,
                                                      const IterativeArrays& lean, Frugality from) {
   const Launcher launcher = launcher_of(plan);
-  const Left left = left_of(plan);
-  const auto well_of = [](std::uint64_t n) { return n == UINT64_MAX ? n : n - n / 8; };
-  const Left well{well_of(left.arrays), well_of(left.device)};  // something is left to the nodes behind
+  const MemoryLeft left = memory_left_of(plan, on_host_), well = left.shared();
   std::int64_t largest = 0;
   for (int s = 0; s < setup_.subsets; ++s) largest = std::max<std::int64_t>(largest, subset(s).count);
   const auto views = static_cast<int>(std::min<std::int64_t>(std::clamp(views_ / 16, 8, 32), largest));

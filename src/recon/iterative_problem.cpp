@@ -37,7 +37,8 @@ void IterativeProblem::check_values() {
   const TensorView t = run_->input("input").tensor("views");
   const auto* values = t.as<float>();
   const int columns = static_cast<int>(t.extent('u')), rows = static_cast<int>(t.extent('v'));
-  ReadingCheck check{values, &bad_reading_, columns, rows, setup_.refuses_negative};
+  ReadingCheck check{values, &bad_reading_, columns, rows};
+  if (setup_.refuses_negative) check.least = 0.0F;
   bad_reading_ = no_reading;
   const bool on_device = !launcher_.on_cpu();
   if (on_device) {
@@ -86,7 +87,6 @@ void IterativeProblem::end(float* x) {
   else
     projector_->give_volume(launcher_, x, voxels, map);
   if (others_ != nullptr) run_->output("output").set_geometry(share_.geometry);
-  if (!launcher_.on_cpu()) return;
   // What was not reached keeps the last residual.
   for (std::size_t k = static_cast<std::size_t>(done_); k < history_.size(); ++k)
     history_[k] = done_ > 0 ? history_[static_cast<std::size_t>(done_ - 1)] : 1.0;
@@ -253,13 +253,18 @@ void IterativeProblem::largest_voxel(const float* a, int scalar_place) const {
 bool IterativeProblem::go_on(const double* residual, const double* reference) {
   ++done_;
   run_->progress(static_cast<double>(done_) / setup_.iterations);
-  if (launcher_.on_cpu()) {
-    const double now = *reference > 0.0 ? std::sqrt(*residual / *reference) : 0.0;
-    const double before = done_ > 1 ? history_[static_cast<std::size_t>(done_ - 2)] : 0.0;
-    history_[static_cast<std::size_t>(done_ - 1)] = now;
-    if (done_ > 1 && setup_.stop_at_change > 0.0 && std::fabs(before - now) <= setup_.stop_at_change * before)
-      return false;
+  double told[iterative_scalars];
+  if (!launcher_.on_cpu()) {
+    run_->copy(told, scalars_, sizeof told);
+    run_->wait();
+    residual = told + (residual - scalars_);
+    reference = told + (reference - scalars_);
   }
+  const double now = *reference > 0.0 ? std::sqrt(*residual / *reference) : 0.0;
+  const double before = done_ > 1 ? history_[static_cast<std::size_t>(done_ - 2)] : 0.0;
+  history_[static_cast<std::size_t>(done_ - 1)] = now;
+  if (done_ > 1 && setup_.stop_at_change > 0.0 && std::fabs(before - now) <= setup_.stop_at_change * before)
+    return false;
   return done_ < setup_.iterations && !run_->cancelled();
 }
 

@@ -19,6 +19,7 @@
 
 #include "core/launcher.hpp"
 #include "recon/host_projector.hpp"
+#include "recon/memory_need.hpp"
 #include "recon/reconstruction_grid.hpp"
 #include "recon/slab_projector.hpp"
 #include "recon/total_variation.hpp"
@@ -157,7 +158,7 @@ class IterativeProblem {
 
   bool cancelled() const { return run_->cancelled(); }
   /// Ends an iteration whose residual ‖A x - b‖² is in the scalar; `reference` is that of x = 0. False when it was the
-  /// last one.
+  /// last one. On a device it waits for the iteration, and so sees a cancelled session too.
   bool go_on(const double* residual, const double* reference);
 
  private:
@@ -178,16 +179,7 @@ class IterativeProblem {
   std::optional<Frugality> fit_slabs(const PlanContext& plan, const IterativeArrays& fast, const IterativeArrays& lean,
                                      Frugality from);
   void keep_ports_on_host(PlanContext& plan);
-  /// What the memory would have to have, where the arrays are and on the device; the same number on the CPU.
-  struct Need {
-    std::uint64_t arrays = 0, device = 0;
-  };
-  Need need_of(const Launcher& launcher, const IterativeArrays& arrays, int slabs, int views);
-  struct Left {
-    std::uint64_t arrays = 0, device = 0;
-    bool holds(const Need& need) const { return need.arrays <= arrays && need.device <= device; }
-  };
-  Left left_of(const PlanContext& plan) const;
+  MemoryNeed need_of(const Launcher& launcher, const IterativeArrays& arrays, int slabs, int views);
   /// Whether all processes go the same way; it becomes the most frugal of theirs.
   bool agree(Frugality* way) const;
   void lay_out();

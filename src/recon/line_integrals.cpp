@@ -25,29 +25,28 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     check_parameters();
     describe(plan, input);
     make_rooms(plan);
-    if (on_cpu_) {
-      plan.metric("defects", "px", 1);
-      plan.metric("clamped", "", 1);
-      if (params.border_columns > 0) {
-        plan.metric("i0", "", 1);
-        plan.metric("border_imbalance", "", 1);
-      }
-    } else {
-      require_kernels(plan);
-    }
+    require_kernels(plan);
+    plan.metric("defects", "px", 1);
+    plan.metric("clamped", "", 1);
+    if (params.border_columns == 0) return;
+    plan.metric("i0", "", 1);
+    plan.metric("border_imbalance", "", 1);
   }
 
   void run(const RunContext& run) override {
     const Launcher launcher = launcher_of(run);
     const Frame f = frame(run);
-    find_defects(run, launcher, f);
+    find_defects(launcher, f);
     launch(launcher,
            CountRows{f.counts, f.dark, f.gain, f.clamped, f.border, shape_.columns, shape_.rows,
                      static_cast<int>(params.border_columns), dark_value(), minimum()},
            shape_.rows, shape_.views, 1);
     if (f.border != nullptr)
       launch(launcher, BorderIntensity{f.border, f.log_i0, f.imbalance, shape_.rows}, shape_.views, 1, 1);
-    if (on_cpu_) check_counts(run, f);
+    const Frame read = for_host(run, f);
+    if (read.flat != nullptr) check_frames(read);
+    check_defects(run, read);
+    check_counts(run, read);
     run.check_cancelled();
     launch(launcher,
            LineIntegralsKernel{f.counts, f.dark, f.gain, f.distance, f.log_i0, f.out, shape_.columns, shape_.rows,
@@ -66,6 +65,10 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
   /// Where they lie in scratch memory.
   struct Rooms {
     std::uint64_t dark, dark_deviation, flat, flat_deviation, gain, log_i0, imbalance, distance, border;
+  };
+  /// Where copies of them lie in host memory, on a device.
+  struct HostRooms {
+    std::uint64_t dark, flat, defects, distance, clamped, log_i0, imbalance;
   };
 
   float dark_value() const { return static_cast<float>(params.dark_counts); }
@@ -88,10 +91,6 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
                     "border_columns = " + std::to_string(params.border_columns) + " at each side of a detector of " +
                         std::to_string(shape_.columns) + " columns",
                     "give at most " + std::to_string(shape_.columns / 2));
-    if (params.bad_counts == BadCounts::refuse && !on_cpu_)
-      throw Failure(ErrorCode::unsupported,
-                    "bad_counts = refuse, and this node runs on a device that it does not wait for",
-                    "set bad_counts to clamp and look at the output's tensor \"clamped\", or run this node on \"cpu\"");
   }
 
   void describe(PlanContext& plan, const PayloadRef& input) {
@@ -116,6 +115,17 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
       rooms_.border = rooms.add(4 * views * static_cast<std::uint64_t>(shape_.rows) * sizeof(double));
     }
     plan.scratch(rooms.bytes());
+    if (on_cpu_) return;
+    ScratchRooms of_host;
+    const auto copies = [&](bool wanted, std::uint64_t n) { return of_host.add(wanted ? n * sizeof(float) : 0); };
+    host_rooms_ = {copies(dark_frames_ > 0, pixels),
+                   copies(flat_frames_ > 0, pixels),
+                   copies(true, pixels),
+                   of_host.add(4 * pixels * sizeof(std::int32_t)),
+                   copies(true, views * static_cast<std::uint64_t>(shape_.rows)),
+                   copies(params.border_columns > 0, views),
+                   copies(params.border_columns > 0, views)};
+    plan.host_scratch(of_host.bytes());
   }
 
   static void require_kernels(const PlanContext& plan) {
@@ -155,7 +165,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     return f;
   }
 
-  void find_defects(const RunContext& run, const Launcher& launcher, const Frame& f) {
+  void find_defects(const Launcher& launcher, const Frame& f) const {
     const int nu = shape_.columns, nv = shape_.rows;
     if (f.dark != nullptr)
       launch(launcher, FrameStatistics{f.dark_frames, f.dark, f.dark_deviation, shape_.pixels(), nu, dark_frames_}, nu,
@@ -163,7 +173,6 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     if (f.flat != nullptr)
       launch(launcher, FrameStatistics{f.flat_frames, f.flat, f.flat_deviation, shape_.pixels(), nu, flat_frames_}, nu,
              nv, 1);
-    if (on_cpu_ && f.flat != nullptr) check_frames(f);
     DetectorResponse response{};
     response.dark = f.dark;
     response.dark_deviation = dark_frames_ >= 4 ? f.dark_deviation : nullptr;
@@ -181,7 +190,23 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     response.noise_factor = static_cast<float>(params.noise_factor);
     launch(launcher, response, nu, nv, 1);
     launch(launcher, DefectNeighbours{f.gain, f.distance, nu, nv}, nu, nv, 1);
-    if (on_cpu_) check_defects(run, f);
+  }
+
+  /// What the checks read of an item, where the host can read it.
+  Frame for_host(const RunContext& run, Frame f) const {
+    const auto pixels = static_cast<std::uint64_t>(shape_.pixels()), views = static_cast<std::uint64_t>(shape_.views);
+    const auto fetch = [&](auto** values, std::uint64_t count, std::uint64_t at) {
+      *values = detail::for_host(run, on_cpu_, *values, count, at);
+    };
+    fetch(&f.dark, pixels, host_rooms_.dark);
+    fetch(&f.flat, pixels, host_rooms_.flat);
+    fetch(&f.defects, pixels, host_rooms_.defects);
+    fetch(&f.distance, 4 * pixels, host_rooms_.distance);
+    fetch(&f.clamped, views * static_cast<std::uint64_t>(shape_.rows), host_rooms_.clamped);
+    fetch(&f.log_i0, views, host_rooms_.log_i0);
+    fetch(&f.imbalance, views, host_rooms_.imbalance);
+    run.wait();
+    return f;
   }
 
   void check_frames(const Frame& f) const {
@@ -239,7 +264,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
       clamped += f.clamped[i];
     }
     run.metric("clamped", clamped);
-    if (clamped > 0.0 && params.bad_counts == BadCounts::refuse) refuse(f, row, clamped);
+    if (clamped > 0.0 && params.bad_counts == BadCounts::refuse) refuse(run, f, row, clamped);
     if (f.border == nullptr) return;
     double i0 = 0.0, imbalance = 0.0;
     int worst = 0;
@@ -255,15 +280,23 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
                "use fewer border_columns, or flats");
   }
 
-  [[noreturn]] void refuse(const Frame& f, std::int64_t row, double clamped) const {
-    for (int u = 0; u < shape_.columns; ++u) {
-      const std::int64_t pixel = row % shape_.rows * shape_.columns + u, at = row * shape_.columns + u;
-      if (f.gain[pixel] == 0.0F) continue;
+  /// Counts and gain lie on the device.
+  [[noreturn]] void refuse(const RunContext& run, const Frame& f, std::int64_t row, double clamped) const {
+    const auto columns = static_cast<std::size_t>(shape_.columns);
+    const std::int64_t first_pixel = row % shape_.rows * shape_.columns;
+    std::vector<float> counts(columns), gain(columns);
+    run.copy(counts.data(), f.counts + row * shape_.columns, columns * sizeof(float));
+    run.copy(gain.data(), f.gain + first_pixel, columns * sizeof(float));
+    run.wait();
+    for (std::size_t u = 0; u < columns; ++u) {
+      const std::int64_t pixel = first_pixel + static_cast<std::int64_t>(u);
+      if (gain[u] == 0.0F) continue;
       const float low = f.dark != nullptr ? f.dark[pixel] : dark_value();
-      if (usable_counts(f.counts[at] - low, minimum()) == f.counts[at] - low) continue;
+      if (usable_counts(counts[u] - low, minimum()) == counts[u] - low) continue;
       throw Failure(ErrorCode::bad_data,
                     std::to_string(static_cast<std::int64_t>(clamped)) + " counts have no logarithm, the first at " +
-                        place_of(shape_, at) + ": " + text_of(f.counts[at]) + " with a dark of " + text_of(low) +
+                        place_of(shape_, row * shape_.columns + static_cast<std::int64_t>(u)) + ": " +
+                        text_of(counts[u]) + " with a dark of " + text_of(low) +
                         ", and minimum_counts = " + text_of(params.minimum_counts),
                     "set bad_counts to clamp, or check the exposure and the dark frames");
     }
@@ -274,6 +307,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
   int dark_frames_ = 0, flat_frames_ = 0;
   bool on_cpu_ = true;
   Rooms rooms_{};
+  HostRooms host_rooms_{};
 };
 
 }  // namespace isocenter::detail

@@ -26,7 +26,7 @@ class MetalArtefactReductionOperator : public OperatorBase<MetalArtefactReductio
     plan.output("output").like(plan.input("input"), "views");
     plan.scratch(static_cast<std::uint64_t>(lines()) * sizeof(float));
     plan.require_kernel<MetalInpaint>();
-    if (!on_cpu_) return;
+    if (!on_cpu_) plan.host_scratch(static_cast<std::uint64_t>(lines()) * sizeof(float));
     plan.metric("replaced_percent", "%", 1);
     plan.metric("rows_all_metal", "", 1);
   }
@@ -41,7 +41,9 @@ class MetalArtefactReductionOperator : public OperatorBase<MetalArtefactReductio
                         run.output("output").tensor("views").as<float>(), replaced, shape_.columns, shape_.rows,
                         static_cast<int>(params.margin_columns), static_cast<float>(params.threshold_mm), guard},
            shape_.rows, shape_.views, 1);
-    if (on_cpu_) report(run, replaced);
+    const float* read = for_host(run, on_cpu_, replaced, static_cast<std::uint64_t>(lines()), 0);
+    run.wait();
+    report(run, read);
   }
 
  private:

@@ -8,9 +8,11 @@
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
 #include "core/volume_input.hpp"
+#include "recon/bad_reading.hpp"
 #include "recon/fdk_plan.hpp"
 #include "recon/motion_simd.hpp"
 #include "recon/ramp_stage.hpp"
+#include "recon/reading_check.hpp"
 #include "recon/reconstruction_grid.hpp"
 
 namespace isocenter::detail {
@@ -95,6 +97,8 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     if (!plan.on_cpu()) {
       plan.require_kernel<MotionBlend>();
       plan.require_kernel<MotionBackProject>();
+      plan.require_kernel<ReadingCheck>();
+      plan.require_kernel<FilteredCheck>();
     }
     if (plan.on_cpu() && !launcher_of(plan).reference_only && motion_field_is_coarse(field_grid_, fdk_.column_axis))
       tuned_ = motion_variant_of_this_processor();
@@ -117,7 +121,8 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     const Launcher launcher = launcher_of(run);
     const float* field[3] = {};
     for (std::size_t k = 0; k < 3; ++k) field[k] = run.input(motion_ports[k]).tensor("voxels").as<const float>();
-    if (launcher.on_cpu()) check_field(launcher, field);
+    check_field(run, launcher, field);
+    if (note_ != nullptr) clear_note(run, note_);
     const auto* projections = input.tensor("views").as<const float>();
     auto* volume = run.output("output").tensor("voxels").as<float>();
     char* const stack = run.scratch<char>();
@@ -130,7 +135,9 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       run.progress(static_cast<double>(first) / static_cast<double>(all));
       const int views = static_cast<int>(std::min<std::int64_t>(views_per_pass_, all - first));
       const std::int64_t bad = stage_->run(launcher, rows_of(projections, first), views, stack, work);
-      if (bad >= 0) refuse_reading(bad, projections[bad]);
+      if (bad >= 0) refuse_reading(bad, projections[bad], fdk_.raw_rows, fdk_.raw_columns);
+      if (note_ != nullptr)
+        launch(launcher, FilteredCheck::of(stage_->stack(stack), note_, first), fdk_.rows, 1, views);
       // The field takes the place of what the filter worked in.
       auto* blended = reinterpret_cast<float*>(work);
       MotionBlend blend{field[0], field[1], field[2], moment_table_ + first, blended, field_grid_.nodes(), {}};
@@ -158,6 +165,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
                              stop);
     }
     run.check_cancelled();
+    if (note_ != nullptr) check_readings(run, projections);
   }
 
  private:
@@ -250,6 +258,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     if (!fdk_.redundancy.empty())
       redundancy_table_ = plan.upload(std::span<const float>(fdk_.redundancy), "weights of the rays");
     stage_->upload(plan);
+    if (!plan.on_cpu()) note_ = plan.allocate<std::int64_t>(1, "the first view that cannot be filtered");
   }
 
   FdkRows rows_of(const float* projections, std::int64_t first) const {
@@ -270,38 +279,41 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     return rows;
   }
 
+  /// On a device.
+  void check_readings(const RunContext& run, const float* projections) const {
+    const std::int64_t entry = read_note(run, note_);
+    if (entry == no_reading) return;
+    const std::int64_t view = fdk_.order[static_cast<std::size_t>(entry)];
+    refuse_reading_among(run, projections + view * fdk_.raw_rows * fdk_.raw_columns, view, 1, fdk_.raw_rows,
+                         fdk_.raw_columns);
+  }
+
   /// A displacement that reaches the source would divide by zero.
-  void check_field(const Launcher& launcher, const float* const (&field)[3]) const {
-    const std::int64_t nodes = motion_.frame_voxels();
+  void check_field(const RunContext& run, const Launcher& launcher, const float* const (&field)[3]) const {
     const auto limit = static_cast<float>(most_mm_);
-    std::int64_t bad[3];
-    parallel_for(launcher, 3, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t k = begin; k < end; ++k) {
-        bad[k] = -1;
-        for (std::int64_t i = 0; i < nodes * motion_.nt && bad[k] < 0; ++i)
-          if (!(std::fabs(field[k][i]) <= limit)) bad[k] = i;
-      }
-    });
     for (std::size_t k = 0; k < 3; ++k) {
-      if (bad[k] < 0) continue;
-      const std::int64_t i = bad[k] % nodes;
-      throw Failure(ErrorCode::bad_data,
-                    std::string("input '") + motion_ports[k] + "' has " +
-                        text_of(static_cast<double>(field[k][bad[k]])) + " mm at node (" +
-                        std::to_string(i % motion_.nx) + ", " + std::to_string(i / motion_.nx % motion_.ny) + ", " +
-                        std::to_string(i / motion_.nx / motion_.ny) + ") of frame " + std::to_string(bad[k] / nodes) +
-                        ", and displacements up to " + text_of(most_mm_) + " mm are allowed",
-                    "check the field: displacements in mm, finite everywhere");
+      std::int64_t bad = no_reading;
+      if (note_ != nullptr) clear_note(run, note_);
+      launch(launcher, ReadingCheck{field[k], note_ != nullptr ? note_ : &bad, motion_.nx, motion_.ny, -limit, limit},
+             motion_.nx, motion_.ny, motion_.nz * motion_.nt);
+      if (note_ != nullptr) bad = read_note(run, note_);
+      if (bad != no_reading) refuse_displacement(run, k, field[k], bad);
     }
   }
 
-  [[noreturn]] void refuse_reading(std::int64_t place, float value) const {
-    const std::int64_t elements = static_cast<std::int64_t>(fdk_.raw_columns) * fdk_.raw_rows;
+  [[noreturn]] void refuse_displacement(const RunContext& run, std::size_t axis, const float* field,
+                                        std::int64_t place) const {
+    float value = 0.0F;
+    run.copy(&value, field + place, sizeof value);
+    run.wait();
+    const std::int64_t nodes = motion_.frame_voxels(), i = place % nodes;
     throw Failure(ErrorCode::bad_data,
-                  "the projection of view " + std::to_string(place / elements) + " has " + std::to_string(value) +
-                      " at row " + std::to_string(place % elements / fdk_.raw_columns) + ", column " +
-                      std::to_string(place % fdk_.raw_columns) + ", which is not a number that can be filtered",
-                  "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
+                  std::string("input '") + motion_ports[axis] + "' has " + text_of(static_cast<double>(value)) +
+                      " mm at node (" + std::to_string(i % motion_.nx) + ", " +
+                      std::to_string(i / motion_.nx % motion_.ny) + ", " + std::to_string(i / motion_.nx / motion_.ny) +
+                      ") of frame " + std::to_string(place / nodes) + ", and displacements up to " + text_of(most_mm_) +
+                      " mm are allowed",
+                  "check the field: displacements in mm, finite everywhere");
   }
 
   FdkPlan fdk_;
@@ -320,6 +332,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
   const MotionMoment* moment_table_ = nullptr;
   const FdkRectification* rectification_table_ = nullptr;
   const float* redundancy_table_ = nullptr;
+  std::int64_t* note_ = nullptr;  ///< on a device (bad_reading.hpp)
 };
 
 }  // namespace isocenter::detail

@@ -269,15 +269,6 @@ ProjectorPlan plan_projector(const ProjectorRequest& request) { return Planner(r
 
 bool is_too_large(const ProjectorPlan& plan) { return plan.volume.floats >= (std::int64_t{1} << 31); }
 
-void check_size(const ProjectorPlan& plan) {
-  if (!is_too_large(plan)) return;
-  const ProjectorVolume& v = plan.volume;
-  throw Failure(ErrorCode::invalid_argument,
-                "the volume of " + std::to_string(v.n[0]) + " x " + std::to_string(v.n[1]) + " x " +
-                    std::to_string(v.n[2]) + " voxels is too large for one projector, which takes less than 2^31",
-                "use larger voxels, or reconstruct the volume in slabs");
-}
-
 ProjectorPlan plan_of_slab(const ProjectorPlan& whole, int height) {
   ProjectorPlan plan;
   plan.volume = whole.volume;

@@ -44,9 +44,8 @@ struct ProjectorPlan {
 /// along which they are followed).
 ProjectorPlan plan_projector(const ProjectorRequest& request);
 
-/// A projector takes volumes of less than 2^31 voxels. check_size throws Failure for a larger one.
+/// A projector takes volumes of less than 2^31 voxels, and larger ones in slabs.
 bool is_too_large(const ProjectorPlan& plan);
-void check_size(const ProjectorPlan& plan);
 
 /// The plan for a slab of the volume along z, `height` slices of it; without lines (JosephSlab makes them).
 ProjectorPlan plan_of_slab(const ProjectorPlan& whole, int height);

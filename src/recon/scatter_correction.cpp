@@ -26,15 +26,13 @@ class ScatterCorrectionOperator : public OperatorBase<ScatterCorrection> {
     make_axis(plan, step_mm(views.front().v_step_mm), shape_.rows, "row", &grid_.step_v, &grid_.cells_v, &v_);
     grid_.columns = shape_.columns;
     grid_.rows = shape_.rows;
-    const std::uint64_t cells = static_cast<std::uint64_t>(grid_.cells_u) * static_cast<std::uint64_t>(grid_.cells_v) *
-                                static_cast<std::uint64_t>(shape_.views) * sizeof(float);
     ScratchRooms rooms;
-    for (std::uint64_t& at : room_) at = rooms.add(cells);
+    for (std::uint64_t& at : room_) at = rooms.add(cells() * sizeof(float));
     mean_ = rooms.add(static_cast<std::uint64_t>(shape_.views) * sizeof(float));
     plan.scratch(rooms.bytes());
     plan.fact("scatter_correction.grid", std::to_string(grid_.cells_u) + " x " + std::to_string(grid_.cells_v));
     require_kernels(plan);
-    if (!on_cpu_) return;
+    if (!on_cpu_) plan.host_scratch(2 * host_room());
     plan.metric("scatter_to_primary", "1", 1);
     plan.metric("clamped_percent", "%", 1);
   }
@@ -64,7 +62,10 @@ class ScatterCorrectionOperator : public OperatorBase<ScatterCorrection> {
                             static_cast<float>(params.uniform_share)},
              nu, nv, n);
     }
-    if (on_cpu_) report(run, measured, scatter);
+    const float* read[2] = {for_host(run, on_cpu_, measured, cells(), 0),
+                            for_host(run, on_cpu_, scatter, cells(), host_room())};
+    run.wait();
+    report(run, read[0], read[1]);
     launch(launcher, ScatterSubtract{in, scatter, run.output("output").tensor("views").as<float>(), grid_, least},
            shape_.columns, shape_.rows, n);
   }
@@ -74,6 +75,13 @@ class ScatterCorrectionOperator : public OperatorBase<ScatterCorrection> {
     const float* weights = nullptr;
     int radius = 0;
   };
+
+  std::uint64_t cells() const {
+    return static_cast<std::uint64_t>(grid_.cells_u) * static_cast<std::uint64_t>(grid_.cells_v) *
+           static_cast<std::uint64_t>(shape_.views);
+  }
+  /// For a copy of the cells, in host memory.
+  std::uint64_t host_room() const { return (cells() * sizeof(float) + 255) / 256 * 256; }
 
   static double step_mm(const Vector3& v) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
 
@@ -113,15 +121,14 @@ class ScatterCorrectionOperator : public OperatorBase<ScatterCorrection> {
   }
 
   void report(const RunContext& run, const float* measured, const float* scatter) const {
-    const std::int64_t cells = static_cast<std::int64_t>(grid_.cells_u) * grid_.cells_v * shape_.views;
     double ratio = 0.0, clamped = 0.0;
-    for (std::int64_t i = 0; i < cells; ++i) {
+    for (std::uint64_t i = 0; i < cells(); ++i) {
       const double least = params.least_primary * measured[i], primary = double{measured[i]} - scatter[i];
       if (primary < least) clamped += 1.0;
       ratio += scatter[i] / std::max(primary, std::max(least, 1e-30));
     }
-    run.metric("scatter_to_primary", ratio / static_cast<double>(cells));
-    run.metric("clamped_percent", 100.0 * clamped / static_cast<double>(cells));
+    run.metric("scatter_to_primary", ratio / static_cast<double>(cells()));
+    run.metric("clamped_percent", 100.0 * clamped / static_cast<double>(cells()));
   }
 
   ProjectionShape shape_;

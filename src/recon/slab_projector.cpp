@@ -78,7 +78,7 @@ void SlabProjector::shift_lines(const Launcher& launcher, const std::int32_t* or
 
 void SlabProjector::hold(const Launcher& launcher, int slab, const float* slices) const {
   if (slices != nullptr)
-    take(slab).take_volume(launcher, slices, volume_);
+    take(slab).take_volume(launcher, slices, volume_, map_);
   else
     take(slab).fill_volume(launcher, volume_, 1.0F);
 }

@@ -27,6 +27,8 @@ class SlabProjector {
   std::uint64_t table_bytes() const { return host_places_.size() * sizeof(std::int32_t); }
   static void require_kernels(const PlanContext& plan);
   std::uint64_t work_bytes(const Launcher& launcher) const;
+  /// What the volumes that are projected are multiplied with and added to on their way.
+  void take_through(ValueMap map) { map_ = map; }
   /// Before all others: `work` is their memory, `lines` the table of `whole`.
   void use(const JosephLine* lines, void* work);
 
@@ -56,6 +58,7 @@ class SlabProjector {
   void shift_lines(const Launcher& launcher, const std::int32_t* order, int count, int slab) const;
 
   const ProjectorPlan* whole_;
+  ValueMap map_;
   int slabs_ = 1, height_ = 1, last_height_ = 1, views_ = 1;
   Projector most_, last_;
   std::vector<std::int32_t> host_places_;  ///< 0, 1, 2, ...: the shifted lines lie in the order of the views

@@ -11,16 +11,7 @@
 #include <limits>
 
 #include "device_test.hpp"
-#include "plain_fft.hpp"
-#include "recon/fdk_device_filter.hpp"
-#include "recon/joseph_slab.hpp"
-#include "recon/mask_copy.hpp"
-#include "recon/projector_copy.hpp"
-#include "recon/reading_check.hpp"
-#include "recon/total_variation.hpp"
-#include "recon/vector_kernels.hpp"
-#include "recon/voxel_driven_stack.hpp"
-#include "separate_device.hpp"
+#include "recon_apart.hpp"
 
 namespace isocenter::testing {
 namespace {
@@ -29,67 +20,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::vector<detail::DeviceKernel> recon_kernels() {
-  using namespace isocenter::detail;
-  return {kernel_apart<JosephForward>(),
-          kernel_apart<JosephAdjoint>(),
-          kernel_apart<JosephSlab>(),
-          kernel_apart<ProjectorCopy>(),
-          kernel_apart<FillFloats>(),
-          kernel_apart<PointwiseKernel>(),
-          kernel_apart<StepKernel>(),
-          kernel_apart<MomentumKernel>(),
-          kernel_apart<ConjugateKernel>(),
-          kernel_apart<ReduceKernel>(),
-          kernel_apart<ReducePartsKernel>(),
-          kernel_apart<TvPrimal>(),
-          kernel_apart<TvDual>(),
-          kernel_apart<MaskCopy>(),
-          kernel_apart<ReadingCheck>(),
-          kernel_apart<FilteredCheck>(),
-          kernel_apart<VoxelDrivenArrange>(),
-          kernel_apart<FdkBackProject>(),
-          kernel_apart<FdkBackProject>("recon/fdk_back_project_columns"),
-          kernel_apart<FdkWeightRows>(),
-          kernel_apart<FdkMultiplyResponse>(),
-          kernel_apart<FdkTranspose>(),
-          kernel_apart<FdkTranspose>("recon/fdk_transpose_tuned")};
-}
-
-/// The transforms of plain_fft, enqueued as kernels are.
-const detail::FftService& fft_apart() {
-  static const detail::FftService service = [] {
-    detail::FftService s = plain_fft();
-    s.forward = [](void* plan, float* rows, float* spectra, void* work, void* stream) {
-      return SeparateDevice::enqueue_kernel(stream, [=] { plain_fft().forward(plan, rows, spectra, work, nullptr); });
-    };
-    s.backward = [](void* plan, float* spectra, float* rows, void* work, void* stream) {
-      return SeparateDevice::enqueue_kernel(stream, [=] { plain_fft().backward(plan, spectra, rows, work, nullptr); });
-    };
-    return s;
-  }();
-  return service;
-}
-
 constexpr int columns = 26, rows = 22, views = 12, nx = 20, nz = 18;
-
-/// A context with one such device.
-struct Apart {
-  explicit Apart(std::uint64_t memory_bytes, bool eager_copies = false)
-      : device(memory_bytes, recon_kernels(), eager_copies, {{detail::FftService::name, &fft_apart()}}),
-        allocator(device.host_allocator()) {
-    isocenter_context_options o{};
-    o.struct_size = sizeof o;
-    o.flags = ISOCENTER_CONTEXT_NO_MODULES;
-    o.allocator = &allocator;
-    o.thread_count = 2;
-    context.emplace(o);
-    device.add_to(context->get());
-  }
-  SeparateDevice device;
-  isocenter_allocator allocator;
-  std::optional<Context> context;
-};
 
 Payload scan(double misalignment_deg = 0.0) {
   Pipeline pipeline(context());
@@ -114,14 +45,9 @@ Volume mask_of_a_ball() {
   return Volume::own(std::move(ball), nx, nx, nz, Geometry::centred(nx, nx, nz, {12, 12, 12}), "1");
 }
 
-struct Result {
-  std::vector<float> voxels;
-  std::string report;
-};
-
 template <class Op>
-Result reconstruct(const Context& in, const char* device, typename Op::Params params, const Payload& projections,
-                   bool masked = false, std::uint64_t budget = 0) {
+Given reconstruct(const Context& in, const char* device, typename Op::Params params, const Payload& projections,
+                  bool masked = false, std::uint64_t budget = 0) {
   params.nx = params.ny = nx, params.nz = nz;
   params.spacing_mm = {12};
   params.unit = decltype(params.unit)::per_mm;
@@ -152,34 +78,23 @@ Result reconstruct(const Context& in, const char* device, typename Op::Params pa
   return {{values.begin(), values.end()}, session.report()};
 }
 
-double relative_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double difference = 0.0, norm = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference += std::pow(static_cast<double>(a[i]) - b[i], 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(difference / norm);
-}
-
 constexpr double to_rounding = 3e-6;
-constexpr std::uint64_t ample = 1 << 28;
 
 /// A device that holds everything, and one that does not: `few` and `fewer` bytes, of which nine tenths are used.
 template <class Op>
 void check(const typename Op::Params& params, std::initializer_list<std::uint64_t> memories, bool masked = false) {
   const Payload projections = scan();
-  const Result on_cpu = reconstruct<Op>(context(), "cpu", params, projections, masked);
+  const Given on_cpu = reconstruct<Op>(context(), "cpu", params, projections, masked);
   Apart large(ample);
-  const Result whole = reconstruct<Op>(*large.context, "apart:0", params, projections, masked);
-  EXPECT_LT(relative_difference(whole.voxels, on_cpu.voxels), to_rounding) << Op::name;
+  const Given whole = reconstruct<Op>(*large.context, "apart:0", params, projections, masked);
+  EXPECT_LT(apart_by(whole.values, on_cpu.values), to_rounding) << Op::name;
   EXPECT_THAT(whole.report, Not(HasSubstr("host memory")));
   for (const std::uint64_t memory : memories)
     for (const bool eager : {false, true}) {
       ASSERT_LT(memory, large.device.most_memory());
       Apart small(memory, eager);
-      const Result cut = reconstruct<Op>(*small.context, "apart:0", params, projections, masked);
-      EXPECT_LT(relative_difference(cut.voxels, whole.voxels), to_rounding) << Op::name << " in " << memory;
+      const Given cut = reconstruct<Op>(*small.context, "apart:0", params, projections, masked);
+      EXPECT_LT(apart_by(cut.values, whole.values), to_rounding) << Op::name << " in " << memory;
       EXPECT_THAT(cut.report, HasSubstr("volumes and projections in host memory")) << Op::name << " in " << memory;
       EXPECT_LE(small.device.most_memory(), memory / 10 * 9);
     }
@@ -207,11 +122,11 @@ TEST(HostArrays, KeepAsLittleAsTheBudgetOfTheHostAsksFor) {
   const Payload projections = scan();
   const OsSartReconstruction::Params params{.subsets = 3, .iterations = 2};
   Apart large(ample);
-  const Result whole = reconstruct<OsSartReconstruction>(*large.context, "apart:0", params, projections);
+  const Given whole = reconstruct<OsSartReconstruction>(*large.context, "apart:0", params, projections);
   Apart small(ample);
-  const Result cut = reconstruct<OsSartReconstruction>(*small.context, "apart:0", params, projections, false, 110000);
+  const Given cut = reconstruct<OsSartReconstruction>(*small.context, "apart:0", params, projections, false, 110000);
   EXPECT_THAT(cut.report, HasSubstr("volumes and projections in host memory, as little kept as the method allows"));
-  EXPECT_LT(relative_difference(cut.voxels, whole.voxels), to_rounding);
+  EXPECT_LT(apart_by(cut.values, whole.values), to_rounding);
   EXPECT_LE(small.device.most_memory(), 110000U);
   EXPECT_THAT(error_of([&] {
                 reconstruct<OsSartReconstruction>(*small.context, "apart:0", params, projections, false, 30000);
@@ -250,10 +165,10 @@ void check_fdk(FdkReconstruction::Params params, double misalignment_deg,
                std::initializer_list<std::uint64_t> memories) {
   params.largest_gap_deg = 40;
   const Payload projections = scan(misalignment_deg);
-  const Result on_cpu = reconstruct<FdkReconstruction>(context(), "cpu", params, projections);
+  const Given on_cpu = reconstruct<FdkReconstruction>(context(), "cpu", params, projections);
   Apart large(ample);
-  const Result whole = reconstruct<FdkReconstruction>(*large.context, "apart:0", params, projections);
-  EXPECT_LT(relative_difference(whole.voxels, on_cpu.voxels), 1e-5);
+  const Given whole = reconstruct<FdkReconstruction>(*large.context, "apart:0", params, projections);
+  EXPECT_LT(apart_by(whole.values, on_cpu.values), 1e-5);
   EXPECT_THAT(whole.report, Not(HasSubstr("fdk.projections")));
   for (const std::uint64_t memory : memories)
     for (const bool eager : {false, true}) {
@@ -261,8 +176,8 @@ void check_fdk(FdkReconstruction::Params params, double misalignment_deg,
       Apart small(memory, eager);
       const bool in_slabs = memory < 100000;
       if (in_slabs) small.device.leave_host_open();
-      const Result cut = reconstruct<FdkReconstruction>(*small.context, "apart:0", params, projections);
-      EXPECT_LT(relative_difference(cut.voxels, whole.voxels), to_rounding) << memory;
+      const Given cut = reconstruct<FdkReconstruction>(*small.context, "apart:0", params, projections);
+      EXPECT_LT(apart_by(cut.values, whole.values), to_rounding) << memory;
       EXPECT_THAT(cut.report, HasSubstr("pass by pass")) << memory;
       EXPECT_EQ(cut.report.find("fdk.slabs") != std::string::npos, in_slabs) << cut.report;
       EXPECT_LE(small.device.most_memory(), memory / 10 * 9);

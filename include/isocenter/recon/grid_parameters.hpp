@@ -49,7 +49,7 @@ constexpr auto iteration_parameters() {
   return std::tuple{
       param(&P::iterations, "iterations", Unit::none, 1, 100000, "How many, at most."),
       param(&P::stop_at_change, "stop_at_change", Unit::none, 0, 1,
-            "Ends when an iteration changes the residual by less than this part of it; 0: never. CPU only."),
+            "Ends when an iteration changes the residual by less than this part of it; 0: never."),
   };
 }
 

@@ -25,8 +25,8 @@ namespace isocenter::inline v1 {
 ///
 /// Cost: 16 reads for each parallel reading, four for each voxel, direction and ray (one to three rays). Memory: the
 /// parallel views of a few directions, no copy of the projections; fewer where the budget is small. Errors: bad_data
-/// for views that are none, no helix, or less than half a turn, and for a reading that is not finite (on the CPU;
-/// named by view, row and column); unsupported for a parallel beam, an axis not along z, uneven views or feed, a
+/// for views that are none, no helix, or less than half a turn, and for a reading that is not finite (named
+/// by view, row and column); unsupported for a parallel beam, an axis not along z, uneven views or feed, a
 /// detector that changes, is tilted or stands far off the centre; invalid_argument for a pitch that leaves gaps (with
 /// the largest one that does not) and for slices outside the covered range (which is named).
 struct HelicalReconstruction {

@@ -14,8 +14,8 @@ namespace isocenter::inline v1 {
 /// HU = 1000 (v - water) / (water - air), Hounsfield's scale. Inserts: with two or more measured_values and their
 /// nominal_hu the least-squares line through them. Else water and air are each a number, or the mean over a region
 /// (centre x, y, z and radius in the patient frame; a sphere, or over all slices a cylinder), of all time frames
-/// together. Metrics (CPU): slope, intercept, water, air. Errors: bad_data when a region holds no voxel of the volume
-/// (CPU; on CUDA when it lies outside by its centre), or water and air are the same; invalid_argument when inserts do
+/// together. Metrics: slope, intercept, water, air. Errors: bad_data when a region holds no voxel of the volume,
+/// or water and air are the same; invalid_argument when inserts do
 /// not fit each other.
 struct HounsfieldCalibration {
   static constexpr const char* name = "hounsfield_calibration";

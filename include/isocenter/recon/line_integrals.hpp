@@ -28,14 +28,14 @@ enum class BadCounts { clamp, refuse };
 /// with 1 / distance.
 ///
 /// Counts that have no logarithm: counts - dark below minimum_counts, NaN or infinite becomes minimum_counts (clamp),
-/// or fails the item (refuse; CPU only). How many that were in each view and row is the output's tensor "clamped" (axes
+/// or fails the item (refuse). How many that were in each view and row is the output's tensor "clamped" (axes
 /// "nv"), their sum the metric of this name; it is never silent.
 ///
-/// Metrics (CPU): defects, clamped, i0 (mean over the views), border_imbalance (the largest |ln(left / right)|; a
+/// Metrics: defects, clamped, i0 (mean over the views), border_imbalance (the largest |ln(left / right)|; a
 /// warning above 0.1). Cost: 9 × 3 medians and two passes over the frames once for each item, one read and one write
 /// for each element. Errors: bad_data when detectors disagree in shape, when the dark is brighter than the flat, or
-/// when more than largest_defect_percent of the pixels are defective (CPU: on CUDA run waits for nothing, and `defects`
-/// and "clamped" hold what there is to know); invalid_argument when there is neither flat, i0_counts nor
+/// when more than largest_defect_percent of the pixels are defective (on a device these are seen by the host, which waits
+/// for the frames' figures before the logarithm is taken); invalid_argument when there is neither flat, i0_counts nor
 /// border_columns.
 struct LineIntegrals {
   static constexpr const char* name = "line_integrals";
@@ -64,7 +64,7 @@ struct LineIntegrals {
           param(&Params::border_columns, "border_columns", Unit::px, 0, 10000,
                 "Columns at each side of the detector that see no object and give each view's i0; 0: i0 as given."),
           choice(&Params::bad_counts, "bad_counts", rules,
-                 "Counts without a logarithm: set to minimum_counts and counted, or the item is refused (CPU)."),
+                 "Counts without a logarithm: set to minimum_counts and counted, or the item is refused."),
           param(&Params::minimum_counts, "minimum_counts", Unit::none, 1e-6, 1e30,
                 "The least counts above the dark that are believed."),
           param(&Params::response_tolerance_percent, "response_tolerance_percent", Unit::percent, 1, 100,

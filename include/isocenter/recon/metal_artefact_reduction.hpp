@@ -20,7 +20,7 @@ namespace isocenter::inline v1 {
 ///     fdk_reconstruction -> metal_prior -> forward_projection (metal; prior) -> metal_artefact_reduction ->
 ///     fdk_reconstruction
 ///
-/// Metrics (CPU): replaced_percent, rows_all_metal (they stay as they are, with a warning). Cost: one read of each
+/// Metrics: replaced_percent, rows_all_metal (they stay as they are, with a warning). Cost: one read of each
 /// input and one write. Errors: bad_data when the inputs' shapes disagree.
 struct MetalArtefactReduction {
   static constexpr const char* name = "metal_artefact_reduction";

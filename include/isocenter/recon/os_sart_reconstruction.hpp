@@ -24,7 +24,7 @@ namespace isocenter::inline v1 {
 /// adjoint, or (back_projector = voxel_driven, flat detectors) an unmatched back projection: then each step is that
 /// of the formula with this back projection in place of A_s', and convergence is no theorem any more. Optional
 /// inputs on the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are 0 in it stay
-/// 0). Metrics: "relative_residual", one for each iteration (CPU only), and "iterations". Ends after `iterations`
+/// 0). Metrics: "relative_residual", one for each iteration, and "iterations". Ends after `iterations`
 /// or at stop_at_change. A cancelled session: the node ends its step and gives the last iterate, which can be
 /// pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and
 /// 3 stacks of projections (2 and a subset when there are several), 1 volume for a mask, and 1 volume and 48 views
@@ -32,8 +32,7 @@ namespace isocenter::inline v1 {
 /// when even a slab does not fit (docs/recon/scale.md). With more than one subset C is computed in each step, by a second back projection. Errors:
 /// bad_data for a value that is no finite number (named by view, row and column) and for what is wrong with
 /// the acquisition; invalid_argument for optional inputs on another grid or in another unit, and for more subsets
-/// than views; unsupported for stop_at_change on CUDA, where nothing waits for the residual, and for voxel_driven
-/// with a curved detector.
+/// than views; unsupported for voxel_driven with a curved detector.
 struct OsSartReconstruction {
   static constexpr const char* name = "os_sart_reconstruction";
   static constexpr const char* module = "recon";

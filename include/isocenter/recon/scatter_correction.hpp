@@ -18,8 +18,8 @@ enum class ScatterSourceKind { thickness, intensity };
 /// that scatters (source = thickness: Ohnesorge, Flohr and Klingenbeck-Regn, Eur. Radiol. 9 (1999) 563), or q = P
 /// (intensity: scatter glare, as Boellaard et al., Med. Phys. 24 (1997) 1415, for portal images; with uniform_share = 1
 /// a constant fraction). P = I - S is found by iteration on a coarse grid, as fine as sigma_mm needs. Where S would
-/// leave less than least_primary of I, that much stays; the metric clamped_percent (CPU) says in how many cells of that
-/// grid. scatter_to_primary (CPU) is the mean over them.
+/// leave less than least_primary of I, that much stays; the metric clamped_percent says in how many cells of that
+/// grid. scatter_to_primary is the mean over them.
 ///
 /// amplitude and sigma_mm belong to a scanner: they are fitted to a measurement behind a beam stopper. Border: what
 /// lies beyond the detector is taken as open (thickness) or dark (intensity). A detector of one row is blurred along

@@ -1,0 +1,216 @@
+// Projections and volumes that the memory does not hold beside what works on them, on the CPU and on a device (made of
+// the CPU, with memory of its own), and what is copied while kernels run.
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <isocenter/phantom/phantom_projections.hpp>
+#include <isocenter/phantom/phantom_volume.hpp>
+#include <thread>
+
+#include "device_test.hpp"
+#include "recon_apart.hpp"
+
+namespace isocenter::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int columns = 26, rows = 22, views = 12;
+constexpr double to_rounding = 3e-6;
+
+PhantomProjections::Params circle_of(std::int64_t count) {
+  return {.views = count, .columns = columns, .rows = rows, .column_step_mm = 15, .row_step_mm = 15};
+}
+template <class Source>
+Payload one_of(const typename Source::Params& params) {
+  Pipeline p(context());
+  p.add_output("out", p.add<Source>("source", params).output);
+  Session session = p.prepare();
+  session.start();
+  return context().copy_to(*session.pull("out"), "cpu");
+}
+Payload scan(double turn_deg = 0) {
+  auto p = circle_of(views);
+  p.misalignment_deg = turn_deg;
+  return one_of<PhantomProjections>(p);
+}
+/// In HU: the way to line integrals is not just a factor.
+Payload volume() { return one_of<PhantomVolume>({.nx = 24, .ny = 22, .nz = 64, .spacing_mm = {8}}); }
+
+// ---- forward_projection and back_projection ----
+
+struct Projecting {
+  NodeOnDevice node;
+  std::vector<std::pair<const char*, Payload>> inputs;
+};
+std::vector<Projecting> projectings(double turn_deg) {
+  const std::vector<std::pair<const char*, std::string>> grid = {
+      {"nx", "24"}, {"ny", "22"}, {"nz", "64"}, {"spacing_mm", "8"}};
+  auto fast = grid;
+  fast.emplace_back("back_projector", "voxel_driven");
+  const Payload projections = scan(turn_deg);
+  return {{{"forward_projection", {}, "views"}, {{"input", volume()}, {"geometry", projections}}},
+          {{"back_projection", grid}, {{"input", projections}}},
+          {{"back_projection", fast}, {{"input", projections}}}};
+}
+
+TEST(Pieces, OfAVolumeOnTheCpuAreProjectedAndBackProjectedAsTheWhole) {
+  for (const double turn_deg : {0.0, 3.0})
+    for (const Projecting& p : projectings(turn_deg)) {
+      const Given whole = run_node(context(), "cpu", p.node, p.inputs);
+      EXPECT_THAT(whole.report, Not(HasSubstr("views at a time")));
+      int cut = 0;
+      for (std::uint64_t budget = 600000; budget > 150000; budget -= budget / 12) {
+        Given given;
+        try {
+          given = run_node(context(), "cpu", p.node, p.inputs, budget);
+        } catch (const Error& e) {
+          EXPECT_THAT(e.what(), AllOf(HasSubstr("even in slabs of 24 x 22 x 1 voxels, "), HasSubstr(p.node.name),
+                                      HasSubstr("raise the budget to")));
+          continue;
+        }
+        cut += given.report.find("views at a time") != std::string::npos ? 1 : 0;
+        EXPECT_LT(apart_by(given.values, whole.values), to_rounding) << p.node.name << " in " << budget;
+      }
+      // Voxel-driven, a copy in another order is made of a few views only.
+      if (p.node.settings.size() < 5) {
+        EXPECT_GE(cut, 2) << p.node.name;
+      }
+    }
+}
+
+TEST(Pieces, OfVolumesAndProjectionsOnADeviceAndBesideIt) {
+  for (const Projecting& p : projectings(0.0)) {
+    const Given on_cpu = run_node(context(), "cpu", p.node, p.inputs);
+    Apart large(ample);
+    const Given whole = run_node(*large.context, "apart:0", p.node, p.inputs);
+    EXPECT_LT(apart_by(whole.values, on_cpu.values), to_rounding) << p.node.name;
+    EXPECT_THAT(whole.report, Not(HasSubstr("host memory"))) << p.node.name;
+    int in_slabs = 0, on_host = 0;
+    for (const std::uint64_t memory : {400000, 300000, 200000, 150000})
+      for (const bool eager : {false, true}) {
+        Apart small(memory, eager);
+        const Given cut = run_node(*small.context, "apart:0", p.node, p.inputs);
+        EXPECT_LT(apart_by(cut.values, whole.values), to_rounding) << p.node.name << " in " << memory;
+        EXPECT_LE(small.device.most_memory(), memory / 10 * 9);
+        const bool beside = cut.report.find("volume and projections in host memory") != std::string::npos;
+        (beside ? on_host : in_slabs) += cut.report.find("views at a time") != std::string::npos ? 1 : 0;
+      }
+    if (p.node.settings.size() < 5) {
+      EXPECT_GE(in_slabs, 1) << p.node.name;
+    }
+    EXPECT_GE(on_host, 2) << p.node.name;
+  }
+}
+
+TEST(Pieces, TheScanWhoseGeometryIsTakenIsNotBroughtToTheDevice) {
+  const Projecting p = projectings(0.0).front();
+  Apart apart(ample);
+  run_node(*apart.context, "apart:0", p.node, p.inputs);
+  const std::uint64_t volume_bytes = 24 * 22 * 64 * 4, scan_bytes = columns * rows * views * 4;
+  // To the device the volume and tables, back the projections.
+  EXPECT_LT(apart.device.copied_bytes(), volume_bytes + scan_bytes + 27000);
+}
+
+// ---- FDK ----
+
+const NodeOnDevice fdk = {
+    "fdk_reconstruction",
+    {{"nx", "20"}, {"ny", "20"}, {"nz", "18"}, {"spacing_mm", "12"}, {"unit", "1/mm"}, {"largest_gap_deg", "40"}}};
+
+TEST(Pieces, ProjectionsThatLieOnTheDeviceAnywayStayThere) {
+  const Payload projections = scan();
+  Apart large(ample);
+  const Given whole = run_node(*large.context, "apart:0", fdk, {{"input", projections}});
+  int in_slabs = 0;
+  for (const std::uint64_t budget : {270000, 72000, 60000}) {
+    Apart from_host(ample), from_device(ample);
+    from_host.device.leave_host_open();
+    from_device.device.leave_host_open();
+    EXPECT_THAT(run_node(*from_host.context, "apart:0", fdk, {{"input", projections}}, budget).report,
+                HasSubstr("pass by pass"));
+    const Given given = run_node(*from_device.context, "apart:0", fdk, {{"input", projections}}, budget, "apart:0");
+    EXPECT_THAT(given.report, Not(HasSubstr("pass by pass")));
+    in_slabs += given.report.find("fdk.slabs") != std::string::npos ? 1 : 0;
+    EXPECT_LT(apart_by(given.values, whole.values), to_rounding);
+  }
+  EXPECT_GE(in_slabs, 1);
+}
+
+// ---- copies beside kernels ----
+
+/// Looks on when a kernel is launched.
+struct Watched {
+  static inline SeparateDevice* device = nullptr;
+  static inline std::uint64_t waits_for = 0;             ///< bytes copied, before a launch goes on
+  static inline std::vector<std::uint64_t> copied = {};  ///< at each launch
+  static inline bool waited_in_vain = false;
+
+  template <class K>
+  static int launch(const void* args, std::int64_t nx, std::int64_t ny, std::int64_t nz, void* stream) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (device->copied_bytes() < waits_for && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    waited_in_vain = waited_in_vain || device->copied_bytes() < waits_for;
+    copied.push_back(device->copied_bytes());
+    return enqueue_apart<K>(args, nx, ny, nz, stream);
+  }
+};
+template <class K>
+void watch(Apart* apart, std::vector<detail::DeviceKernel>* kernels) {
+  Watched::device = &apart->device;
+  Watched::waits_for = 0;
+  Watched::copied.clear();
+  Watched::waited_in_vain = false;
+  for (auto& k : *kernels)
+    if (std::string(k.name) == K::name) k.enqueue = &Watched::launch<K>;
+}
+
+TEST(Overlap, TheNextPassOfProjectionsIsOnItsWayBeforeThisOneIsFiltered) {
+  const Payload projections = scan();
+  Apart apart(150000);
+  watch<detail::FdkWeightRows>(&apart, apart.device.kernels());
+  const Given given = run_node(*apart.context, "apart:0", fdk, {{"input", projections}});
+  const std::size_t passes = Watched::copied.size();
+  ASSERT_GE(passes, 2U) << given.report;
+  const std::uint64_t view_bytes = columns * rows * 4;
+  const std::uint64_t tables = Watched::copied.back() - views * view_bytes;
+  const std::uint64_t pass = (views + passes - 1) / passes * view_bytes;
+  for (std::size_t i = 0; i < passes; ++i)
+    EXPECT_GE(Watched::copied[i], tables + std::min<std::uint64_t>((i + 2) * pass, views * view_bytes)) << i;
+}
+
+TEST(Overlap, TheNextBlockOfAScanComesWhileThisOneIsReconstructed) {
+  constexpr int blocks = 3;
+  Apart apart(ample);
+  apart.device.leave_host_open();
+  watch<detail::FdkWeightRows>(&apart, apart.device.kernels());
+  Pipeline pipeline(*apart.context);
+  auto params = circle_of(views);
+  params.blocks = blocks;
+  pipeline.add<PhantomProjections>("raw", params);
+  pipeline.add("node", fdk.name);
+  for (const auto& [key, value] : fdk.settings) pipeline.set("node", key, value);
+  pipeline.connect("raw", "output", "node", "input");
+  pipeline.add_output("out", "node", "output");
+  SessionOptions options;
+  options.device = "apart:0";
+  options.in_flight = 2;
+  Session session = pipeline.prepare(options);
+  // The first block is not filtered before the second one is on the device, too.
+  Watched::waits_for = apart.device.copied_bytes() + 2 * (views / blocks) * columns * rows * 4;
+  session.start();
+  const auto item = session.pull("out");
+  if (!item) session.wait();
+  ASSERT_TRUE(item);
+  EXPECT_FALSE(Watched::waited_in_vain);
+  const Payload made = apart.context->copy_to(*item, "cpu");
+  const auto values = made.tensor("voxels").span<const float>();
+  EXPECT_LT(apart_by({values.begin(), values.end()}, run_node(context(), "cpu", fdk, {{"input", scan()}}).values),
+            1e-5);
+}
+
+}  // namespace
+}  // namespace isocenter::testing
