@@ -35,6 +35,7 @@ struct Item {
   std::int64_t sequence = 0;
   Clock::time_point born{};
   isocenter_payload* payload = nullptr;  // one reference
+  double time_s = 0;                     // the payload's, once it is taken
 };
 
 struct SessionNode;
@@ -119,7 +120,7 @@ struct SessionNode {
   std::uint64_t scratch_bytes = 0, host_scratch_bytes = 0, table_bytes = 0, declared_bytes = 0, output_bytes = 0;
   std::int64_t items = -1;  // a source's word
   std::int64_t gather = 1;  // items taken for one that is given
-  std::int64_t spread = 1;  // items given for one that is taken
+  std::int64_t spread = 1;  // items given for one that is taken; with the same `gather` a batch, item for item
   bool gives_nothing = false;
   bool idle = false;  // behind one that gives nothing: has no memory and never runs
   std::vector<Metric> metrics;
@@ -132,13 +133,14 @@ struct SessionNode {
   std::condition_variable wake;  // something came, a queue that it fills has room, or a buffer is free
   std::int64_t done = 0, failed = 0;
   std::int64_t sequence = 0;  // of the item that runs
-  std::int64_t part = 0;      // which of the items that are given for it
+  std::int64_t part = 0;      // which of the items that are given for it; -1: it is taken into a batch
   std::int64_t group = -1;    // of the items that are gathered: which, whether it has its outputs, whether one failed
   bool group_has_outputs = false, group_failed = false;
   Histogram time;
   SpanRing spans;
   bool finished = false;
 
+  bool batches() const { return gather > 1 && spread == gather; }
   std::string where() const { return std::string(type->name) + " '" + name + "'"; }
   std::uint64_t bytes() const {
     return scratch_bytes + host_scratch_bytes + table_bytes + declared_bytes + output_bytes;
@@ -189,6 +191,9 @@ struct isocenter_session final : isocenter::detail::RefCounted {
   void work_source(Node& node);
   bool work_item(Node& node, isocenter::detail::Item& item);
   bool spread_item(Node& node, isocenter::detail::Item& item);
+  void work_batches(Node& node);
+  bool give_batch(Node& node, std::vector<isocenter::detail::Item>& batch);
+  static void let_go_of_inputs(Node& node);
   bool take_inputs(Node& node, isocenter::detail::Item& item);
   bool acquire_outputs(Node& node);
   isocenter_status run_item(Node& node, const isocenter::detail::Item& item);

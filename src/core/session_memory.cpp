@@ -114,7 +114,28 @@ std::uint64_t memory_left(const isocenter_session& session, const Device& device
   return taken < budget ? budget - taken : 0;
 }
 
+namespace {
+
+/// A node that takes items in batches holds them back: where a stream parts before it, the other branches have to take
+/// as many meanwhile, or the node in which they meet would wait for ever.
+void widen_forks(isocenter_session& session) {
+  std::size_t held = 0;
+  for (const auto& n : session.nodes)
+    if (n->batches()) held += static_cast<std::size_t>(n->gather);
+  if (held == 0) return;
+  for (const auto& n : session.nodes) {
+    std::size_t branches = 0;
+    for (const auto& out : n->outputs) branches += out->consumers.size();
+    for (const auto& out : n->outputs)
+      for (Queue* q : out->consumers)
+        if (branches > 1 && q->policy == ISOCENTER_EDGE_BLOCK) q->ring.resize(q->ring.size() + held);
+  }
+}
+
+}  // namespace
+
 void choose_in_flight(isocenter_session& session) {
+  widen_forks(session);
   const isocenter_session_options& options = session.options;
   bool single = true;
   for (const auto& n : session.nodes) {

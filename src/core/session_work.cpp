@@ -54,6 +54,8 @@ void isocenter_session::work(Node& node) {
   if (current != ISOCENTER_OK) note_error(node, -1, current, error.message);
   if (node.inputs.empty()) {
     work_source(node);
+  } else if (node.batches() && !node.idle) {
+    work_batches(node);
   } else {
     Item item;
     while (take_inputs(node, item) && work_item(node, item)) {
@@ -64,6 +66,48 @@ void isocenter_session::work(Node& node) {
   finish(node);
 }
 
+void isocenter_session::let_go_of_inputs(Node& node) {
+  for (auto& in : node.inputs)
+    if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+}
+
+/// Takes items until a batch is full or the stream ends, and gives as many.
+void isocenter_session::work_batches(Node& node) {
+  std::vector<Item> batch;
+  batch.reserve(static_cast<std::size_t>(node.gather));
+  Item item;
+  bool goes_on = true;
+  while (goes_on) {
+    goes_on = take_inputs(node, item);
+    if (goes_on) {
+      node.part = -1;
+      if (item.kind == Item::Kind::payload && run_item(node, item) != ISOCENTER_OK) item.kind = Item::Kind::failed;
+      let_go_of_inputs(node);
+      batch.push_back(item);
+    }
+    const bool full = batch.size() == batch.capacity();
+    if (stopping() || ((full || !goes_on) && !give_batch(node, batch))) return;
+  }
+}
+
+/// Each item of a batch at its place in the stream; one that failed when it was taken was not counted by the operator.
+/// False when the session stops.
+bool isocenter_session::give_batch(Node& node, std::vector<Item>& batch) {
+  bool ok = true;
+  node.part = 0;
+  for (Item& item : batch) {
+    if (item.kind == Item::Kind::payload) {
+      if (ok && !acquire_outputs(node)) return false;
+      ok = ok && run_item(node, item) == ISOCENTER_OK;
+      if (!ok) item.kind = Item::Kind::failed;
+      ++node.part;
+    }
+    hand_on(node, item, item.kind == Item::Kind::payload);
+  }
+  batch.clear();
+  return true;
+}
+
 /// All items that a node gives for what it took. False when the session stops.
 bool isocenter_session::spread_item(Node& node, Item& item) {
   const std::int64_t taken = item.sequence;
@@ -72,9 +116,7 @@ bool isocenter_session::spread_item(Node& node, Item& item) {
     item.sequence = taken;
     if (ok && !acquire_outputs(node)) return false;
     ok = ok && run_item(node, item) == ISOCENTER_OK;
-    if (node.part + 1 == node.spread || !ok)
-      for (auto& in : node.inputs)
-        if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+    if (node.part + 1 == node.spread || !ok) let_go_of_inputs(node);
     item.sequence = taken * node.spread + node.part;
     item.kind = ok ? Item::Kind::payload : Item::Kind::failed;
     hand_on(node, item, ok);
@@ -85,8 +127,7 @@ bool isocenter_session::spread_item(Node& node, Item& item) {
 /// Runs a node on what it took, and hands on what is complete. False when the session stops.
 bool isocenter_session::work_item(Node& node, Item& item) {
   if (node.idle) {
-    for (auto& in : node.inputs)
-      if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+    let_go_of_inputs(node);
     return true;
   }
   if (node.spread > 1) return spread_item(node, item);
@@ -100,8 +141,7 @@ bool isocenter_session::work_item(Node& node, Item& item) {
   }
   ok = ok && run_item(node, item) == ISOCENTER_OK;
   node.group_failed = !ok;
-  for (auto& in : node.inputs)
-    if (in.current != nullptr) std::exchange(in.current, nullptr)->release();
+  let_go_of_inputs(node);
   if (node.gives_nothing || (item.sequence + 1) % node.gather != 0) return true;
   item.sequence = group;
   item.kind = ok ? Item::Kind::payload : Item::Kind::failed;
@@ -162,6 +202,7 @@ bool isocenter_session::take_inputs(Node& node, Item& item) {
       node.inputs[i].current = taken.payload;
       if (taken.kind == Item::Kind::failed) item.kind = Item::Kind::failed;
       item.born = i == 0 ? taken.born : std::min(item.born, taken.born);
+      if (taken.payload != nullptr) item.time_s = taken.payload->time_s;
     }
     lock.unlock();
     for (auto& in : node.inputs) in.queue->producer->wake.notify_all();
@@ -192,13 +233,12 @@ bool isocenter_session::acquire_outputs(Node& node) {
 
 isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
   node.sequence = item.sequence;
-  double time_s = 0;
-  for (const auto& in : node.inputs)
-    if (in.current != nullptr) time_s = in.current->time_s;
   for (auto& out : node.outputs)
     if (out->current != nullptr) {
-      out->current->sequence = item.sequence / node.gather * node.spread + (node.spread > 1 ? node.part : 0);
-      out->current->time_s = time_s;
+      out->current->sequence = node.batches()
+                                   ? item.sequence
+                                   : item.sequence / node.gather * node.spread + (node.spread > 1 ? node.part : 0);
+      out->current->time_s = item.time_s;
     }
   const isocenter_run run{this, &node};
   isocenter_error error{sizeof error, ISOCENTER_OK, {}};
@@ -222,7 +262,7 @@ isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
     const std::lock_guard lock(mutex);
     node.time.add(seconds(end - begin));
     node.spans.add({item.sequence, seconds(begin - started_at), seconds(end - started_at)});
-    if (status == ISOCENTER_OK) ++node.done;
+    if (status == ISOCENTER_OK && node.part >= 0) ++node.done;
     const bool last =
         std::all_of(node.outputs.begin(), node.outputs.end(), [](const auto& o) { return o->consumers.empty(); });
     if (last) {
@@ -233,7 +273,7 @@ isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
   }
   if (status != ISOCENTER_OK && !(status == ISOCENTER_CANCELLED && stopping()))
     note_error(node, item.sequence, status, error.message);
-  if (status == ISOCENTER_OK && options.progress != nullptr)
+  if (status == ISOCENTER_OK && node.part >= 0 && options.progress != nullptr)
     options.progress(options.progress_user, node.name.c_str(), item.sequence, 1.0);
   return status;
 }

@@ -1,0 +1,119 @@
+// Nodes that take items of a stream in batches: each comes out at its place, whatever the batch that it ran in.
+#include <gmock/gmock.h>
+
+#include "core/test_operators.hpp"
+#include "device_test.hpp"
+
+namespace isocenter::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// output = input + 100 * the number of items that ran together.
+struct Together {
+  static constexpr const char* name = "test_together";
+  static constexpr const char* module = "test";
+  static constexpr const char* summary = "Counts its batches.";
+  struct Params {
+    int batch = 4;
+    int fail_at = -1;
+    static constexpr auto describe() {
+      return std::tuple{
+          param(&Params::batch, "batch", Unit::none, 1, 100, "Items at once."),
+          param(&Params::fail_at, "fail_at", Unit::none, -1, 100, "The item that fails when it is given.")};
+    }
+  };
+  struct Ports {
+    In<Volume> input{"input", "Any."};
+    Out<Volume> output{"output", "With the count."};
+    static constexpr auto describe() { return std::tuple{&Ports::input, &Ports::output}; }
+  };
+};
+
+class TogetherOperator final : public OperatorBase<Together> {
+ public:
+  void plan(PlanContext& plan) override {
+    plan.output("output").like(plan.input("input"));
+    plan.gather(params.batch);
+    plan.spread(params.batch);
+  }
+  void run(const RunContext& run) override {
+    if (run.part() < 0) {
+      if (given_) taken_.clear();
+      given_ = false;
+      return taken_.push_back(run.input("input").tensor("voxels").as<float>()[0]);
+    }
+    given_ = true;
+    if (run.sequence() == params.fail_at) throw Failure(ErrorCode::bad_data, "this one is broken", "mend it");
+    run.output("output").tensor("voxels").as<float>()[0] =
+        taken_.at(static_cast<std::size_t>(run.part())) + 100.0F * static_cast<float>(taken_.size());
+  }
+
+ private:
+  std::vector<float> taken_;
+  bool given_ = false;
+};
+
+class BatchTest : public ::testing::Test {
+ protected:
+  BatchTest() { register_operator<TogetherOperator>(context_.get()); }
+  /// source -> together -> recorder.
+  void run(const CountingSource::Params& source_params, const Together::Params& params) {
+    const auto source = pipeline_.add<CountingSource>("source", source_params);
+    const auto together = pipeline_.add<Together>("together", params);
+    const auto recorder = pipeline_.add<Recorder>("recorder", {.path = "x"});
+    pipeline_.connect(source.output, together.input);
+    pipeline_.connect(together.output, recorder.input);
+    Session session = pipeline_.prepare();
+    session.run();
+  }
+  Context context_ = test_context();
+  Pipeline pipeline_{context_};
+};
+
+TEST_F(BatchTest, FullOnesRunTogetherAndTheStreamsEndGivesTheRest) {
+  run({.count = 10, .nx = 1}, {.batch = 4});
+  EXPECT_THAT(Recorder::seen, ElementsAre(400, 401, 402, 403, 404, 405, 406, 407, 208, 209));
+}
+
+TEST_F(BatchTest, AStreamThatEndsWithAFullOneOrHasNoItemLeavesNone) {
+  run({.count = 4, .nx = 1}, {.batch = 4});
+  EXPECT_THAT(Recorder::seen, ElementsAre(400, 401, 402, 403));
+}
+
+TEST_F(BatchTest, AnItemThatFailedBeforeIsMissingFromItsOwnAlone) {
+  EXPECT_THAT(error_of([&] { run({.count = 9, .nx = 1, .fail_at = 5}, {.batch = 4}); }), HasSubstr("item 5 is broken"));
+  EXPECT_THAT(Recorder::seen, ElementsAre(400, 401, 402, 403, 304, 306, 307, 108));
+}
+
+TEST_F(BatchTest, AnItemThatFailsWhenItIsGivenTakesThoseBehindItInItsBatch) {
+  EXPECT_THAT(error_of([&] { run({.count = 9, .nx = 1}, {.batch = 4, .fail_at = 5}); }),
+              HasSubstr("'together': this one is broken"));
+  EXPECT_THAT(Recorder::seen, ElementsAre(400, 401, 402, 403, 404, 108));
+}
+
+/// The other branch holds what the batch holds back; without room for it the join would wait for ever.
+TEST_F(BatchTest, MeetTheOtherBranchOfTheirStreamInAJoin) {
+  const auto source = pipeline_.add<CountingSource>("source", {.count = 11, .nx = 1});
+  const auto plain = pipeline_.add<Sum>("plain", {.offset = 1000});
+  const auto together = pipeline_.add<Together>("together", {.batch = 4});
+  const auto join = pipeline_.add<Sum>("join");
+  pipeline_.connect(source.output, plain.a);
+  pipeline_.connect(source.output, together.input);
+  pipeline_.connect(plain.output, join.a);
+  pipeline_.connect(together.output, join.b);
+  pipeline_.add_output("sum", join.output);
+  Session session = pipeline_.prepare();
+  session.start();
+  for (int i = 0; i < 11; ++i) {
+    auto sum = session.try_pull("sum", 10);
+    ASSERT_TRUE(static_cast<bool>(sum)) << "item " << i;
+    EXPECT_EQ(sum->tensor("voxels").as<float>()[0], static_cast<float>(1000 + 2 * i + (i < 8 ? 400 : 300)));
+    EXPECT_EQ(sum->sequence(), i);
+  }
+  EXPECT_FALSE(session.pull("sum"));
+}
+
+}  // namespace
+}  // namespace isocenter::testing
