@@ -18,6 +18,7 @@ enum ContextPart : unsigned {
   image_history = 64U,      ///< lossy compression, burned-in annotation: what no derivation may lose
   display = 128U,           ///< window of the source
   pet_acquisition = 256U,   ///< C.8.9.1, C.8.9.2, C.8.9.4: series, isotope and image of PET
+  enhanced_pet = 512U,      ///< C.8.22: what Enhanced PET says beyond the classic one
 };
 
 /// The attributes of a context that belong to `parts`, copied into `to`. Private ones never.

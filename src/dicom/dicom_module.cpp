@@ -1,5 +1,6 @@
 // The entry of isocenter_dicom.so.
 #include "dicom_deidentify.hpp"
+#include "dicom_detections_sink.hpp"
 #include "dicom_document.hpp"
 #include "dicom_encapsulated_pdf_sink.hpp"
 #include "dicom_frames_source.hpp"
@@ -40,7 +41,8 @@ ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::deta
                  isocenter::detail::dicom::DicomEchoOperator, isocenter::detail::dicom::DicomFindOperator,
                  isocenter::detail::dicom::DicomFetchOperator, isocenter::detail::dicom::DicomSendOperator,
                  isocenter::detail::dicom::DicomReceiveOperator, isocenter::detail::dicom::DicomReceiveSourceOperator,
-                 isocenter::detail::dicom::DicomDeidentifyOperator, isocenter::detail::dicom::DicomDocumentOperator,
+                 isocenter::detail::dicom::DicomDeidentifyOperator,
+                 isocenter::detail::dicom::DicomDetectionsSinkOperator, isocenter::detail::dicom::DicomDocumentOperator,
                  isocenter::detail::dicom::DicomEncapsulatedPdfSinkOperator,
                  isocenter::detail::dicom::DicomParametricMapSinkOperator,
                  isocenter::detail::dicom::DicomPresentationStateSinkOperator,

@@ -1,14 +1,34 @@
 #include "dicom_parametric_map_sink.hpp"
 
+#include <algorithm>
+
 #include "operator_support.hpp"
 #include "output_file.hpp"
 #include "segment_codes.hpp"
 
 namespace isocenter::detail::dicom {
 
+void DicomParametricMapSinkOperator::plan_channel(const Payload& input) {
+  if (params.channel < 0) {
+    planned_ = planned_slices(input, "voxels", DType::float32,
+                              "a parametric map holds one 3-D volume (zyx, float32), or a channel of one");
+    return;
+  }
+  planned_ = dense_tensor(input, "voxels");
+  const std::string_view axes = planned_.axes;
+  if (axes != "czyx" || planned_.type() != DType::float32 || params.channel >= planned_.extent('c'))
+    throw Failure(ErrorCode::invalid_argument,
+                  "channel = " + std::to_string(params.channel) + " of a volume with the axes '" + std::string(axes) +
+                      "'" + (axes == "czyx" ? " and " + std::to_string(planned_.extent('c')) + " channels" : ""),
+                  "leave channel away for a volume zyx, or give one czyx (float32) that has it");
+  extent(planned_, 'x', "Columns (0028,0011)", 65535);
+  extent(planned_, 'y', "Rows (0028,0010)", 65535);
+  extent(planned_, 'z', "the number of slices", 99999);
+}
+
 void DicomParametricMapSinkOperator::plan(PlanContext& plan) {
   const PayloadRef input = plan.input("input");
-  planned_ = planned_slices(input, "voxels", DType::float32, "a parametric map holds one 3-D volume (zyx, float32)");
+  plan_channel(input);
   source_ = read_metadata(input);
   require_short("label", params.label, 16);
   description_ = describe_output({params.series_description, "", params.manufacturer, params.model_name,
@@ -28,10 +48,11 @@ void DicomParametricMapSinkOperator::run(const RunContext& run) {
   const PayloadRef input = run.input("input");
   const TensorView voxels = planned_tensor(input, "voxels", planned_);
   MapToWrite map;
-  map.voxels = voxels.span<float>();
   map.nx = static_cast<int>(voxels.extent('x'));
   map.ny = static_cast<int>(voxels.extent('y'));
   map.nz = static_cast<int>(voxels.extent('z'));
+  const auto count = static_cast<std::size_t>(voxels.count() / voxels.extent('c'));
+  map.voxels = voxels.span<float>().subspan(static_cast<std::size_t>(std::max(params.channel, 0)) * count, count);
   map.geometry = input.geometry();
   map.unit = unit_;
   map.quantity = quantity_;

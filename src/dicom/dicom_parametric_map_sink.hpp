@@ -12,6 +12,8 @@ class DicomParametricMapSinkOperator : public OperatorBase<DicomParametricMapSin
   void run(const RunContext& run) override;
 
  private:
+  void plan_channel(const Payload& input);
+
   TensorView planned_;
   SourceMetadata source_;
   OutputDescription description_;

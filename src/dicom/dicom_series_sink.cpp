@@ -22,7 +22,17 @@ void DicomSeriesSinkOperator::plan(PlanContext& plan) {
                                   params.model_name, params.device_serial_number, params.series_number},
                                  params.derivation, input);
   require_writable(source_, input.text("unit"));
-  if (params.form == DicomSeriesForm::enhanced) require_enhanced(source_);
+  if (params.form == DicomSeriesForm::enhanced) {
+    VolumeToWrite described;
+    described.geometry = input.geometry();
+    described.unit = input.text("unit");
+    described.acquisition = params.acquisition;
+    require_enhanced(source_, described);
+  } else if (!params.acquisition.empty()) {
+    throw Failure(ErrorCode::invalid_argument,
+                  "acquisition = '" + params.acquisition + "' is for form = enhanced alone",
+                  "leave acquisition away, or set form = enhanced");
+  }
   if (params.form == DicomSeriesForm::legacy_converted)
     require_legacy_converted(source_, input.geometry(), static_cast<int>(planned_.extent('z')));
   require_free_folder(numbered_path(params.path, 0));
@@ -42,6 +52,7 @@ void DicomSeriesSinkOperator::run(const RunContext& run) {
   volume.geometry = input.geometry();
   volume.unit = input.text("unit");
   volume.rescale_slope = params.rescale_slope;
+  volume.acquisition = params.acquisition;
   volume.compression = static_cast<LosslessCompression>(params.compression);
   const auto write = params.form == DicomSeriesForm::enhanced           ? write_enhanced
                      : params.form == DicomSeriesForm::legacy_converted ? write_legacy_converted

@@ -18,6 +18,7 @@
 #include "frame_reader.hpp"
 #include "input_file.hpp"
 #include "lookup_table.hpp"
+#include "pet_units.hpp"
 #include "pixel_locator.hpp"
 #include "structure_check.hpp"
 #include "toolkit.hpp"
@@ -185,7 +186,7 @@ class HeaderReader {
     image.series_description = utf8_description(dataset);
     image.series_number = text_value(dataset, attribute::series_number);
     image.units = text_value(dataset, attribute::units);
-    if (image.units.empty()) image.units = converted_units(dataset);
+    if (image.units.empty()) image.units = multi_frame_units(dataset);
     image.instance_number = integer(dataset, attribute::instance_number).value_or(0);
     if (const auto tilt = number(dataset, attribute::gantry_detector_tilt)) {
       image.has_gantry_tilt = true;
@@ -196,12 +197,16 @@ class HeaderReader {
     for (Finding& f : result_.findings) f.series_uid = image.series_uid;
   }
 
-  /// Units (0054,1001) of a legacy converted PET object: PS3.3 C.7.6.16.2.25.1.
-  static std::string converted_units(DcmItem& dataset) {
+  /// Units (0054,1001) of a multi-frame PET object: a legacy converted one keeps the attribute (PS3.3
+  /// C.7.6.16.2.25.1), an enhanced one has the code of its real world values (A.56.4).
+  static std::string multi_frame_units(DcmItem& dataset) {
     DcmItem* const shared = sequence_item(dataset, DCM_SharedFunctionalGroupsSequence);
-    DcmItem* const kept =
-        shared == nullptr ? nullptr : sequence_item(*shared, DCM_UnassignedSharedConvertedAttributesSequence);
-    return kept == nullptr ? std::string() : text_value(*kept, attribute::units);
+    if (shared == nullptr) return {};
+    if (DcmItem* const kept = sequence_item(*shared, DCM_UnassignedSharedConvertedAttributesSequence))
+      return text_value(*kept, attribute::units);
+    DcmItem* const real = sequence_item(*shared, DCM_RealWorldValueMappingSequence);
+    DcmItem* const code = real == nullptr ? nullptr : sequence_item(*real, DCM_MeasurementUnitsCodeSequence);
+    return code == nullptr ? std::string() : std::string(pet_term(text_value(*code, attribute::code_value)));
   }
 
   /// SeriesDescription in UTF-8, whatever character set the file is in.

@@ -55,6 +55,16 @@ std::vector<ObjectRequirements> make() {
               DCM_ContentQualification, DCM_BurnedInAnnotation, DCM_LossyImageCompression, DCM_PresentationLUTShape},
              {});
   const Attributes acquisition_context = module("Acquisition Context C.7.6.14", {}, {DCM_AcquisitionContextSequence});
+  const Attributes enhanced_pet = together(
+      {module("Enhanced PET Isotope C.8.22.4", {DCM_RadiopharmaceuticalInformationSequence}, {}),
+       module("Enhanced PET Acquisition C.8.22.2",
+              {DCM_TableMotion, DCM_TimeOfFlightInformationUsed, DCM_ViewCodeSequence}, {}),
+       module("Enhanced PET Corrections C.8.22.6",
+              {DCM_CountsSource, DCM_DecayCorrected, DCM_AttenuationCorrected, DCM_ScatterCorrected,
+               DCM_DeadTimeCorrected, DCM_GantryMotionCorrected, DCM_PatientMotionCorrected,
+               DCM_CountLossNormalizationCorrected, DCM_RandomsCorrected, DCM_NonUniformRadialSamplingCorrected,
+               DCM_SensitivityCalibrated, DCM_DetectorNormalizationCorrection},
+              {})});
   const Attributes legacy_converted =  // A.70, A.71, A.72
       together({common, frame, equipment, pixel, groups, acquisition_context, enhanced_image});
   const Attributes content = module("Content Identification C.12.4", {DCM_InstanceNumber, DCM_ContentLabel},
@@ -83,6 +93,9 @@ std::vector<ObjectRequirements> make() {
        together({common, frame, enhanced_equipment, pixel, groups, dimensions, acquisition_context, enhanced_image})},
       {"Enhanced MR Image Storage", "1.2.840.10008.5.1.4.1.1.4.1",
        together({common, frame, enhanced_equipment, pixel, groups, dimensions, acquisition_context, enhanced_image})},
+      {"Enhanced PET Image Storage", "1.2.840.10008.5.1.4.1.1.130",
+       together({common, frame, enhanced_equipment, pixel, groups, dimensions, acquisition_context, enhanced_image,
+                 enhanced_pet})},
       {"Legacy Converted Enhanced CT Image Storage", "1.2.840.10008.5.1.4.1.1.2.2", legacy_converted},
       {"Legacy Converted Enhanced MR Image Storage", "1.2.840.10008.5.1.4.1.1.4.4", legacy_converted},
       {"Legacy Converted Enhanced PET Image Storage", "1.2.840.10008.5.1.4.1.1.128.1", legacy_converted},

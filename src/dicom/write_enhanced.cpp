@@ -1,11 +1,12 @@
 // A volume as one multi-frame object: Enhanced CT or MR (PS3.3 A.38, A.36), of a DERIVED image, which needs nothing of
-// the acquisition; or Legacy Converted Enhanced CT, MR or PET (A.70, A.71, A.72), which keeps what its classic source
-// said.
+// the acquisition; Enhanced PET (A.56), which does; or Legacy Converted Enhanced CT, MR or PET (A.70, A.71, A.72),
+// which keeps what its classic source said.
 #include <isocenter/error.hpp>
 #include <mutex>
 #include <set>
 
 #include "context.hpp"
+#include "enhanced_pet.hpp"
 #include "frame_groups.hpp"
 #include "object_file.hpp"
 #include "output_file.hpp"
@@ -28,11 +29,13 @@ struct Kind {
 
   bool is_ct() const { return modality == DerivedModality::ct; }
   bool is_mr() const { return modality == DerivedModality::mr; }
+  bool is_enhanced_pet() const { return modality == DerivedModality::pet && !is_legacy; }
 };
 
 const Kind kinds[] = {
     {DerivedModality::ct, "CT", "1.2.840.10008.5.1.4.1.1.2.1", DCM_CTImageFrameTypeSequence, false, 0, ""},
     {DerivedModality::mr, "MR", "1.2.840.10008.5.1.4.1.1.4.1", DCM_MRImageFrameTypeSequence, false, 0, ""},
+    {DerivedModality::pet, "PT", "1.2.840.10008.5.1.4.1.1.130", DCM_PETFrameTypeSequence, false, 0, ""},
     {DerivedModality::ct, "CT", "1.2.840.10008.5.1.4.1.1.2.2", DCM_CTImageFrameTypeSequence, true, ct_acquisition,
      "1.2.840.10008.5.1.4.1.1.2"},
     {DerivedModality::mr, "MR", "1.2.840.10008.5.1.4.1.1.4.4", DCM_MRImageFrameTypeSequence, true, mr_acquisition,
@@ -84,8 +87,12 @@ void keep_acquisition(const ItemWriter& shared, const VolumeToWrite& v, const Ki
   if (kind.modality == DerivedModality::pet) add_pet_units(kept, v.unit);
 }
 
+EnhancedPet enhanced_pet_of(const VolumeToWrite& v, const SourceMetadata& source) {
+  return {v.unit, source.study_uid, vec(v.geometry.axis(2)), source.normal, v.acquisition};
+}
+
 void add_shared_groups(const ItemWriter& object, const VolumeToWrite& v, const Quantisation& q, const Kind& kind,
-                       DcmItem& context) {
+                       const SourceMetadata& source, DcmItem& context) {
   const ItemWriter shared = object.item(DCM_SharedFunctionalGroupsSequence);
   add_plane_groups(shared, v.geometry);
   add_frame_anatomy(shared, context);
@@ -100,6 +107,10 @@ void add_shared_groups(const ItemWriter& object, const VolumeToWrite& v, const Q
     keep_acquisition(shared, v, kind, context);
     return;
   }
+  if (kind.is_enhanced_pet()) {
+    add_pet_values(shared, q, v.unit);
+    add_enhanced_pet(object, shared, context, enhanced_pet_of(v, source));
+  }
   if (!kind.is_ct()) return;
   OFString event;  // the source's where it has one: C.7.6.16.2.20
   context.findAndGetOFString(DCM_IrradiationEventUID, event);
@@ -109,12 +120,20 @@ void add_shared_groups(const ItemWriter& object, const VolumeToWrite& v, const Q
 
 }  // namespace
 
-void require_enhanced(const SourceMetadata& source) {
-  if (source.modality != "PT") return;
-  throw Failure(ErrorCode::unsupported,
-                "a PET volume cannot be written as Enhanced PET: a classic source lacks the injection's attributes "
-                "that PS3.3 A.56 requires",
-                "set form = classic or legacy_converted");
+void require_enhanced(const SourceMetadata& source, const VolumeToWrite& v) {
+  if (source.modality != "PT") {
+    if (v.acquisition.empty()) return;
+    throw Failure(ErrorCode::invalid_argument,
+                  "acquisition = '" + v.acquisition +
+                      "' is for Enhanced PET, and Modality (0008,0060) of the source is " +
+                      (source.modality.empty() ? "unknown" : source.modality),
+                  "leave acquisition away");
+  }
+  DcmDataset context, trial;
+  from_bytes(source.context, context);
+  const ItemWriter object(trial), shared = object.item(DCM_SharedFunctionalGroupsSequence);
+  add_pet_values(shared, {}, v.unit);
+  add_enhanced_pet(object, shared, context, enhanced_pet_of(v, source));
 }
 
 void require_legacy_converted(const SourceMetadata& source, const Geometry& geometry, int slices) {
@@ -152,6 +171,13 @@ void add_conversion_source(const ItemWriter& frame, const SourceMetadata& source
   from.text(DCM_ReferencedSOPInstanceUID, source.slices[static_cast<std::size_t>(slice)].sop_instance_uid);
 }
 
+/// Enhanced PET has a time of each frame, also where there is one alone: PS3.3 C.7.6.16.2.2.
+void add_time(const ItemWriter& frame) {
+  DcmItem* content = nullptr;
+  frame.item().findAndGetSequenceItem(DCM_FrameContentSequence, content);
+  ItemWriter(*content).u32s(DCM_TemporalPositionIndex, {1});
+}
+
 void write_multi_frame(const std::string& folder, const VolumeToWrite& v, const Kind& kind,
                        const SourceMetadata& source, const OutputDescription& description, const Workers& workers,
                        const LoadProgress& progress) {
@@ -171,7 +197,7 @@ void write_multi_frame(const std::string& folder, const VolumeToWrite& v, const 
   add_image(object, v, q, kind);
   add_multi_frame(object, v.nz);
   add_stack_dimensions(object);
-  add_shared_groups(object, v, q, kind, context);
+  add_shared_groups(object, v, q, kind, source, context);
   std::set<int> used;
   for (int k = 0; k < v.nz; ++k) {
     const Vec3 position = vec(v.geometry.position_mm(0, 0, k));
@@ -179,6 +205,7 @@ void write_multi_frame(const std::string& folder, const VolumeToWrite& v, const 
     const ItemWriter frame = object.item(DCM_PerFrameFunctionalGroupsSequence);
     add_frame_groups(frame, v.geometry, k, source, description, near);
     if (kind.is_legacy) add_conversion_source(frame, source, near.front());
+    if (kind.is_enhanced_pet()) add_time(frame);
     used.insert(near.begin(), near.end());
   }
   const std::vector<int> slices(used.begin(), used.end());
@@ -215,7 +242,7 @@ void write_multi_frame(const std::string& folder, const VolumeToWrite& v, const 
 void write_enhanced(const std::string& folder, const VolumeToWrite& v, const SourceMetadata& source,
                     const OutputDescription& description, const Workers& workers, const LoadProgress& progress) {
   require_writable(source, v.unit);
-  require_enhanced(source);
+  require_enhanced(source, v);
   write_multi_frame(folder, v, kind_of(derived_modality(source, v.unit), false), source, description, workers,
                     progress);
 }

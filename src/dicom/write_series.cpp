@@ -20,16 +20,6 @@ constexpr const char* ct_image_storage = "1.2.840.10008.5.1.4.1.1.2";
 constexpr const char* mr_image_storage = "1.2.840.10008.5.1.4.1.1.4";
 constexpr const char* pet_image_storage = "1.2.840.10008.5.1.4.1.1.128";
 
-/// Units (0054,1001) of PS3.3 C.8.9.1.1.3 for a payload's unit; "" for none. SUV is in g/ml by body weight.
-std::string pet_units(const std::string& unit) {
-  for (const char* term : {"CNTS", "NONE", "CM2", "CM2ML", "PCNT", "CPS", "BQML", "MGMINML", "UMOLMINML", "MLMING",
-                           "MLG", "1CM", "UMOLML", "PROPCNTS", "PROPCPS", "MLMINML", "MLML", "GML", "STDDEV"})
-    if (unit == term) return term;
-  if (unit == "Bq/ml") return "BQML";
-  if (unit == "g/ml" || unit == "SUV" || unit == "SUVbw") return "GML";
-  return {};
-}
-
 struct Range {
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
@@ -138,6 +128,15 @@ DcmDataset shared_dataset(const VolumeToWrite& v, const SourceMetadata& source, 
 }
 
 }  // namespace
+
+std::string pet_units(const std::string& unit) {
+  for (const char* term : {"CNTS", "NONE", "CM2", "CM2ML", "PCNT", "CPS", "BQML", "MGMINML", "UMOLMINML", "MLMING",
+                           "MLG", "1CM", "UMOLML", "PROPCNTS", "PROPCPS", "MLMINML", "MLML", "GML", "STDDEV"})
+    if (unit == term) return term;
+  if (unit == "Bq/ml") return "BQML";
+  if (unit == "g/ml" || unit == "SUV" || unit == "SUVbw") return "GML";
+  return {};
+}
 
 void add_pet_units(const ItemWriter& object, const std::string& unit) {
   const std::string units = pet_units(unit);

@@ -1,5 +1,5 @@
 #pragma once
-// A volume as a derived series: classic CT, MR or PET images, one file a slice, or one Enhanced CT or MR object.
+// A volume as a derived series: classic CT, MR or PET images, one file a slice, or one enhanced object of them.
 #include <isocenter/payload.hpp>
 #include <span>
 #include <string>
@@ -20,6 +20,7 @@ struct VolumeToWrite {
   /// Difference of two neighbouring stored values; 0: 1 for HU, as fine as 16 bits allow for anything else.
   double rescale_slope = 0;
   LosslessCompression compression = LosslessCompression::none;
+  std::string acquisition;  ///< Enhanced PET: "Keyword = value; ...", see EnhancedPet::statements
 };
 
 enum class DerivedModality { ct, mr, pet };
@@ -49,8 +50,8 @@ void require_writable(const SourceMetadata& source, const std::string& unit);
 void write_series(const std::string& folder, const VolumeToWrite& volume, const SourceMetadata& source,
                   const OutputDescription& description, const Workers& workers, const LoadProgress& progress = {});
 
-/// The same as one Enhanced CT or Enhanced MR object (PS3.3 A.38, A.36), `folder`/IM00001.dcm. Throws
-/// Failure(unsupported) as require_enhanced.
+/// The same as one Enhanced CT, MR or PET object (PS3.3 A.38, A.36, A.56), `folder`/IM00001.dcm. Throws Failure as
+/// require_enhanced.
 void write_enhanced(const std::string& folder, const VolumeToWrite& volume, const SourceMetadata& source,
                     const OutputDescription& description, const Workers& workers, const LoadProgress& progress = {});
 
@@ -65,10 +66,13 @@ void write_legacy_converted(const std::string& folder, const VolumeToWrite& volu
 /// of its images.
 void require_legacy_converted(const SourceMetadata& source, const Geometry& geometry, int slices);
 
+/// Units (0054,1001) of PS3.3 C.8.9.1.1.3 for a payload's unit; "" for none. SUV is in g/ml by body weight.
+std::string pet_units(const std::string& unit);
+
 /// Units (0054,1001) and SUVType (0054,1006) of a PET payload's unit.
 void add_pet_units(const ItemWriter& object, const std::string& unit);
 
-/// Throws Failure(unsupported) for PET: what PS3.3 A.56 asks of the injection is not in a classic source.
-void require_enhanced(const SourceMetadata& source);
+/// Throws Failure when PET lacks what PS3.3 A.56 asks for (enhanced_pet.hpp).
+void require_enhanced(const SourceMetadata& source, const VolumeToWrite& volume);
 
 }  // namespace isocenter::detail::dicom

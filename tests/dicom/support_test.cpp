@@ -156,7 +156,7 @@ constexpr Kind kinds[] = {
     {"segmentation, binary", "modalities/seg_liver_1bit_rle.dcm", labels, "dicom_seg_sink"},
     {"segmentation, fractional", "modalities/seg_ct_fractional.dcm", labels, "dicom_seg_sink"},
     {"whole slide", "modalities/wsi_25tiles.dcm", "dicom_slide_source", ""},
-    {"enhanced PET", "values/enhanced_pet.dcm", volume, ""},
+    {"enhanced PET", "values/enhanced_pet.dcm", volume, "dicom_series_sink"},
     {"legacy converted enhanced CT", "values/legacy_enhanced_ct.dcm", volume, "dicom_series_sink"},
     {"legacy converted enhanced MR", "values/legacy_enhanced_mr.dcm", volume, "dicom_series_sink"},
     {"legacy converted enhanced PET", "values/legacy_enhanced_pet.dcm", volume, "dicom_series_sink"},

@@ -10,6 +10,8 @@ namespace isocenter::inline v1 {
 /// |-------|---------|--------------|---------------------------------------|
 /// | input | Volume  | nz × ny × nx | one with a UCUM code, or unit_code's |
 ///
+/// Or nc × nz × ny × nx, of which `channel` is written: a network's probability, score or variance of one class.
+///
 /// For quantities that no CT, MR or PET image may hold: attenuation, perfusion, T1, probability, dose. One frame for
 /// each slice at its place in the patient, with references to the source images; the unit stands in
 /// RealWorldValueMappingSequence (0040,9096). Patient, study and provenance as dicom_series_sink.
@@ -21,7 +23,8 @@ struct DicomParametricMapSink {
   static constexpr const char* module = "dicom";
   static constexpr const char* summary = "A volume of real values into a DICOM Parametric Map.";
   static constexpr const char* help =
-      "unit_code and quantity are value^scheme^meaning, for example ms^UCUM^ms and 113063^DCM^T1.";
+      "unit_code and quantity are value^scheme^meaning, for example ms^UCUM^ms and 113063^DCM^T1; a probability's unit "
+      "is 1^UCUM^no units.";
   static constexpr bool host_only = true;
   struct Params {
     std::string path;
@@ -30,6 +33,7 @@ struct DicomParametricMapSink {
     std::string unit_code;
     std::string quantity;
     std::string label = "MAP";
+    int channel = -1;
     std::string manufacturer = "Isocenter";
     std::string model_name = "Isocenter SDK";
     std::string device_serial_number = "1";
@@ -44,6 +48,8 @@ struct DicomParametricMapSink {
               param(&Params::unit_code, "unit_code", "Coded unit; empty: from the volume's unit."),
               param(&Params::quantity, "quantity", "Coded quantity; may be empty."),
               param(&Params::label, "label", "LUTLabel of the real world values, at most 16 characters."),
+              param(&Params::channel, "channel", Unit::none, -1, 65534,
+                    "Of a volume with channels (czyx), counted from 0; -1: a volume without."),
           },
           equipment_parameters<Params>());
     }

@@ -25,7 +25,7 @@ inline constexpr const char* dicom_lossless_choices[] = {"none", "rle", "jpeg_ls
 enum class DicomSeriesForm { classic, enhanced, legacy_converted };
 
 /// A volume as a derived DICOM series: CT, MR or PET Image Storage, one file a slice, DERIVED\SECONDARY; or one
-/// Enhanced CT or Enhanced MR object of all slices; or one Legacy Converted Enhanced CT, MR or PET object, where the
+/// Enhanced CT, MR or PET object of all slices; or one Legacy Converted Enhanced CT, MR or PET object, where the
 /// source is classic and each slice lies where one of its images does.
 ///
 /// | port  | payload | shape        | unit                                        |
@@ -37,9 +37,14 @@ enum class DicomSeriesForm { classic, enhanced, legacy_converted };
 /// images that it shows. Values are stored in 16 bits: steps of 1 HU for CT, else as fine as the range allows
 /// (PET without an intercept, PS3.3 C.8.9.4). The provenance stands in ContributingEquipmentSequence (0018,a001).
 ///
-/// Errors: invalid_argument when the folder is not empty; unsupported for other modalities, for 4-D, for PET as
-/// enhanced, and for a grid or source that is not classic images' as legacy_converted; bad_data with the voxel when a
-/// value is not finite; io_error with the path (disk full, ...). The folder appears whole or not at all.
+/// Enhanced PET (PS3.3 A.56) needs facts of the injection and the acquisition that classic images have no place for:
+/// `acquisition` states what the source does not have, for example "TableMotion = STATIC;
+/// TimeOfFlightInformationUsed = TRUE; AdministrationRouteCodeSequence = 47625008^SCT^Intravenous route".
+///
+/// Errors: invalid_argument when the folder is not empty, and for a statement that cannot be read or that the source
+/// makes too; unsupported for other modalities, for 4-D, for PET as enhanced with the attribute that is neither in the
+/// source nor stated, and for a grid or source that is not classic images' as legacy_converted; bad_data with the voxel
+/// when a value is not finite; io_error with the path (disk full, ...). The folder appears whole or not at all.
 struct DicomSeriesSink {
   static constexpr const char* name = "dicom_series_sink";
   static constexpr const char* module = "dicom";
@@ -55,6 +60,7 @@ struct DicomSeriesSink {
     std::string derivation_description;
     double rescale_slope = 0;
     DicomSeriesForm form = DicomSeriesForm::classic;
+    std::string acquisition;
     DicomLosslessCompression compression = DicomLosslessCompression::none;
     std::string manufacturer = "Isocenter";
     std::string model_name = "Isocenter SDK";
@@ -76,6 +82,8 @@ struct DicomSeriesSink {
               choice(&Params::form, "form", forms,
                      "classic: a file for each slice; enhanced: one multi-frame object; legacy_converted: one for "
                      "classic sources."),
+              param(&Params::acquisition, "acquisition",
+                    "Enhanced PET: what the source does not say of its acquisition: Keyword = value; ..."),
               choice(&Params::compression, "compression", dicom_lossless_choices,
                      "Lossless compression of the pixels."),
           },

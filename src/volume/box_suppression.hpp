@@ -1,0 +1,44 @@
+#pragma once
+// Boxes along the voxel axes, and greedy non-maximum suppression among them.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace isocenter::detail {
+
+struct ScoredBox {
+  std::array<double, 3> low, high;  ///< voxel i covers i to i + 1
+  double score = 0;
+  int category = 0;      ///< class, from 0
+  std::int64_t row = 0;  ///< of the detector's table
+  double volume() const { return (high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2]); }
+};
+
+/// Intersection over union; 0 for boxes that share no volume.
+inline double box_overlap(const ScoredBox& a, const ScoredBox& b) {
+  double both = 1;
+  for (std::size_t i = 0; i < 3; ++i)
+    both *= std::max(0.0, std::min(a.high[i], b.high[i]) - std::max(a.low[i], b.low[i]));
+  return both > 0 ? both / (a.volume() + b.volume() - both) : 0;
+}
+
+/// Keeps of each class the boxes that overlap no better kept one by more than `overlap_above`, at most `most` of all,
+/// from the best score down; of equal scores the earlier row is better, then the lower class.
+inline void suppress_boxes(std::vector<ScoredBox>& boxes, double overlap_above, std::size_t most) {
+  std::sort(boxes.begin(), boxes.end(), [](const ScoredBox& a, const ScoredBox& b) {
+    return a.score != b.score ? a.score > b.score : a.row != b.row ? a.row < b.row : a.category < b.category;
+  });
+  std::size_t kept = 0;
+  for (const ScoredBox& box : boxes) {
+    if (kept == most) break;
+    const auto covers = [&](const ScoredBox& better) {
+      return better.category == box.category && box_overlap(better, box) > overlap_above;
+    };
+    const auto end = boxes.begin() + static_cast<std::ptrdiff_t>(kept);
+    if (std::none_of(boxes.begin(), end, covers)) boxes[kept++] = box;
+  }
+  boxes.resize(kept);
+}
+
+}  // namespace isocenter::detail

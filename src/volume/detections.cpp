@@ -1,0 +1,183 @@
+#include <cmath>
+#include <isocenter/volume/detections.hpp>
+#include <string_view>
+
+#include "core/builtin.hpp"
+#include "volume/box_suppression.hpp"
+#include "volume/label_colours.hpp"
+
+namespace isocenter::detail {
+
+class DetectionsOperator : public OperatorBase<Detections> {
+ public:
+  void plan(PlanContext& plan) override {
+    const PayloadRef volume = plan.input("volume");
+    const TensorView voxels = volume.tensor("voxels"), table = plan.input("candidates").tensor("voxels");
+    if (std::string_view(voxels.axes) != "zyx")
+      throw Failure(ErrorCode::bad_data, std::string("input 'volume' has the axes '") + voxels.axes + "', not 'zyx'",
+                    "give one time point at a time");
+    if (std::string_view(table.axes) != "yx" || table.type() != DType::float32)
+      throw Failure(ErrorCode::bad_data,
+                    std::string("input 'candidates' has the axes '") + table.axes +
+                        "', and a float32 table 'yx' is needed, a row for each box",
+                    "give the detector's boxes and scores side by side");
+    for (std::size_t i = 0; i < 3; ++i) extent_[i] = static_cast<int>(voxels.shape[2 - i]);
+    rows_ = table.shape[0];
+    columns_ = table.shape[1];
+    classes_ = static_cast<int>(std::count(params.names.begin(), params.names.end(), '/')) + 1;
+    if (params.names.find('\\') != std::string::npos || classes_ > 255)
+      throw Failure(ErrorCode::invalid_argument,
+                    "names = '" + params.names + "' names " + std::to_string(classes_) +
+                        " classes; at most 255 are allowed, and no backslash",
+                    "write lesion/nodule");
+    if (columns_ != 2 * params.dimensions + classes_)
+      throw Failure(ErrorCode::bad_data,
+                    "input 'candidates' has rows of " + std::to_string(columns_) + " numbers, and " +
+                        std::to_string(2 * params.dimensions) +
+                        " for a box (dimensions = " + std::to_string(params.dimensions) + ") and " +
+                        std::to_string(classes_) + " scores (names = " + params.names + ") make " +
+                        std::to_string(2 * params.dimensions + classes_),
+                    "set dimensions and names to what the detector gives");
+    plan_scale();
+    plan_slice();
+    describe(plan, volume);
+    boxes_.reserve(static_cast<std::size_t>(rows_) * static_cast<std::size_t>(classes_));
+    values_.reserve(numbers_a_box * static_cast<std::size_t>(params.most));
+    plan.declare_host_memory(static_cast<std::uint64_t>(rows_) * static_cast<std::uint64_t>(classes_) *
+                             sizeof(ScoredBox));
+    plan.metric("objects", "1", 1);
+  }
+
+  void run(const RunContext& run) override {
+    const Geometry geometry = run.input("volume").geometry();
+    read(run.input("candidates").tensor("voxels").as<const float>());
+    suppress_boxes(boxes_, params.overlap_above, static_cast<std::size_t>(params.most));
+    PayloadRef output = run.output("output");
+    auto* const labels = output.tensor("labels").as<std::uint8_t>();
+    std::fill_n(labels, static_cast<std::int64_t>(extent_[0]) * extent_[1] * extent_[2], std::uint8_t{0});
+    for (auto box = boxes_.rbegin(); box != boxes_.rend(); ++box) paint(*box, labels);
+    values_.clear();
+    for (const ScoredBox& box : boxes_) append(box, geometry);
+    output.set_numbers("detections.boxes", values_);
+    const double count[] = {static_cast<double>(boxes_.size())};
+    run.metric("objects", count);
+  }
+
+ private:
+  static constexpr std::size_t numbers_a_box = 14;
+
+  void plan_scale() {
+    const auto dimensions = static_cast<std::size_t>(params.dimensions);
+    if (!params.input_extent.empty() && params.input_extent.size() != dimensions)
+      throw Failure(ErrorCode::invalid_argument,
+                    "input_extent has " + std::to_string(params.input_extent.size()) +
+                        " numbers for dimensions = " + std::to_string(params.dimensions),
+                    "give x, y (and z) of the image that the network saw");
+    scale_ = {1, 1, 1};
+    for (std::size_t i = 0; i < params.input_extent.size(); ++i) scale_[i] = extent_[i] / params.input_extent[i];
+  }
+
+  void plan_slice() {
+    if (params.dimensions == 3) {
+      if (params.slice >= 0)
+        throw Failure(ErrorCode::invalid_argument, "slice = " + std::to_string(params.slice) + " is for 2-D boxes",
+                      "leave slice away, or set dimensions = 2");
+      return;
+    }
+    slice_ = std::max(params.slice, 0);
+    if (slice_ >= extent_[2] || (params.slice < 0 && extent_[2] > 1))
+      throw Failure(ErrorCode::invalid_argument,
+                    "slice = " + std::to_string(params.slice) + " for 2-D boxes in a volume of " +
+                        std::to_string(extent_[2]) + " slices",
+                    "set slice to one of 0 ... " + std::to_string(extent_[2] - 1));
+  }
+
+  void describe(PlanContext& plan, const PayloadRef& volume) const {
+    std::string names = "background/" + params.names;
+    std::replace(names.begin(), names.end(), '/', '\\');
+    PayloadRef output = plan.output("output");
+    output.set_tensor("labels", tensor(DType::uint8, "zyx", {extent_[2], extent_[1], extent_[0]}));
+    output.set_geometry(volume.geometry());
+    output.inherit_attributes(volume);
+    isocenter_payload_set_text(output.get(), "unit", nullptr, nullptr);
+    output.set_text("labels.names", names);
+    output.set_numbers("labels.colours", label_colours(classes_ + 1));
+    output.set_text("detections.names", names);
+    output.set_numbers("detections.dimensions", std::array{static_cast<double>(params.dimensions)});
+  }
+
+  /// The candidates above the score, one for each class that reaches it.
+  void read(const float* table) {
+    boxes_.clear();
+    const int dimensions = params.dimensions;
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      const float* const numbers = table + row * columns_;
+      for (std::int64_t i = 0; i < columns_; ++i)
+        if (!std::isfinite(numbers[i]))
+          throw Failure(ErrorCode::bad_data,
+                        "input 'candidates': number " + std::to_string(i + 1) + " of row " + std::to_string(row + 1) +
+                            " is " + (std::isnan(numbers[i]) ? "not a number" : "infinite"),
+                        "look for the operator before this one that made it");
+      ScoredBox box = place(numbers);
+      if (!(box.volume() > 0)) continue;
+      box.row = row;
+      for (int c = 0; c < classes_; ++c) {
+        box.score = static_cast<double>(numbers[2 * dimensions + c]);
+        box.category = c;
+        if (box.score > params.score_above) boxes_.push_back(box);
+      }
+    }
+  }
+
+  /// A row's box on the grid, cut to it.
+  ScoredBox place(const float* numbers) const {
+    const int dimensions = params.dimensions;
+    ScoredBox box;
+    box.low = {0, 0, static_cast<double>(slice_)};
+    box.high = {0, 0, static_cast<double>(slice_ + 1)};
+    for (int i = 0; i < dimensions; ++i) {
+      const auto axis = static_cast<std::size_t>(params.slowest_first ? dimensions - 1 - i : i);
+      const auto first = static_cast<double>(numbers[i]), second = static_cast<double>(numbers[dimensions + i]);
+      const bool corners = params.form == BoxForm::corners;
+      const double low = corners ? std::min(first, second) : first - second / 2;
+      const double high = corners ? std::max(first, second) : first + second / 2;
+      box.low[axis] = std::clamp(low * scale_[axis], 0.0, static_cast<double>(extent_[axis]));
+      box.high[axis] = std::clamp(high * scale_[axis], 0.0, static_cast<double>(extent_[axis]));
+    }
+    return box;
+  }
+
+  /// Voxel i is in a box that holds its centre, i + 1/2.
+  void paint(const ScoredBox& box, std::uint8_t* labels) const {
+    std::array<std::int64_t, 3> begin{}, end{};
+    for (std::size_t i = 0; i < 3; ++i) {
+      begin[i] = static_cast<std::int64_t>(std::ceil(box.low[i] - 0.5));
+      end[i] = std::min<std::int64_t>(static_cast<std::int64_t>(std::floor(box.high[i] - 0.5)) + 1, extent_[i]);
+    }
+    for (std::int64_t z = begin[2]; z < end[2]; ++z)
+      for (std::int64_t y = begin[1]; y < end[1]; ++y)
+        for (std::int64_t x = begin[0]; x < end[0]; ++x)
+          labels[(z * extent_[1] + y) * extent_[0] + x] = static_cast<std::uint8_t>(box.category + 1);
+  }
+
+  void append(const ScoredBox& box, const Geometry& geometry) {
+    values_.push_back(box.category + 1);
+    values_.push_back(box.score);
+    for (const double v : geometry.position_mm(box.low[0] - 0.5, box.low[1] - 0.5, box.low[2] - 0.5))
+      values_.push_back(v);
+    for (std::size_t i = 0; i < 3; ++i)
+      for (const double along : geometry.axis(static_cast<int>(i)))
+        values_.push_back(along * geometry.spacing_mm[i] * (box.high[i] - box.low[i]));
+  }
+
+  std::array<int, 3> extent_{};
+  std::array<double, 3> scale_{1, 1, 1};
+  std::int64_t rows_ = 0, columns_ = 0;
+  int classes_ = 0, slice_ = 0;
+  std::vector<ScoredBox> boxes_;
+  std::vector<double> values_;
+};
+
+}  // namespace isocenter::detail
+
+ISOCENTER_BUILTIN_OPERATOR(detections, DetectionsOperator)
