@@ -13,13 +13,9 @@ constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 25
 }  // namespace
 
 FbpEngine::FbpEngine(FbpPlan plan, const FftService* fft, std::int32_t device_index, int concurrency,
-                     const FbpVariant* variant)
-    : plan_(std::move(plan)), fft_(fft), variant_(fft == nullptr ? variant : nullptr) {
-  const int passes = (plan_.rows + FbpStack::slices_together - 1) / FbpStack::slices_together;
-  slices_per_pass_ = (plan_.rows + passes - 1) / passes;
-  const FbpStack stack = stack_of(nullptr, slices_per_pass_);
-  const auto views = static_cast<std::uint64_t>(plan_.views);
-  stack_bytes_ = aligned(views * static_cast<std::uint64_t>(stack.view_stride) * sizeof(float));
+                     const FbpVariant* variant, const FbpLimits& limits)
+    : plan_(std::move(plan)), fft_(fft), variant_(fft == nullptr ? variant : nullptr), on_host_(limits.on_host) {
+  choose_pass(limits, concurrency);
   if (fft_ == nullptr) {
     response_.resize(static_cast<std::size_t>(plan_.length));
     for (std::int64_t k = 0; k < plan_.length; ++k)
@@ -27,14 +23,10 @@ FbpEngine::FbpEngine(FbpPlan plan, const FftService* fft, std::int32_t device_in
           static_cast<float>(plan_.response[static_cast<std::size_t>(fft_frequency_at(k, plan_.length))]);
     twiddles_.resize(static_cast<std::size_t>(fft_twiddle_count(plan_.length)));
     fft_fill_twiddles(plan_.length, twiddles_.data());
-    scratch_bytes_ = stack_bytes_ + aligned(fbp_filter_scratch(plan_.length) * static_cast<std::uint64_t>(concurrency));
     return;
   }
   for (std::int64_t k = 0; k <= plan_.length / 2; ++k)
     response_.push_back(static_cast<float>(plan_.response[static_cast<std::size_t>(k)]));
-  const std::uint64_t lines = views * static_cast<std::uint64_t>(slices_per_pass_);
-  padded_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length) * sizeof(float));
-  spectra_bytes_ = aligned(lines * static_cast<std::uint64_t>(plan_.length + 2) * sizeof(float));
   std::uint64_t workspace = 0;
   const int last = plan_.rows % slices_per_pass_;
   for (const int slices : {slices_per_pass_, last}) {
@@ -52,7 +44,40 @@ FbpEngine::FbpEngine(FbpPlan plan, const FftService* fft, std::int32_t device_in
     fft_plans_.push_back(made);
     workspace = std::max(workspace, bytes);
   }
-  scratch_bytes_ = stack_bytes_ + padded_bytes_ + spectra_bytes_ + aligned(workspace);
+  workspace_bytes_ = aligned(workspace);
+  scratch_bytes_ = stack_bytes_ + padded_bytes_ + spectra_bytes_ + workspace_bytes_ +
+                   (on_host_ ? 2 * (staged_bytes() + image_bytes()) : 0);
+}
+
+/// The transform's workspace is taken to be as large as the spectra.
+void FbpEngine::choose_pass(const FbpLimits& limits, int concurrency) {
+  const auto views = static_cast<std::uint64_t>(plan_.views), length = static_cast<std::uint64_t>(plan_.length);
+  for (int most = FbpStack::slices_together; most > 0; --most) {
+    const int passes = (plan_.rows + most - 1) / most;
+    slices_per_pass_ = (plan_.rows + passes - 1) / passes;
+    stack_bytes_ =
+        aligned(views * static_cast<std::uint64_t>(stack_of(nullptr, slices_per_pass_).view_stride) * sizeof(float));
+    if (fft_ == nullptr) {
+      scratch_bytes_ =
+          stack_bytes_ + aligned(fbp_filter_scratch(plan_.length) * static_cast<std::uint64_t>(concurrency));
+    } else {
+      const std::uint64_t lines = views * static_cast<std::uint64_t>(slices_per_pass_);
+      padded_bytes_ = aligned(lines * length * sizeof(float));
+      spectra_bytes_ = aligned(lines * (length + 2) * sizeof(float));
+      scratch_bytes_ =
+          stack_bytes_ + padded_bytes_ + 2 * spectra_bytes_ + (on_host_ ? 2 * (staged_bytes() + image_bytes()) : 0);
+    }
+    if (scratch_bytes_ <= limits.most_bytes) return;
+  }
+}
+
+std::uint64_t FbpEngine::staged_bytes() const {
+  return aligned(static_cast<std::uint64_t>(plan_.views) * static_cast<std::uint64_t>(slices_per_pass_) *
+                 static_cast<std::uint64_t>(plan_.raw_columns) * sizeof(float));
+}
+std::uint64_t FbpEngine::image_bytes() const {
+  return aligned(static_cast<std::uint64_t>(slices_per_pass_) *
+                 static_cast<std::uint64_t>(plan_.grid.nx * plan_.grid.ny) * sizeof(float));
 }
 
 FbpEngine::~FbpEngine() {
@@ -101,28 +126,63 @@ void FbpEngine::filter(const Launcher& launcher, const FbpLines& lines, const Fb
 }
 
 void FbpEngine::run(const Launcher& launcher, const float* projections, float* image, float initial, void* scratch,
-                    OnPass on_pass, void* user) const {
-  const int nx = static_cast<int>(plan_.grid.nx), ny = static_cast<int>(plan_.grid.ny);
+                    OnPass on_pass, void* user, const RunContext* context) const {
+  if (on_host_ && context != nullptr)
+    return run_from_host(launcher, projections, image, initial, scratch, on_pass, user, *context);
   for (int first = 0; first < plan_.rows; first += slices_per_pass_) {
     if (on_pass != nullptr) on_pass(user, static_cast<double>(first) / plan_.rows);
-    const FbpStack stack = stack_of(static_cast<float*>(scratch), std::min(slices_per_pass_, plan_.rows - first));
-    const FbpLines lines{projections,
-                         tables_.weights,
-                         plan_.raw_columns,
-                         plan_.rows,
-                         plan_.begin,
-                         plan_.top_down ? plan_.rows - 1 - first : first,
-                         plan_.top_down ? -1 : 1,
-                         plan_.extension};
-    filter(launcher, lines, stack, static_cast<char*>(scratch) + stack_bytes_);
-    const FbpBackProject job{
-        stack, tables_.pixels, plan_.views, plan_.beam, image + static_cast<std::int64_t>(first) * ny * nx, nx,
-        ny,    initial};
-    if (variant_ != nullptr)
-      fbp_back_project_by(launcher, *variant_, job);
-    else
-      launch(launcher, job, nx, ny, stack.slices);
+    run_pass(launcher, lines_of(projections, plan_.rows, row_of(first)), pass_at(first),
+             image + first * plan_.grid.nx * plan_.grid.ny, initial, scratch);
   }
+}
+
+void FbpEngine::run_pass(const Launcher& launcher, const FbpLines& lines, const Pass& pass, float* image, float initial,
+                         void* scratch) const {
+  const int nx = static_cast<int>(plan_.grid.nx), ny = static_cast<int>(plan_.grid.ny);
+  const FbpStack stack = stack_of(static_cast<float*>(scratch), pass.slices);
+  filter(launcher, lines, stack, static_cast<char*>(scratch) + stack_bytes_);
+  const FbpBackProject job{stack, tables_.pixels, plan_.views, plan_.beam, image, nx, ny, initial};
+  if (variant_ != nullptr)
+    fbp_back_project_by(launcher, *variant_, job);
+  else
+    launch(launcher, job, nx, ny, stack.slices);
+}
+
+/// The rows of the next pass come, and the slices of the last one go, on the stream beside while a pass is worked on.
+void FbpEngine::run_from_host(const Launcher& launcher, const float* projections, float* image, float initial,
+                              void* scratch, OnPass on_pass, void* user, const RunContext& context) const {
+  char* const rooms = static_cast<char*>(scratch) + stack_bytes_ + padded_bytes_ + spectra_bytes_ + workspace_bytes_;
+  const auto staged = [&](int turn) {
+    return reinterpret_cast<float*>(rooms + static_cast<std::uint64_t>(turn % 2) * staged_bytes());
+  };
+  const auto made = [&](int turn) {
+    return reinterpret_cast<float*>(rooms + 2 * staged_bytes() + static_cast<std::uint64_t>(turn % 2) * image_bytes());
+  };
+  const std::int64_t slice = plan_.grid.nx * plan_.grid.ny;
+  stage(context, projections, pass_at(0), staged(0));
+  context.follow(ISOCENTER_STREAM_MAIN);
+  for (int first = 0, turn = 0; first < plan_.rows; first += slices_per_pass_, ++turn) {
+    if (on_pass != nullptr) on_pass(user, static_cast<double>(first) / plan_.rows);
+    const Pass pass = pass_at(first);
+    const int next = first + pass.slices;
+    if (next < plan_.rows) stage(context, projections, pass_at(next), staged(turn + 1));
+    run_pass(launcher, lines_of(staged(turn), pass.slices, plan_.top_down ? pass.slices - 1 : 0), pass, made(turn),
+             initial, scratch);
+    // The next pass waits for its rows, and for the slices that the last one left in its place.
+    context.follow(ISOCENTER_STREAM_MAIN);
+    context.follow(ISOCENTER_STREAM_BESIDE);
+    context.copy(image + first * slice, made(turn), static_cast<std::uint64_t>(pass.slices * slice) * sizeof(float),
+                 ISOCENTER_STREAM_BESIDE);
+  }
+  context.wait(ISOCENTER_STREAM_BESIDE);
+}
+
+void FbpEngine::stage(const RunContext& context, const float* projections, const Pass& pass, float* to) const {
+  const std::int64_t rows = static_cast<std::int64_t>(pass.slices) * plan_.raw_columns;
+  const std::int64_t first = std::min(row_of(pass.first), row_of(pass.first + pass.slices - 1));
+  for (int n = 0; n < plan_.views; ++n)
+    context.copy(to + n * rows, projections + (static_cast<std::int64_t>(n) * plan_.rows + first) * plan_.raw_columns,
+                 static_cast<std::uint64_t>(rows) * sizeof(float), ISOCENTER_STREAM_BESIDE);
 }
 
 }  // namespace isocenter::detail

@@ -17,11 +17,9 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
     const FbpRequest request = request_for(plan, input);
-    const Launcher launcher = launcher_of(plan);
-    const FftService* fft = plan.on_cpu() ? nullptr : find_fft(plan, launcher);
+    const FftService* fft = plan.on_cpu() ? nullptr : find_fft(plan, launcher_of(plan));
     if (!plan.on_cpu()) require_kernels(plan);
-    engine_.emplace(plan_fbp(request), fft, plan.device().index, launcher.concurrency,
-                    launcher.reference_only ? nullptr : fbp_variant_of_this_processor());
+    make_engine(plan, plan_fbp(request), fft);
     const std::span<const double> geometry = input.numbers("acquisition.views");
     planned_views_.assign(geometry.begin(), geometry.end());
     describe(plan.output("output"));
@@ -48,11 +46,44 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
           context.check_cancelled();
           context.progress(done);
         },
-        const_cast<void*>(static_cast<const void*>(&run)));
+        const_cast<void*>(static_cast<const void*>(&run)), &run);
     if (note_ != nullptr) check_readings(run, projections);
   }
 
  private:
+  /// In passes as large as half of what the budget leaves beside the slices; on a device that does not hold these and
+  /// the projections, from and to host memory.
+  void make_engine(PlanContext& plan, const FbpPlan& made, const FftService* fft) {
+    const Launcher launcher = launcher_of(plan);
+    const auto slices = 4 * static_cast<std::uint64_t>(made.grid.nx * made.grid.ny * made.grid.nz);
+    const std::uint64_t tables = made.pixels.size() * sizeof(FbpView) + made.weights.size() * sizeof(float) +
+                                 static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
+    std::uint64_t missing = 0;
+    for (const bool on_host : {false, true}) {
+      if (on_host && plan.on_cpu()) break;
+      if (on_host) {
+        plan.keep_on_host("input");
+        plan.keep_on_host("output");
+        plan.fact("fbp.projections", "they and the slices in host memory, brought to the device pass by pass");
+      }
+      const std::uint64_t left = plan.memory_left(), kept = tables + (on_host ? 0 : slices);
+      FbpLimits limits{.on_host = on_host};
+      if (left != UINT64_MAX) limits.most_bytes = left > kept ? (left - kept) / 2 : 0;
+      engine_.emplace(made, fft, plan.device().index, launcher.concurrency,
+                      launcher.reference_only ? nullptr : fbp_variant_of_this_processor(), limits);
+      if (left == UINT64_MAX || kept + engine_->scratch_bytes() <= left) return;
+      missing = kept + engine_->scratch_bytes() - left;
+    }
+    const std::uint64_t left = plan.memory_left(), budget = plan.memory_budget() > 0 ? plan.memory_budget() : left;
+    const auto megabytes = [](std::uint64_t bytes) { return number(1e-6 * static_cast<double>(bytes)) + " MB"; };
+    throw Failure(ErrorCode::out_of_memory,
+                  "even slice by slice, " + std::to_string(made.grid.nz) + " slices of " +
+                      std::to_string(made.grid.nx) + " x " + std::to_string(made.grid.ny) + " pixels need " +
+                      megabytes(left + missing) + ", and of the budget " + megabytes(left) + " are left on '" +
+                      plan.device().name + "'",
+                  "raise the budget to " + megabytes(budget + missing) + " at least");
+  }
+
   /// On a device.
   void check_readings(const RunContext& run, const float* projections) const {
     const FbpPlan& p = engine_->plan();
@@ -147,6 +178,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     plan.fact("fbp.field_of_view_mm", "radius " + number(p.field_of_view_mm));
     plan.fact("fbp.back_projection", plan.on_cpu() ? engine_->method() : "reference");
     plan.fact("fbp.filter_length", std::to_string(p.length));
+    plan.fact("fbp.slices_per_pass", std::to_string(engine_->slices_per_pass()));
   }
 
   void upload_tables(PlanContext& plan) {

@@ -56,23 +56,25 @@ std::vector<Projecting> projectings(double turn_deg) {
           {{"back_projection", fast}, {{"input", projections}}}};
 }
 
-TEST(Pieces, OfAVolumeOnTheCpuAreProjectedAndBackProjectedAsTheWhole) {
+ISOCENTER_DEVICE_SUITE(PiecesWithinABudget);
+
+TEST_P(PiecesWithinABudget, AreProjectedAndBackProjectedAsTheWhole) {
   for (const double turn_deg : {0.0, 3.0})
     for (const Projecting& p : projectings(turn_deg)) {
-      const Given whole = run_node(context(), "cpu", p.node, p.inputs);
+      const Given whole = run_node(context(), GetParam().c_str(), p.node, p.inputs);
       EXPECT_THAT(whole.report, Not(HasSubstr("views at a time")));
       int cut = 0;
       for (std::uint64_t budget = 600000; budget > 150000; budget -= budget / 12) {
         Given given;
         try {
-          given = run_node(context(), "cpu", p.node, p.inputs, budget);
+          given = run_node(context(), GetParam().c_str(), p.node, p.inputs, budget);
         } catch (const Error& e) {
           EXPECT_THAT(e.what(), AllOf(HasSubstr("even in slabs of 24 x 22 x 1 voxels, "), HasSubstr(p.node.name),
                                       HasSubstr("raise the budget to")));
           continue;
         }
         cut += given.report.find("views at a time") != std::string::npos ? 1 : 0;
-        EXPECT_LT(apart_by(given.values, whole.values), to_rounding) << p.node.name << " in " << budget;
+        EXPECT_LT(apart_by(given.values, whole.values), 1e-5) << p.node.name << " in " << budget;
       }
       // Voxel-driven, a copy in another order is made of a few views only.
       if (p.node.settings.size() < 5) {
@@ -112,6 +114,39 @@ TEST(Pieces, TheScanWhoseGeometryIsTakenIsNotBroughtToTheDevice) {
   const std::uint64_t volume_bytes = 24 * 22 * 64 * 4, scan_bytes = columns * rows * views * 4;
   // To the device the volume and tables, back the projections.
   EXPECT_LT(apart.device.copied_bytes(), volume_bytes + scan_bytes + 27000);
+}
+
+// ---- FBP ----
+
+TEST(Pieces, OfSlicesAreReconstructedAsTogetherOnTheCpuAndFromHostMemoryOnADevice) {
+  auto params = circle_of(views);
+  params.beam = PhantomBeam::parallel;
+  params.column_step_mm = 10;
+  const std::vector<std::pair<const char*, Payload>> inputs = {{"input", one_of<PhantomProjections>(params)}};
+  const NodeOnDevice node = {"fbp_reconstruction",
+                             {{"nx", "24"}, {"ny", "22"}, {"spacing_mm", "10"}, {"largest_gap_deg", "40"}}};
+  const Given whole = run_node(context(), "cpu", node, inputs);
+  EXPECT_THAT(whole.report, HasSubstr("\"fbp.slices_per_pass\":\"11\""));
+  int smaller = 0;
+  for (std::uint64_t budget = 400000; budget > 60000; budget -= budget / 12) try {
+      const Given given = run_node(context(), "cpu", node, inputs, budget);
+      EXPECT_LT(apart_by(given.values, whole.values), to_rounding) << budget;
+      smaller += given.report.find("\"fbp.slices_per_pass\":\"11\"") == std::string::npos ? 1 : 0;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("even slice by slice, 22 slices of 24 x 22 pixels need"),
+                                  HasSubstr("raise the budget to")));
+    }
+  EXPECT_GE(smaller, 1);
+  int from_host = 0;
+  for (const std::uint64_t memory : {200000, 110000, 80000, 40000})
+    for (const bool eager : {false, true}) {
+      Apart small(memory, eager);
+      const Given given = run_node(*small.context, "apart:0", node, inputs);
+      EXPECT_LT(apart_by(given.values, whole.values), 1e-5) << memory;
+      EXPECT_LE(small.device.most_memory(), memory / 10 * 9);
+      from_host += given.report.find("brought to the device pass by pass") != std::string::npos ? 1 : 0;
+    }
+  EXPECT_GE(from_host, 2);
 }
 
 // ---- FDK ----

@@ -24,7 +24,8 @@ namespace isocenter::inline v1 {
 /// axis, x as near to the patient's x as it can be; centred offset_mm from the rotation centre. Border: samples off the
 /// detector are zero; an object that reaches over its sides is truncated, and bright there, unless `truncation` goes on
 /// with its rows, as in fdk_reconstruction. Cost: two samples for each pixel and view; filtered rows of sixteen slices
-/// in memory. Errors: bad_data for fewer than three views, angles left out, readings that are not finite, a detector
+/// in memory, of fewer within a budget; a device that does not hold projections and slices gets them pass by pass from
+/// host memory. Errors: bad_data for fewer than three views, angles left out, readings that are not finite, a detector
 /// that misses the centre; unsupported for a cone beam with rows, rows out of the plane of rotation, a source off its
 /// circle; invalid_argument for slices that reach the source, and for rows of a curved detector that would go on over
 /// more than 162 degrees.
