@@ -156,7 +156,8 @@ void add_echo(CLI::App& app, const Globals& globals, Action& action) {
 
 void add_send(CLI::App& app, const Globals& globals, Action& action) {
   struct Options : PeerOptions {
-    std::string path, outbox, associations, batch, attempts;
+    std::string path, outbox, associations, batch, attempts, listen_port, wait_s;
+    bool commit = false;
   };
   auto o = std::make_shared<Options>();
   auto* sub = app.add_subcommand("send", "Sends DICOM files to a peer (C-STORE or STOW-RS), durably");
@@ -170,22 +171,30 @@ void add_send(CLI::App& app, const Globals& globals, Action& action) {
   sub->add_option("--batch", o->batch, "DICOMweb: how many instances in one request (50)")->type_name("N");
   sub->add_option("--attempts", o->attempts, "In a row without success before it ends (8); 0: for ever")
       ->type_name("N");
+  sub->add_flag("--commit", o->commit, "The peer has to commit itself to what it was sent, too");
+  sub->add_option("--listen", o->listen_port, "--commit: where the peer may bring its report, under our AE title")
+      ->type_name("N");
+  sub->add_option("--wait", o->wait_s, "--commit: seconds to wait for the report (300)")->type_name("S");
   sub->footer(
-      "Examples:\n  isocenter send PACS@10.0.0.5:104 out/ --outbox /var/spool/pacs\n"
+      "Examples:\n  isocenter send PACS@10.0.0.5:104 out/ --outbox /var/spool/pacs --commit --listen 11112\n"
       "  isocenter send https://pacs.example/dicom-web out/ --outbox /var/spool/web --token-file token\n\n"
-      "Ends with 0 when the peer has acknowledged everything, else with 3; what is left stays in the outbox.");
+      "Ends with 0 when the peer has acknowledged everything (and, with --commit, committed\n"
+      "itself to it), else with 3; what is left stays in the outbox.");
   act(sub, o, action, [&globals, sub](const Options& p) {
     if (p.is_web())
-      refuse(*sub, p, {"--aet", "--max-pdu", "--associations"});
+      refuse(*sub, p, {"--aet", "--max-pdu", "--associations", "--commit", "--listen", "--wait"});
     else
       refuse(*sub, p, {"--token-file", "--token-variable", "--batch"});
     Settings settings = p.is_web() ? web_settings(p) : peer_settings(p);
     settings.insert(settings.end(), {{"path", p.path}, {"outbox", p.outbox}, {"attempts", p.attempts}});
     settings.emplace_back(p.is_web() ? "batch" : "associations", p.is_web() ? p.batch : p.associations);
+    if (p.commit) settings.emplace_back("commit", "true");
+    if (!p.is_web()) settings.insert(settings.end(), {{"listen_port", p.listen_port}, {"wait_s", p.wait_s}});
     ExitCode ended = exit_ok;
     const auto node = run(globals, p.is_web() ? "dicomweb_send" : "dicom_send", settings, ended);
-    std::cout << metric(node, "delivered") << " delivered, " << metric(node, "found_there") << " found there, "
-              << metric(node, "refused") << " refused, " << metric(node, "left") << " left\n";
+    std::cout << metric(node, "delivered") << " delivered, " << metric(node, "found_there") << " found there, ";
+    if (p.commit) std::cout << metric(node, "committed") << " committed, ";
+    std::cout << metric(node, "refused") << " refused, " << metric(node, "left") << " left\n";
     return ended;
   });
 }

@@ -25,9 +25,14 @@ void DicomFetchOperator::run(const RunContext& run) {
   Retrieved done;
   if (params.method == DicomFetchMethod::get) {
     Inbox inbox(params.inbox);
-    Association association(peer, get_proposals(QueryModel::study_root));
+    const Modalities modalities = ask_modalities(peer, *query);
+    Association association(peer, get_proposals(QueryModel::study_root, modalities.known));
     done = get(association, QueryModel::study_root, *query, inbox, report);
     association.release();
+    if (!modalities.complaint.empty() && done.failed > 0) {
+      const auto [what, fix] = what_and_fix(modalities.complaint);
+      run.warn("instances were asked for uncompressed alone, because the modalities are not known: " + what, fix);
+    }
   } else {
     const std::string destination = params.destination.empty() ? params.calling_ae : params.destination;
     std::unique_ptr<Listener> listener;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "network/store_carrier.hpp"
 #include "network_operators.hpp"
@@ -20,7 +21,8 @@ std::vector<std::string> files_below(const std::string& path) {
   return files;
 }
 
-void report_delivery(const RunContext& run, const Outbox::Delivery& done, const std::string& outbox) {
+void report_delivery(const RunContext& run, const Outbox::Delivery& done, const std::string& outbox,
+                     const char* undone) {
   run.metric("delivered", static_cast<double>(done.delivered));
   run.metric("found_there", static_cast<double>(done.found_there));
   run.metric("refused", static_cast<double>(done.refused));
@@ -32,7 +34,7 @@ void report_delivery(const RunContext& run, const Outbox::Delivery& done, const 
   run.check_cancelled();
   const std::string why = done.complaints.empty() ? "" : ": " + what_and_fix(done.complaints.front()).first;
   if (done.left > 0)
-    throw Failure(ErrorCode::io_error, std::to_string(done.left) + " instances were not sent" + why,
+    throw Failure(ErrorCode::io_error, std::to_string(done.left) + " instances were " + undone + why,
                   "send again without a path: the outbox '" + outbox + "' has them");
   if (done.refused > 0)
     throw Failure(ErrorCode::bad_data, std::to_string(done.refused) + " instances were refused by the peer" + why,
@@ -44,7 +46,12 @@ void DicomSendOperator::plan(PlanContext& plan) {
   peer_of(params);
   files_below(params.path);
   plan.items(1);
-  for (const char* name : {"delivered", "found_there", "refused", "left"}) plan.metric(name, "instances", 1);
+  if (!params.commit && params.listen_port != 0)
+    throw Failure(ErrorCode::invalid_argument,
+                  "listen_port = " + std::to_string(params.listen_port) + " without commit",
+                  "set commit, or leave listen_port out");
+  for (const char* name : {"delivered", "found_there", "committed", "refused", "left"})
+    plan.metric(name, "instances", 1);
 }
 
 void DicomSendOperator::run(const RunContext& run) {
@@ -57,13 +64,16 @@ void DicomSendOperator::run(const RunContext& run) {
   options.first_pause_s = params.first_pause_s;
   options.longest_pause_s = params.longest_pause_s;
   const auto total = static_cast<double>(std::max<std::int64_t>(1, outbox.waiting()));
-  StoreCarrier carrier(peer_of(params), static_cast<int>(params.associations));
+  std::optional<CommitmentOptions> commitment;
+  if (params.commit) commitment = {static_cast<int>(params.listen_port), static_cast<int>(params.wait_s)};
+  StoreCarrier carrier(peer_of(params), static_cast<int>(params.associations), 100, commitment);
   const auto done = outbox.deliver(
       carrier, options, [&] { return run.cancelled(); },
       [&](const Outbox::Delivery& d) {
         run.progress(static_cast<double>(d.delivered + d.found_there + d.refused) / total);
       });
-  report_delivery(run, done, params.outbox);
+  if (params.commit) run.metric("committed", static_cast<double>(done.committed));
+  report_delivery(run, done, params.outbox, params.commit ? "not sent, or not committed" : "not sent");
 }
 
 }  // namespace isocenter::detail::dicom

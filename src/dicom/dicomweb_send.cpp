@@ -30,7 +30,7 @@ void DicomwebSendOperator::run(const RunContext& run) {
   const auto done = outbox.deliver(carrier, options, client.stop(), [&](const Outbox::Delivery& d) {
     run.progress(static_cast<double>(d.delivered + d.found_there + d.refused) / total);
   });
-  report_delivery(run, done, params.outbox);
+  report_delivery(run, done, params.outbox, "not sent");
 }
 
 }  // namespace isocenter::detail::dicom

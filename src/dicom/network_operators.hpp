@@ -46,7 +46,9 @@ std::vector<QueryKey> with_usual_keys(DicomQueryModel model, DicomQueryLevel lev
 /// A file itself, or all below a folder but DICOMDIRs; none for "". Throws Failure(not_found).
 std::vector<std::string> files_below(const std::string& path);
 /// What became of an outbox, as metrics, warnings and, when instances are left or were refused, a Failure.
-void report_delivery(const RunContext& run, const Outbox::Delivery& done, const std::string& outbox);
+/// The sentence says that so many instances were `undone`.
+void report_delivery(const RunContext& run, const Outbox::Delivery& done, const std::string& outbox,
+                     const char* undone);
 
 class DicomEchoOperator : public OperatorBase<DicomEcho> {
  public:

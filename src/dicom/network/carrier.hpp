@@ -57,6 +57,17 @@ class Carrier {
   /// Asks the peer which of these it has, and calls `there` for each of them. A peer that does not answer such
   /// questions is no failure, but a complaint.
   virtual Attempt look_up(std::span<const Outgoing> files, const std::function<void(const Outgoing&)>& there) = 0;
+
+  /// Whether what was delivered has to be committed by the peer, too (PS3.4 annex J), before it may be forgotten here.
+  virtual bool commits() const { return false; }
+  /// Asks the peer to take responsibility for these files, and calls `settle` for each that it answers for: with ""
+  /// when it does, else with the reason; until `stop` says so. The path is that of a file for what was asked for and is
+  /// not yet answered, whoever asked.
+  using SettleCommitment = std::function<void(const Outgoing&, const std::string& why_not)>;
+  virtual Attempt commit(std::span<const Outgoing>, const std::string&, const SettleCommitment&,
+                         const std::function<bool()>&) {
+    return {};
+  }
 };
 
 }  // namespace isocenter::detail::dicom

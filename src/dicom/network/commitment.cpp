@@ -76,20 +76,51 @@ Verdicts verdicts_of(DcmDataset& report) {
   return verdicts;
 }
 
-/// Reads one N-EVENT-REPORT-RQ and answers it; the verdicts when it is about `transaction`.
-std::optional<Verdicts> take_report(T_ASC_Association* association, T_ASC_PresentationContextID context,
-                                    const T_DIMSE_N_EventReportRQ& report, const Peer& peer,
-                                    const std::string& transaction) {
-  std::optional<Verdicts> verdicts;
+Commitment judge(const Verdicts& verdicts, const std::vector<InstanceName>& instances, bool all) {
+  Commitment result;
+  for (const InstanceName& instance : instances) {
+    const auto verdict = verdicts.find(instance.sop_instance_uid);
+    if (verdict == verdicts.end() && !all) continue;
+    if (verdict == verdicts.end())
+      result.failed.push_back({instance.sop_instance_uid, "the peer's report does not name it"});
+    else if (verdict->second.empty())
+      result.committed.push_back(instance.sop_instance_uid);
+    else
+      result.failed.push_back({instance.sop_instance_uid, verdict->second});
+  }
+  return result;
+}
+
+/// What we wait for a report on, and who takes it.
+struct Wait {
+  const Peer& peer;
+  const std::vector<InstanceName>& instances;
+  CommitmentRequests& requests;
+  const std::function<void(const Commitment&)>& take;
+  bool here = false;     ///< a request of this call is underway, not only one of a process before
+  bool refused = false;  ///< `take` threw
+};
+
+/// Reads one N-EVENT-REPORT-RQ, hands on what it says when that is about a request of ours, and answers it. Whether it
+/// was about the latest one.
+bool take_report(Wait& wait, T_ASC_Association* association, T_ASC_PresentationContextID context,
+                 const T_DIMSE_N_EventReportRQ& report) {
+  bool ours = false, latest = false;
   if (report.DataSetType != DIMSE_DATASET_NULL) {
-    const auto data_set = receive_data_set(association, peer, what);
-    if (value_of(*data_set, DCM_TransactionUID) == transaction) verdicts = verdicts_of(*data_set);
+    const auto data_set = receive_data_set(association, wait.peer, what);
+    const std::string transaction = value_of(*data_set, DCM_TransactionUID);
+    ours = wait.requests.has(transaction);
+    latest = wait.requests.is_latest(transaction);
+    wait.refused = true;
+    if (ours) wait.take(judge(verdicts_of(*data_set), wait.instances, latest && wait.here));
+    wait.refused = false;
+    if (latest) wait.requests.clear();
   }
   T_DIMSE_Message message{};
   message.CommandField = DIMSE_N_EVENT_REPORT_RSP;
   T_DIMSE_N_EventReportRSP& response = message.msg.NEventReportRSP;
   response.MessageIDBeingRespondedTo = report.MessageID;
-  response.DimseStatus = verdicts ? std::uint16_t{STATUS_Success} : processing_failure;
+  response.DimseStatus = ours ? std::uint16_t{STATUS_Success} : processing_failure;
   response.DataSetType = DIMSE_DATASET_NULL;
   response.EventTypeID = report.EventTypeID;
   OFStandard::strlcpy(response.AffectedSOPClassUID, report.AffectedSOPClassUID, sizeof response.AffectedSOPClassUID);
@@ -99,8 +130,8 @@ std::optional<Verdicts> take_report(T_ASC_Association* association, T_ASC_Presen
       O_NEVENTREPORT_AFFECTEDSOPCLASSUID | O_NEVENTREPORT_AFFECTEDSOPINSTANCEUID | O_NEVENTREPORT_EVENTTYPEID;
   const OFCondition sent =
       DIMSE_sendMessageUsingMemoryData(association, context, &message, nullptr, nullptr, nullptr, nullptr);
-  if (sent.bad() && !verdicts) fail_with(peer, what, sent);
-  return verdicts;
+  if (sent.bad() && !ours) fail_with(wait.peer, what, sent);
+  return latest;
 }
 
 /// Where the peer may come back to with its report.
@@ -119,24 +150,26 @@ class ReportPort {
   ReportPort& operator=(const ReportPort&) = delete;
   ~ReportPort() { ASC_dropNetwork(&network_); }
 
-  /// Takes one association when one comes within a second. Whoever else calls, or breaks off, is let go.
-  std::optional<Verdicts> look(const std::string& transaction) {
+  /// Takes one association when one comes within a second. Whoever else calls, or breaks off, is let go. Whether it
+  /// brought the report on the latest request.
+  bool look(Wait& wait) {
     T_ASC_Association* association = nullptr;
     const OFCondition came = ASC_receiveAssociation(network_, &association, 131072, nullptr, nullptr,
                                                     peer_.tls.enabled() ? OFTrue : OFFalse, DUL_NOBLOCK, 1);
-    std::optional<Verdicts> verdicts;
+    bool taken = false;
     if (came.good()) {
       try {
-        verdicts = hold(association, transaction);
+        hold(wait, association, taken);
       } catch (const Error&) {
         ASC_abortAssociation(association);
+        if (wait.refused) {
+          drop(association);
+          throw;
+        }
       }
     }
-    if (association != nullptr) {
-      ASC_dropAssociation(association);
-      ASC_destroyAssociation(&association);
-    }
-    return verdicts;
+    if (association != nullptr) drop(association);
+    return taken;
   }
 
  private:
@@ -169,9 +202,13 @@ class ReportPort {
     return ASC_acknowledgeAssociation(association).good();
   }
 
-  std::optional<Verdicts> hold(T_ASC_Association* association, const std::string& transaction) {
-    std::optional<Verdicts> verdicts;
-    if (!negotiate(association)) return verdicts;
+  static void drop(T_ASC_Association* association) {
+    ASC_dropAssociation(association);
+    ASC_destroyAssociation(&association);
+  }
+
+  void hold(Wait& wait, T_ASC_Association* association, bool& taken) {
+    if (!negotiate(association)) return;
     for (;;) {
       T_DIMSE_Message message{};
       T_ASC_PresentationContextID context = 0;
@@ -181,14 +218,13 @@ class ReportPort {
       delete detail;
       if (received == DUL_PEERREQUESTEDRELEASE) {
         ASC_acknowledgeRelease(association);
-        return verdicts;
+        return;
       }
       if (received.bad() || message.CommandField != DIMSE_N_EVENT_REPORT_RQ) {
         ASC_abortAssociation(association);
-        return verdicts;
+        return;
       }
-      auto taken = take_report(association, context, message.msg.NEventReportRQ, peer_, transaction);
-      if (taken) verdicts = std::move(taken);
+      taken = take_report(wait, association, context, message.msg.NEventReportRQ) || taken;
     }
   }
 
@@ -224,67 +260,74 @@ void request(Association& association, const std::string& transaction, const std
                   "check that the peer offers storage commitment to our AE title, and look into its log");
 }
 
-/// What came on the association that asked: a report, nothing, or (then `open` is false) its end.
-std::optional<Verdicts> look(Association& association, const std::string& transaction, int seconds, bool& open) {
-  if (!ASC_dataWaiting(association.get(), seconds)) return std::nullopt;
+/// Whether the report on the latest request came on the association that asked, if there is one; it goes when it ended.
+bool look(Wait& wait, std::optional<Association>& association, int seconds) {
+  if (!association || !ASC_dataWaiting(association->get(), seconds)) return false;
   T_DIMSE_Message message{};
   T_ASC_PresentationContextID context = 0;
   DcmDataset* detail = nullptr;
-  const OFCondition received = DIMSE_receiveCommand(association.get(), DIMSE_NONBLOCKING, association.peer().timeout_s,
-                                                    &context, &message, &detail);
+  const OFCondition received =
+      DIMSE_receiveCommand(association->get(), DIMSE_NONBLOCKING, wait.peer.timeout_s, &context, &message, &detail);
   delete detail;
-  if (received == DUL_PEERREQUESTEDRELEASE) ASC_acknowledgeRelease(association.get());
+  if (received == DUL_PEERREQUESTEDRELEASE) ASC_acknowledgeRelease(association->get());
   if (received.bad()) {
-    open = false;
-    return std::nullopt;
+    association.reset();
+    return false;
   }
-  if (message.CommandField != DIMSE_N_EVENT_REPORT_RQ) fail_with_other_message(association.peer(), what, "its report");
-  return take_report(association.get(), context, message.msg.NEventReportRQ, association.peer(), transaction);
-}
-
-Commitment judge(const Verdicts& verdicts, const std::vector<InstanceName>& instances) {
-  Commitment result;
-  for (const InstanceName& instance : instances) {
-    const auto verdict = verdicts.find(instance.sop_instance_uid);
-    if (verdict == verdicts.end())
-      result.failed.push_back({instance.sop_instance_uid, "the peer's report does not name it"});
-    else if (verdict->second.empty())
-      result.committed.push_back(instance.sop_instance_uid);
-    else
-      result.failed.push_back({instance.sop_instance_uid, verdict->second});
-  }
-  return result;
+  if (message.CommandField != DIMSE_N_EVENT_REPORT_RQ) fail_with_other_message(wait.peer, what, "its report");
+  return take_report(wait, association->get(), context, message.msg.NEventReportRQ);
 }
 
 }  // namespace
 
-Commitment commit(const Peer& peer, const std::vector<InstanceName>& instances, const CommitmentOptions& options,
-                  const std::function<bool()>& cancelled) {
+void commit(const Peer& peer, const std::vector<InstanceName>& instances, const CommitmentOptions& options,
+            CommitmentRequests& requests, const std::function<void(const Commitment&)>& take,
+            const std::function<bool()>& cancelled) {
+  using Clock = std::chrono::steady_clock;
   if (instances.empty())
     throw Failure(ErrorCode::invalid_argument, "there is no instance to ask a commitment for", "name at least one");
   std::optional<ReportPort> port;
   if (options.listen_port != 0) port.emplace(peer, options.listen_port);  // before the peer can answer
-  const std::string transaction = new_uid();
-  Association association(peer, {{commitment_class, uncompressed_syntaxes()}});
-  request(association, transaction, instances);
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(options.wait_s);
-  bool open = true;
-  while (std::chrono::steady_clock::now() < until && (open || port)) {
+  Wait wait{peer, instances, requests, take};
+  std::optional<Association> association;
+  const auto in = [](double seconds) {
+    return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  };
+  const double since = requests.seconds_since_accepted();
+  auto until = in(port && since >= 0 ? options.wait_s - since : -1);  // for the report on what was asked for before
+  for (;;) {
     if (cancelled())
       throw Failure(ErrorCode::cancelled, "the wait for the storage commitment was cancelled", "ask again");
-    std::optional<Verdicts> verdicts;
-    if (open) verdicts = look(association, transaction, port ? 0 : 1, open);
-    if (!verdicts && port) verdicts = port->look(transaction);
-    if (!verdicts) continue;
-    if (open) association.release();
-    return judge(*verdicts, instances);
+    if (Clock::now() >= until) {
+      if (wait.here) break;
+      association.emplace(peer, std::vector<ContextProposal>{{commitment_class, uncompressed_syntaxes()}});
+      const std::string transaction = new_uid();
+      requests.ask(transaction);
+      request(*association, transaction, instances);
+      requests.accept();
+      wait.here = true;
+      until = in(options.wait_s);
+    }
+    const bool taken = look(wait, association, port ? 0 : 1) || (port && port->look(wait));
+    if (taken && association) association->release();
+    if (taken) return;
+    if (!association && !port) break;
   }
-  const std::string reason = open || port ? "no report came within " + std::to_string(options.wait_s) + " s"
-                                          : "it ended the association without a report";
+  const std::string reason = association || port ? "no report came within " + std::to_string(options.wait_s) + " s"
+                                                 : "it ended the association without a report";
   throw Failure(ErrorCode::io_error, peer.name() + ": " + what + " failed: " + reason,
                 "raise wait_s; if the peer reports over an association of its own, give listen_port, and register our "
                 "AE title '" +
                     peer.calling_ae + "' with this host and that port at the peer");
+}
+
+Commitment commit(const Peer& peer, const std::vector<InstanceName>& instances, const CommitmentOptions& options,
+                  const std::function<bool()>& cancelled) {
+  CommitmentRequests requests("");
+  Commitment result;
+  commit(
+      peer, instances, options, requests, [&](const Commitment& report) { result = report; }, cancelled);
+  return result;
 }
 
 }  // namespace isocenter::detail::dicom

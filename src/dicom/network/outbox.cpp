@@ -66,11 +66,12 @@ class Outbox::Round {
              true});
     }
     for (std::thread& thread : threads) thread.join();
+    if (carrier_.commits() && !failed && !stop_()) commit_delivered();
   }
 
   bool failed = false, hopeless = false;
   double wait_s = 0;      ///< what the peer asks to wait
-  std::int64_t done = 0;  ///< delivered or refused in this round
+  std::int64_t done = 0;  ///< delivered, committed or refused in this round, less what has to be sent again
 
  private:
   void judge(const Attempt& attempt) {
@@ -102,7 +103,7 @@ class Outbox::Round {
     if (files.empty()) return true;
     judge(carrier_.look_up(files, [&](const Outgoing& file) {
       ++delivery_.found_there;
-      ::unlink(file.path.c_str());
+      leave(file);
     }));
     if (failed) return false;
     for (const std::string& name : outbox_.names_in("sending")) move(outbox_.place("sending", name), "queue");
@@ -153,6 +154,36 @@ class Outbox::Round {
     if (trip.offered < files.size()) next_ = queue_.size();  // they are in their turn when the queue is read anew
   }
 
+  /// The peer has it.
+  void leave(const Outgoing& file) const {
+    if (carrier_.commits())
+      move(file.path, "uncommitted");
+    else
+      ::unlink(file.path.c_str());
+  }
+
+  void commit_delivered() {
+    const std::vector<Outgoing> files = read_names("uncommitted");
+    if (files.empty()) return;
+    judge(carrier_.commit(
+        files, outbox_.folder_ + "/requests",
+        [&](const Outgoing& file, const std::string& why_not) {
+          if (why_not.empty()) {
+            ++delivery_.committed;
+            ++done;
+            ::unlink(file.path.c_str());
+          } else {
+            complain(delivery_, "instance " + file.name.sop_instance_uid + " is not committed: " + why_not +
+                                    ". Fix: look into the peer's log; it is sent again");
+            --done;
+            failed = true;
+            move(file.path, "queue");
+          }
+          if (progress_) progress_(delivery_);
+        },
+        stop_));
+  }
+
   /// Beside an instance that is set aside; that it cannot be written keeps no instance back.
   void write_reason(const std::string& path, const std::string& reason) {
     const std::string line = reason + "\n";
@@ -168,7 +199,7 @@ class Outbox::Round {
     switch (answer.outcome) {
       case StoreAnswer::Outcome::stored:
         ++delivery_.delivered;
-        ::unlink(file.path.c_str());
+        leave(file);
         break;
       case StoreAnswer::Outcome::try_later:
         move(file.path, "queue");
@@ -197,7 +228,8 @@ class Outbox::Round {
 Outbox::Outbox(const std::string& folder) : folder_(folder) {
   use_dcmnet();
   std::error_code error;
-  for (const char* state : {".incoming", "queue", "sending", "failed"}) make_durable_folders(folder_ + "/" + state);
+  for (const char* state : {".incoming", "queue", "sending", "uncommitted", "failed"})
+    make_durable_folders(folder_ + "/" + state);
   lock_ = lock_folder(folder_);
   if (lock_ < 0)
     throw Failure(ErrorCode::invalid_state, "another process sends from '" + folder_ + "'",
@@ -224,7 +256,7 @@ void Outbox::put(const std::vector<std::string>& paths) {
   std::vector<InstanceName> names;
   for (const std::string& path : paths) names.push_back(name_of_file(path));
   unsigned long long number = 0;
-  for (const char* state : {"queue", "sending"})
+  for (const char* state : {"queue", "sending", "uncommitted"})
     for (const std::string& name : names_in(state)) number = std::max(number, std::stoull(name.substr(0, 12)) + 1);
   for (std::size_t i = 0; i < paths.size(); ++i) {
     char order[24];
@@ -240,7 +272,10 @@ Outbox::Delivery Outbox::deliver(Carrier& carrier, const DeliveryOptions& option
                                  const std::function<void(const Delivery&)>& progress) {
   Delivery delivery;
   double pause_s = options.first_pause_s;
-  for (int failures = 0; waiting() > 0 && !stop();) {
+  const auto left = [&] {
+    return waiting() + (carrier.commits() ? static_cast<std::int64_t>(names_in("uncommitted").size()) : 0);
+  };
+  for (int failures = 0; left() > 0 && !stop();) {
     Round round(*this, carrier, stop, delivery, progress);
     round.go();
     if (!round.failed) continue;
@@ -254,7 +289,11 @@ Outbox::Delivery Outbox::deliver(Carrier& carrier, const DeliveryOptions& option
     while (Clock::now() < until && !stop()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     pause_s = std::min(options.longest_pause_s, pause_s * 2);
   }
-  delivery.left = waiting();
+  delivery.left = left();
+  if (const std::size_t kept = names_in("uncommitted").size(); kept > 0 && !carrier.commits())
+    complain(delivery, std::to_string(kept) + " instances in '" + folder_ +
+                           "/uncommitted' were delivered, and their storage commitment is not asked for now. Fix: send "
+                           "with commit.");
   return delivery;
 }
 

@@ -4,6 +4,7 @@
 //   queue/    waits
 //   sending/  was offered to the peer, or is about to be; a process that was killed leaves its instances here, and
 //             nobody knows which of them arrived
+//   uncommitted/  the peer has it, and has yet to take responsibility for it, when that is asked for
 //   failed/   was refused for good; beside each a .txt with the reason
 //
 // A file is in one folder at a time; a move to sending/ is durable before the first byte goes out, and the file is
@@ -38,7 +39,7 @@ class Outbox {
   void put(const std::vector<std::string>& paths);
 
   struct Delivery {
-    std::int64_t delivered = 0, found_there = 0, refused = 0, left = 0;
+    std::int64_t delivered = 0, found_there = 0, committed = 0, refused = 0, left = 0;
     std::vector<std::string> complaints;  ///< one sentence for each refusal, warning and failed attempt; the first 1000
   };
   /// Sends until the queue is empty, attempts are spent, another one would fare no better, or `stop` says so. Failures
@@ -48,7 +49,7 @@ class Outbox {
                    const std::function<void(const Delivery&)>& progress = {});
 
   std::int64_t waiting() const;
-  /// The files that put() made and that are in this folder ("queue", "sending", "failed"), in their turn.
+  /// The files that put() made and that are in this folder ("queue", ...), in their turn.
   std::vector<std::string> names_in(const char* state) const;
 
  private:

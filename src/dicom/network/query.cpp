@@ -13,6 +13,7 @@
 #include "../utf8.hpp"
 #include "memory_stream.hpp"
 #include "message.hpp"
+#include "storage_contexts.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -33,20 +34,27 @@ std::string move_class(QueryModel model) {
                                            : UID_MOVEStudyRootQueryRetrieveInformationModel;
 }
 
+/// Sends a request of C-FIND, C-MOVE or C-GET, `command` being its part of `request`; over which context.
+template <class Command>
+T_ASC_PresentationContextID request_with(Association& association, T_DIMSE_Message& request, Command& command,
+                                         const std::string& sop_class, DcmDataset& query, const char* what) {
+  const T_ASC_PresentationContextID context = association.require_context(sop_class, what);
+  command.MessageID = association.next_message();
+  command.DataSetType = DIMSE_DATASET_PRESENT;
+  command.Priority = DIMSE_PRIORITY_MEDIUM;
+  OFStandard::strlcpy(command.AffectedSOPClassUID, sop_class.c_str(), sizeof command.AffectedSOPClassUID);
+  send(association, context, request, &query, what);
+  return context;
+}
+
 /// What one C-FIND asks for; the peer's answers, one after another.
 void ask(Association& association, const std::string& sop_class, DcmDataset& query, std::size_t most,
          const std::function<void(DcmDataset&)>& take) {
   constexpr const char* what = "C-FIND";
   const Peer& peer = association.peer();
-  const T_ASC_PresentationContextID context = association.require_context(sop_class, what);
   T_DIMSE_Message request{};
   request.CommandField = DIMSE_C_FIND_RQ;
-  request.msg.CFindRQ.MessageID = association.next_message();
-  request.msg.CFindRQ.DataSetType = DIMSE_DATASET_PRESENT;
-  request.msg.CFindRQ.Priority = DIMSE_PRIORITY_MEDIUM;
-  OFStandard::strlcpy(request.msg.CFindRQ.AffectedSOPClassUID, sop_class.c_str(),
-                      sizeof request.msg.CFindRQ.AffectedSOPClassUID);
-  send(association, context, request, &query, what);
+  const auto context = request_with(association, request, request.msg.CFindRQ, sop_class, query, what);
   for (std::size_t count = 0;;) {
     T_ASC_PresentationContextID on = 0;
     const T_DIMSE_Message message = receive(association.get(), peer, on, what);
@@ -222,18 +230,12 @@ bool has_instance(Association& association, const InstanceName& name) {
 Retrieved move(Association& association, QueryModel model, DcmDataset& query, const std::string& destination,
                const std::function<void(const Retrieved&)>& progress) {
   constexpr const char* what = "C-MOVE";
-  const std::string sop_class = move_class(model);
   const Peer& peer = association.peer();
-  const T_ASC_PresentationContextID context = association.require_context(sop_class, what);
   T_DIMSE_Message request{};
-  T_DIMSE_C_MoveRQ& command = request.msg.CMoveRQ;
   request.CommandField = DIMSE_C_MOVE_RQ;
-  command.MessageID = association.next_message();
-  command.DataSetType = DIMSE_DATASET_PRESENT;
-  command.Priority = DIMSE_PRIORITY_MEDIUM;
-  OFStandard::strlcpy(command.AffectedSOPClassUID, sop_class.c_str(), sizeof command.AffectedSOPClassUID);
-  OFStandard::strlcpy(command.MoveDestination, destination.c_str(), sizeof command.MoveDestination);
-  send(association, context, request, &query, what);
+  OFStandard::strlcpy(request.msg.CMoveRQ.MoveDestination, destination.c_str(),
+                      sizeof request.msg.CMoveRQ.MoveDestination);
+  request_with(association, request, request.msg.CMoveRQ, move_class(model), query, what);
   SubOperations operations{{}, &progress};
   for (;;) {
     T_ASC_PresentationContextID on = 0;
@@ -243,27 +245,39 @@ Retrieved move(Association& association, QueryModel model, DcmDataset& query, co
   }
 }
 
-std::vector<ContextProposal> get_proposals(QueryModel model) {
-  std::vector<ContextProposal> proposals{{get_class(model), uncompressed_syntaxes()}};
-  for (int i = 0; i < numberOfDcmLongSCUStorageSOPClassUIDs && proposals.size() < most_contexts; ++i)
-    proposals.push_back({dcmLongSCUStorageSOPClassUIDs[i], uncompressed_syntaxes(), true});
+std::vector<ContextProposal> get_proposals(QueryModel model, const std::set<std::string>& modalities) {
+  std::vector<ContextProposal> proposals = storage_contexts(modalities, most_contexts - 1);
+  proposals.insert(proposals.begin(), {get_class(model), uncompressed_syntaxes()});
   return proposals;
+}
+
+Modalities ask_modalities(const Peer& peer, DcmDataset& query) {
+  Modalities modalities;
+  const auto series = make_query("SERIES", {{"StudyInstanceUID", text_of(query, DCM_StudyInstanceUID)},
+                                            {"SeriesInstanceUID", text_of(query, DCM_SeriesInstanceUID)},
+                                            {"Modality", ""}});
+  std::unique_ptr<Association> association;
+  try {
+    association = std::make_unique<Association>(peer, std::vector{find_proposal(QueryModel::study_root)});
+    ask(*association, find_class(QueryModel::study_root), *series, 10000, [&](DcmDataset& answer) {
+      if (const std::string modality = text_of(answer, DCM_Modality); !modality.empty())
+        modalities.known.insert(modality);
+    });
+    association->release();
+  } catch (const Error& e) {
+    if (association == nullptr && e.code() == ErrorCode::io_error) throw;
+    modalities.complaint = e.what();
+  }
+  return modalities;
 }
 
 Retrieved get(Association& association, QueryModel model, DcmDataset& query, Inbox& inbox,
               const std::function<void(const Retrieved&)>& progress) {
   constexpr const char* what = "C-GET";
-  const std::string sop_class = get_class(model);
   const Peer& peer = association.peer();
-  const T_ASC_PresentationContextID context = association.require_context(sop_class, what);
   T_DIMSE_Message request{};
   request.CommandField = DIMSE_C_GET_RQ;
-  request.msg.CGetRQ.MessageID = association.next_message();
-  request.msg.CGetRQ.DataSetType = DIMSE_DATASET_PRESENT;
-  request.msg.CGetRQ.Priority = DIMSE_PRIORITY_MEDIUM;
-  OFStandard::strlcpy(request.msg.CGetRQ.AffectedSOPClassUID, sop_class.c_str(),
-                      sizeof request.msg.CGetRQ.AffectedSOPClassUID);
-  send(association, context, request, &query, what);
+  request_with(association, request, request.msg.CGetRQ, get_class(model), query, what);
   SubOperations operations{{}, &progress};
   std::string complaint;
   Inbox::Group group(inbox);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,8 +57,15 @@ ContextProposal move_proposal(QueryModel model);
 /// Asks the peer to send what matches over this association, into the inbox.
 Retrieved get(Association& association, QueryModel model, DcmDataset& query, Inbox& inbox,
               const std::function<void(const Retrieved&)>& progress = {});
-/// The query's context and, with the roles reversed, the storage classes of DCMTK's long list: an association cannot
-/// carry all there are.
-std::vector<ContextProposal> get_proposals(QueryModel model);
+/// The query's context and those of storage_contexts.hpp: with compressed syntaxes for the modalities that are known.
+std::vector<ContextProposal> get_proposals(QueryModel model, const std::set<std::string>& modalities);
+
+struct Modalities {
+  std::set<std::string> known;
+  std::string complaint;  ///< one sentence when the peer did not say
+};
+/// Asks the peer, by C-FIND over an association of its own, for the Modality (0008,0060) of each series that a query of
+/// C-GET names. Throws Failure(io_error) when the peer cannot be reached.
+Modalities ask_modalities(const Peer& peer, DcmDataset& query);
 
 }  // namespace isocenter::detail::dicom

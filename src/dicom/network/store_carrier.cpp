@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <isocenter/error.hpp>
+#include <map>
 #include <memory>
 
 #include "query.hpp"
@@ -9,8 +10,9 @@
 
 namespace isocenter::detail::dicom {
 
-StoreCarrier::StoreCarrier(const Peer& peer, int associations, int batch)
-    : peer_(peer), associations_(std::max(1, associations)), batch_(std::max(1, batch)) {
+StoreCarrier::StoreCarrier(const Peer& peer, int associations, int batch,
+                           const std::optional<CommitmentOptions>& commitment)
+    : peer_(peer), associations_(std::max(1, associations)), batch_(std::max(1, batch)), commitment_(commitment) {
   require_valid(peer);
 }
 
@@ -53,6 +55,37 @@ Attempt StoreCarrier::look_up(std::span<const Outgoing> files, const std::functi
       attempt.complaint = std::to_string(files.size()) + " instances may have been sent before, and " + peer_.name() +
                           " offers no C-FIND to look them up: they are sent again. Fix: let our AE title query the "
                           "peer, and none is sent twice.";
+  }
+  return attempt;
+}
+
+Attempt StoreCarrier::commit(std::span<const Outgoing> files, const std::string& requests,
+                             const SettleCommitment& settle, const std::function<bool()>& stop) {
+  Attempt attempt;
+  try {
+    std::map<std::string, std::vector<const Outgoing*>> open;  // by SOP instance UID; one may have been put in twice
+    std::vector<InstanceName> names;
+    for (const Outgoing& file : files) {
+      auto& same = open[file.name.sop_instance_uid];
+      if (same.empty()) names.push_back(file.name);
+      same.push_back(&file);
+    }
+    const auto settle_all = [&](const std::string& uid, const std::string& why_not) {
+      for (const Outgoing* file : open[uid]) settle(*file, why_not);
+      open.erase(uid);
+    };
+    CommitmentRequests asked(requests);
+    dicom::commit(
+        peer_, names, *commitment_, asked,
+        [&](const Commitment& report) {
+          for (const std::string& uid : report.committed) settle_all(uid, "");
+          for (const Commitment::Failed& failed : report.failed) settle_all(failed.sop_instance_uid, failed.why);
+        },
+        stop);
+  } catch (const Error& e) {
+    attempt.complaint = e.what();
+    attempt.failed = true;
+    attempt.hopeless = e.code() == ErrorCode::unsupported;
   }
   return attempt;
 }

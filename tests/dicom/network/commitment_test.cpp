@@ -151,23 +151,14 @@ TEST(Commitment, SaysWhatToDoWhenThePeerRefusesOrNeverReports) {
 }
 
 TEST(Commitment, TakesTheReportThatOrthancBringsItself) {
-  if (!std::filesystem::exists("/usr/sbin/Orthanc")) GTEST_SKIP() << "Orthanc is not installed (Debian: orthanc)";
-  const TemporaryFolder folder;
-  const int port = free_port(), our_port = free_port();
-  std::ofstream(folder / "orthanc.json")
-      << R"({"StorageDirectory": ")" << folder / "db"
-      << R"(", "IndexDirectory": ")" << folder / "db"
-      << R"(", "HttpServerEnabled": false, "DicomAet": "ORTHANC", "Plugins": [], "DicomPort": )" << port
-      << R"(, "DicomModalities": {"we": {"AET": "ISOCENTER", "Host": "127.0.0.1", "Port": )" << our_port
-      << R"(, "AllowStorageCommitment": true}}})";
-  const Program orthanc({"/usr/sbin/Orthanc", folder / "orthanc.json"}, folder / "log");
-  ASSERT_TRUE(wait_for_port(port)) << text_of(folder / "log");
-  const auto files = write_ct_series(folder / "ct", 2);
-  Outbox outbox(folder / "out");
+  if (!Orthanc::is_installed()) GTEST_SKIP() << "Orthanc is not installed (Debian: orthanc)";
+  const Orthanc orthanc;
+  const auto files = write_ct_series(orthanc.folder / "ct", 2);
+  Outbox outbox(orthanc.folder / "out");
   outbox.put(files);
-  ASSERT_EQ(deliver(outbox, loopback(port, "ORTHANC")).delivered, 2) << text_of(folder / "log");
-  const Commitment result = commit(loopback(port, "ORTHANC"), three_instances(), {our_port, 20}, never);
-  EXPECT_THAT(result.committed, ElementsAre(instance_uid(0), instance_uid(1))) << text_of(folder / "log");
+  ASSERT_EQ(deliver(outbox, orthanc.peer()).delivered, 2) << text_of(orthanc.folder / "log");
+  const Commitment result = commit(orthanc.peer(), three_instances(), {orthanc.our_port, 20}, never);
+  EXPECT_THAT(result.committed, ElementsAre(instance_uid(0), instance_uid(1))) << text_of(orthanc.folder / "log");
   ASSERT_THAT(result.failed, SizeIs(1));
   EXPECT_THAT(result.failed[0].why, HasSubstr("0x0112, no such object instance"));
 }

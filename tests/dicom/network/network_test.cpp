@@ -198,6 +198,24 @@ detail::dicom::Peer loopback(int port, const std::string& called) {
   return peer;
 }
 
+namespace {
+constexpr const char* orthanc_program = "/usr/sbin/Orthanc";
+}
+
+bool Orthanc::is_installed() { return fs::exists(orthanc_program); }
+
+Orthanc::Orthanc() : port(free_port()), our_port(free_port()) {
+  std::ofstream(folder / "orthanc.json")
+      << R"({"StorageDirectory": ")" << folder / "db"
+      << R"(", "IndexDirectory": ")" << folder / "db"
+      << R"(", "HttpServerEnabled": false, "DicomAet": "ORTHANC", "Plugins": [], "DicomPort": )" << port
+      << R"(, "DicomModalities": {"we": {"AET": "ISOCENTER", "Host": "127.0.0.1", "Port": )" << our_port
+      << R"(, "AllowStorageCommitment": true}}})";
+  program_ =
+      std::make_unique<Program>(std::vector<std::string>{orthanc_program, folder / "orthanc.json"}, folder / "log");
+  if (!wait_for_port(port)) ADD_FAILURE() << text_of(folder / "log");
+}
+
 detail::dicom::Outbox::Delivery deliver(detail::dicom::Outbox& outbox, const detail::dicom::Peer& peer, int attempts,
                                         int associations, int batch) {
   detail::dicom::StoreCarrier carrier(peer, associations, batch);

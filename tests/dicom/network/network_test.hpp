@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <isocenter/error.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,20 @@ std::string error_of(const std::function<void()>& work);
 std::string text_of(const std::string& path);
 
 detail::dicom::Peer loopback(int port, const std::string& called = "STORE");
+
+/// Debian's Orthanc with an empty archive; it knows us as ISOCENTER at `our_port`.
+class Orthanc {
+ public:
+  static bool is_installed();
+  Orthanc();
+  detail::dicom::Peer peer() const { return loopback(port, "ORTHANC"); }
+
+  TemporaryFolder folder;
+  int port, our_port;
+
+ private:
+  std::unique_ptr<Program> program_;
+};
 
 /// Over associations with this peer, until all is delivered or `attempts` are spent, with short pauses.
 detail::dicom::Outbox::Delivery deliver(detail::dicom::Outbox& outbox, const detail::dicom::Peer& peer,

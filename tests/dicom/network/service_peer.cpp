@@ -1,6 +1,7 @@
 #include "service_peer.hpp"
 
 #include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcsequen.h>
 #include <dcmtk/dcmdata/dcuid.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "dicom/network/association.hpp"
 #include "dicom/network/transport.hpp"
 #include "network_test.hpp"
 
@@ -88,6 +90,70 @@ void address(Response& response, const Request& request, std::uint16_t status, b
   response.DataSetType = data_set ? DIMSE_DATASET_PRESENT : DIMSE_DATASET_NULL;
 }
 
+void send_report(T_ASC_Association* association, T_ASC_PresentationContextID context, DcmDataset& report) {
+  T_DIMSE_Message message{};
+  message.CommandField = DIMSE_N_EVENT_REPORT_RQ;
+  T_DIMSE_N_EventReportRQ& event = message.msg.NEventReportRQ;
+  event.MessageID = association->nextMsgID++;
+  event.DataSetType = DIMSE_DATASET_PRESENT;
+  event.EventTypeID = report.tagExists(DCM_FailedSOPSequence) ? 2 : 1;  // PS3.4 J.3.3.1.1
+  OFStandard::strlcpy(event.AffectedSOPClassUID, UID_StorageCommitmentPushModelSOPClass,
+                      sizeof event.AffectedSOPClassUID);
+  OFStandard::strlcpy(event.AffectedSOPInstanceUID, UID_StorageCommitmentPushModelSOPInstance,
+                      sizeof event.AffectedSOPInstanceUID);
+  send_message(association, context, message, &report);
+}
+
+/// Whether somebody at this port took the report.
+bool bring_report(int port, DcmDataset& report) {
+  namespace dicom = detail::dicom;
+  bool answered = false;
+  error_of([&] {
+    dicom::Association back(loopback(port, "ISOCENTER"),
+                            {{UID_StorageCommitmentPushModelSOPClass, dicom::uncompressed_syntaxes(), true}});
+    const auto context = back.context(UID_StorageCommitmentPushModelSOPClass);
+    if (context == 0) return;
+    send_report(back.get(), context, report);
+    T_DIMSE_Message answer{};
+    T_ASC_PresentationContextID on = 0;
+    answered = DIMSE_receiveCommand(back.get(), DIMSE_NONBLOCKING, 5, &on, &answer, nullptr).good() &&
+               answer.CommandField == DIMSE_N_EVENT_REPORT_RSP;
+    back.release();
+  });
+  return answered;
+}
+
+void serve_commitment(const std::string& folder, int report_port, T_ASC_Association* association,
+                      T_ASC_PresentationContextID context, const T_DIMSE_Message& request, DcmDataset& asked) {
+  auto report = std::make_shared<DcmDataset>();
+  OFString value;
+  asked.findAndGetOFString(DCM_TransactionUID, value);
+  report->putAndInsertOFStringArray(DCM_TransactionUID, value);
+  DcmSequenceOfItems* sequence = nullptr;
+  asked.findAndGetSequence(DCM_ReferencedSOPSequence, sequence);
+  for (unsigned long i = 0; sequence != nullptr && i < sequence->card(); ++i) {
+    sequence->getItem(i)->findAndGetOFString(DCM_ReferencedSOPInstanceUID, value);
+    note_arrival(folder, std::string("asked.") + value.c_str());
+    const bool lost = std::filesystem::remove(folder + "/lose." + value.c_str());
+    DcmItem* item = nullptr;
+    report->findOrCreateSequenceItem(lost ? DCM_FailedSOPSequence : DCM_ReferencedSOPSequence, item, -2);
+    item->putAndInsertString(DCM_ReferencedSOPClassUID, UID_CTImageStorage);
+    item->putAndInsertOFStringArray(DCM_ReferencedSOPInstanceUID, value);
+    if (lost) item->putAndInsertUint16(DCM_FailureReason, 0x0112);
+  }
+  T_DIMSE_Message answer{};
+  answer.CommandField = DIMSE_N_ACTION_RSP;
+  address(answer.msg.NActionRSP, request.msg.NActionRQ, 0);
+  send_message(association, context, answer);
+  if (report_port == 0) return send_report(association, context, *report);
+  std::thread([folder, report_port, report] {
+    for (int i = 0; i < 200; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      if (!std::filesystem::exists(folder + "/hold") && bring_report(report_port, *report)) return;
+    }
+  }).detach();
+}
+
 void serve_archive(const std::string& folder, T_ASC_Association* association, T_ASC_PresentationContextID context,
                    const T_DIMSE_Message& request, DcmDataset* data_set) {
   OFString uid;
@@ -121,11 +187,13 @@ int arrivals(const std::string& folder, const std::string& uid) {
   return count;
 }
 
-ArchiveProcess::ArchiveProcess(const std::string& folder) : port_(free_port()), pid_(::fork()) {
+ArchiveProcess::ArchiveProcess(const std::string& folder, int report_port) : port_(free_port()), pid_(::fork()) {
   if (pid_ == 0) {
     const ServicePeer peer(
-        {UID_CTImageStorage, UID_FINDStudyRootQueryRetrieveInformationModel},
+        {UID_CTImageStorage, UID_FINDStudyRootQueryRetrieveInformationModel, UID_StorageCommitmentPushModelSOPClass},
         [&](auto* association, auto context, const auto& request, DcmDataset* data_set) {
+          if (request.CommandField == DIMSE_N_ACTION_RQ)
+            return serve_commitment(folder, report_port, association, context, request, *data_set);
           serve_archive(folder, association, context, request, data_set);
         },
         {}, port_);

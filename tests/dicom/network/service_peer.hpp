@@ -41,10 +41,13 @@ class ServicePeer {
 };
 
 /// A process of its own that takes what C-STORE brings and answers C-FIND with what it has: "UID.0", "UID.1", ... in a
-/// folder are the times that an instance came.
+/// folder are the times that an instance came. It commits itself to what it is asked to, but for what a file
+/// "lose.UID" is there for, once; "asked.UID.0", ... are the times that it was asked. It reports on the association
+/// that asks, or over one of its own to `report_port`, which it tries for ten seconds, and not while a file "hold" is
+/// there.
 class ArchiveProcess {
  public:
-  explicit ArchiveProcess(const std::string& folder);
+  explicit ArchiveProcess(const std::string& folder, int report_port = 0);
   ~ArchiveProcess();
   ArchiveProcess(const ArchiveProcess&) = delete;
   ArchiveProcess& operator=(const ArchiveProcess&) = delete;
