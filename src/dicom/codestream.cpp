@@ -72,7 +72,7 @@ std::string decompress_jpeg(const DcmXfer& syntax, std::span<const std::uint8_t>
   return {};
 }
 
-std::string decompress_jpeg2000(std::span<const std::uint8_t> codestream, PixelFormat& format,
+std::string decompress_jpeg2000(std::span<const std::uint8_t> codestream, std::uint64_t most_bytes, PixelFormat& format,
                                 std::vector<std::uint8_t>& to) {
   if (format.bits_allocated == 1) format.bits_allocated = 8;
   format.planar_configuration = 0;
@@ -80,7 +80,7 @@ std::string decompress_jpeg2000(std::span<const std::uint8_t> codestream, PixelF
   // The decoder undoes the codestream's own colour transforms (PS3.5 section 8.2.4).
   if (format.photometric == "YBR_ICT" || format.photometric == "YBR_RCT") format.photometric = "RGB";
   return decode_jpeg2000(codestream, {format.rows, format.columns, format.samples_per_pixel, format.bits_allocated},
-                         to);
+                         most_bytes, to);
 }
 
 /// Deflated Image Frame Compression, PS3.5 A.4.13: a frame is a raw deflate stream of the native frame.
@@ -102,7 +102,7 @@ std::string inflate_frame(std::span<const std::uint8_t> codestream, std::vector<
 }  // namespace
 
 std::string decompress(const std::string& transfer_syntax, std::span<const std::uint8_t> codestream,
-                       PixelFormat& format, std::vector<std::uint8_t>& to) {
+                       std::uint64_t most_bytes, PixelFormat& format, std::vector<std::uint8_t>& to) {
   const Codec codec = codec_of(transfer_syntax);
   // Only JPEG stores fewer chroma samples by its own means (PS3.3 C.7.6.3.1.2).
   if (codec != Codec::jpeg && format.photometric == "YBR_FULL_422") format.photometric = "YBR_FULL";
@@ -116,7 +116,7 @@ std::string decompress(const std::string& transfer_syntax, std::span<const std::
     case Codec::jpeg_ls:
       return decode_jpegls(codestream, format, to);
     case Codec::jpeg_2000:
-      return decompress_jpeg2000(codestream, format, to);
+      return decompress_jpeg2000(codestream, most_bytes, format, to);
     case Codec::deflated_frame:
       to.resize(frame_bytes(format));
       return inflate_frame(codestream, to);

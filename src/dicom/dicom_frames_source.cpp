@@ -7,7 +7,6 @@
 #include <cstdio>
 
 #include "dataset_values.hpp"
-#include "header_text.hpp"
 #include "single_object.hpp"
 #include "source_metadata.hpp"
 #include "workers.hpp"
@@ -80,30 +79,14 @@ void DicomFramesSourceOperator::choose_window(PlanContext& plan) {
   plan.fact("window", display_.width > 0 ? number_text(display_.centre) + ", " + number_text(display_.width) : "table");
 }
 
-void DicomFramesSourceOperator::choose_frames() {
-  const auto all = static_cast<std::int64_t>(image_.frames.size());
-  if (params.first_frame > all || (params.frames > 0 && params.first_frame - 1 + params.frames > all))
-    throw Failure(ErrorCode::invalid_argument,
-                  "first_frame = " + std::to_string(params.first_frame) + ", frames = " +
-                      std::to_string(params.frames) + ": '" + image_.name + "' has " + std::to_string(all),
-                  "ask for frames from 1 to " + std::to_string(all));
-  first_ = static_cast<int>(params.first_frame) - 1;
-  count_ = static_cast<int>(params.frames > 0 ? params.frames : all - first_);
-  in_item_ = params.frames_per_item > 0 ? static_cast<int>(params.frames_per_item) : count_;
-  if (count_ % in_item_ != 0)
-    throw Failure(ErrorCode::invalid_argument,
-                  "frames_per_item = " + std::to_string(in_item_) + " does not divide the " + std::to_string(count_) +
-                      " frames asked for",
-                  "set frames_per_item to 1 or another divisor, or frames to a multiple of it");
-}
-
 /// What cannot be decoded in a video, and what its container contradicts, before anything is decoded.
 void DicomFramesSourceOperator::probe(PlanContext& plan) {
   try {
     const VideoStreamFacts facts = probe_video(image_);
     plan.fact("video", name_of(facts.codec));
     const bool as_announced = facts.pictures.value_or(image_.pixels.frames) == image_.pixels.frames;
-    const bool enough = facts.pictures.value_or(image_.pixels.frames) >= static_cast<std::uint64_t>(first_ + count_);
+    const bool enough =
+        facts.pictures.value_or(image_.pixels.frames) >= static_cast<std::uint64_t>(frames_.first + frames_.count);
     if (as_announced || (params.frames > 0 && enough)) return;
     throw Failure(ErrorCode::bad_data,
                   "'" + image_.name + "': " + text(attribute::number_of_frames) + " = " +
@@ -122,33 +105,29 @@ void DicomFramesSourceOperator::plan(PlanContext& plan) {
   if (const std::string why = why_no_picture(image_); !why.empty())
     throw Failure(ErrorCode::unsupported, "'" + params.path + "': " + why,
                   "convert the file to RGB or MONOCHROME2 first");
-  choose_frames();
+  frames_ = choose_frames(params, image_);
   is_video_ = image_.pixels.kind == PixelData::Kind::video;
   if (is_video_) probe(plan);
   if (image_.format.samples_per_pixel == 1 && image_.format.photometric != "PALETTE COLOR") choose_window(plan);
   DcmFileFormat header;
   open_header(params.path, header);
   DcmItem& dataset = *header.getDataset();
-  Frames described = Frames::describe(in_item_, image_.format.rows, image_.format.columns, time_step_s(dataset));
-  const Frame& first = image_.frames[static_cast<std::size_t>(first_)];
-  if (first.column_spacing_mm > 0 && first.row_spacing_mm > 0) {
+  Frames described = Frames::describe(frames_.in_item, image_.format.rows, image_.format.columns, time_step_s(dataset));
+  if (const FrameSpacing spacing = spacing_of(image_, dataset, frames_.first); !spacing.from.empty()) {
     Geometry g = described.geometry();
-    g.spacing_mm[0] = first.column_spacing_mm;
-    g.spacing_mm[1] = first.row_spacing_mm;
+    g.spacing_mm[0] = spacing.column_mm;
+    g.spacing_mm[1] = spacing.row_mm;
     described.set_geometry(g);
+    plan.fact("spacing", spacing.from);
   }
+  std::vector<std::string> problems;
+  for (const FrameNumbers& n : read_frame_numbers(image_, dataset, problems))
+    described.set_numbers(n.name.c_str(), frames_.of(n.values));
+  for (const std::string& p : problems) plan.warn("'" + image_.name + "': " + p, "export the object again");
   PayloadRef output = plan.output("output");
   output.like(described, "pixels");
-  SourceMetadata source;
-  source.context = read_context(params.path);
-  source.header = header_text(params.path, first_);
-  source.study_uid = image_.study_uid;
-  source.series_uid = image_.series_uid;
-  source.sop_class_uid = image_.sop_class_uid;
-  source.frame_of_reference_uid = image_.frame_of_reference_uid;
-  source.modality = image_.modality;
-  write_metadata(source, output);
-  plan.items(count_ / in_item_);
+  write_metadata(metadata_of(image_, params.path, frames_.first), output);
+  plan.items(frames_.count / frames_.in_item);
   plan.declare_host_memory(PictureReader::working_bytes(image_) *
                            static_cast<std::uint64_t>(is_video_ ? 1 : Workers(plan.launcher()).concurrency()));
   plan.fact("SOPClassUID", image_.sop_class_uid);
@@ -159,29 +138,29 @@ void DicomFramesSourceOperator::plan(PlanContext& plan) {
 }
 
 void DicomFramesSourceOperator::run(const RunContext& run) {
-  const std::int64_t items = count_ / in_item_;
+  const std::int64_t items = frames_.count / frames_.in_item;
   if (run.sequence() >= items) throw EndOfStream{};
-  const int first = first_ + static_cast<int>(run.sequence()) * in_item_;
+  const int first = frames_.first + static_cast<int>(run.sequence()) * frames_.in_item;
   const TensorView pixels = run.output("output").tensor("pixels");
   const std::span<std::uint8_t> all = pixels.span<std::uint8_t>();
-  const std::size_t each = all.size() / static_cast<std::size_t>(in_item_);
+  const std::size_t each = all.size() / static_cast<std::size_t>(frames_.in_item);
   std::atomic<int> done{0};
   const auto read = [&](PictureReader& reader, std::int64_t i) {
     run.check_cancelled();
     reader.read(image_, first + static_cast<int>(i), display_, all.subspan(static_cast<std::size_t>(i) * each, each));
-    run.progress(static_cast<double>(++done) / in_item_);
+    run.progress(static_cast<double>(++done) / frames_.in_item);
   };
   if (is_video_) {
-    for (int i = 0; i < in_item_; ++i) read(video_, i);
+    for (int i = 0; i < frames_.in_item; ++i) read(video_, i);
     const bool to_the_end = params.frames == 0 && run.sequence() + 1 == items;
     if (to_the_end) video_.require_end(image_);
     return;
   }
   // A stretch of frames for each thread: a deflated object is inflated once for each.
-  const int threads = std::min(in_item_, Workers(run.launcher()).concurrency());
+  const int threads = std::min(frames_.in_item, Workers(run.launcher()).concurrency());
   Workers(run.launcher()).for_each(threads, [&](std::int64_t t) {
     PictureReader reader;
-    for (auto i = t * in_item_ / threads; i < (t + 1) * in_item_ / threads; ++i) read(reader, i);
+    for (auto i = t * frames_.in_item / threads; i < (t + 1) * frames_.in_item / threads; ++i) read(reader, i);
   });
 }
 

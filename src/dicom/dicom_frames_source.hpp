@@ -2,6 +2,7 @@
 // The operator dicom_frames_source; see isocenter/dicom/dicom_frames_source.hpp.
 #include <isocenter/dicom/dicom_frames_source.hpp>
 
+#include "frame_choice.hpp"
 #include "picture.hpp"
 
 namespace isocenter::detail::dicom {
@@ -13,12 +14,11 @@ class DicomFramesSourceOperator : public OperatorBase<DicomFramesSource> {
 
  private:
   void choose_window(PlanContext& plan);
-  void choose_frames();
   void probe(PlanContext& plan);
 
   Image image_;
   GreyDisplay display_;
-  int first_ = 0, count_ = 0, in_item_ = 0;
+  FrameChoice frames_;
   bool is_video_ = false;
   PictureReader video_;  ///< goes on from item to item
 };

@@ -7,6 +7,7 @@
 #include "dicom_inspect.hpp"
 #include "dicom_parametric_map_sink.hpp"
 #include "dicom_presentation_state_sink.hpp"
+#include "dicom_projections_source.hpp"
 #include "dicom_report_sink.hpp"
 #include "dicom_rtss_source.hpp"
 #include "dicom_secondary_capture_sink.hpp"
@@ -32,21 +33,19 @@
 #define WEB_OPERATORS
 #endif
 
-ISOCENTER_MODULE(isocenter::detail::dicom::DicomInspectOperator, isocenter::detail::dicom::DicomSeriesSourceOperator,
-                 isocenter::detail::dicom::DicomFramesSourceOperator, isocenter::detail::dicom::DicomRtssSourceOperator,
-                 isocenter::detail::dicom::DicomSlideSourceOperator, isocenter::detail::dicom::DicomSegSourceOperator,
-                 isocenter::detail::dicom::DicomSeriesSinkOperator, isocenter::detail::dicom::DicomSegSinkOperator,
-                 isocenter::detail::dicom::DicomSecondaryCaptureSinkOperator,
-                 isocenter::detail::dicom::DicomCommitOperator, isocenter::detail::dicom::DicomProcedureStepOperator,
-                 isocenter::detail::dicom::DicomEchoOperator, isocenter::detail::dicom::DicomFindOperator,
-                 isocenter::detail::dicom::DicomFetchOperator, isocenter::detail::dicom::DicomSendOperator,
-                 isocenter::detail::dicom::DicomReceiveOperator, isocenter::detail::dicom::DicomReceiveSourceOperator,
-                 isocenter::detail::dicom::DicomDeidentifyOperator,
-                 isocenter::detail::dicom::DicomDetectionsSinkOperator, isocenter::detail::dicom::DicomDocumentOperator,
-                 isocenter::detail::dicom::DicomEncapsulatedPdfSinkOperator,
-                 isocenter::detail::dicom::DicomParametricMapSinkOperator,
-                 isocenter::detail::dicom::DicomPresentationStateSinkOperator,
-                 isocenter::detail::dicom::DicomReportSinkOperator,
-                 isocenter::detail::dicom::DicomStructureSetSinkOperator,
-                 isocenter::detail::dicom::DicomValidateOperator,
-                 isocenter::detail::dicom::SegmentMeasurementsOperator WEB_OPERATORS)
+ISOCENTER_MODULE(
+    isocenter::detail::dicom::DicomInspectOperator, isocenter::detail::dicom::DicomSeriesSourceOperator,
+    isocenter::detail::dicom::DicomFramesSourceOperator, isocenter::detail::dicom::DicomProjectionsSourceOperator,
+    isocenter::detail::dicom::DicomRtssSourceOperator, isocenter::detail::dicom::DicomSlideSourceOperator,
+    isocenter::detail::dicom::DicomSegSourceOperator, isocenter::detail::dicom::DicomSeriesSinkOperator,
+    isocenter::detail::dicom::DicomSegSinkOperator, isocenter::detail::dicom::DicomSecondaryCaptureSinkOperator,
+    isocenter::detail::dicom::DicomCommitOperator, isocenter::detail::dicom::DicomProcedureStepOperator,
+    isocenter::detail::dicom::DicomEchoOperator, isocenter::detail::dicom::DicomFindOperator,
+    isocenter::detail::dicom::DicomFetchOperator, isocenter::detail::dicom::DicomSendOperator,
+    isocenter::detail::dicom::DicomReceiveOperator, isocenter::detail::dicom::DicomReceiveSourceOperator,
+    isocenter::detail::dicom::DicomDetectionsSinkOperator, isocenter::detail::dicom::DicomDeidentifyOperator,
+    isocenter::detail::dicom::DicomDocumentOperator, isocenter::detail::dicom::DicomEncapsulatedPdfSinkOperator,
+    isocenter::detail::dicom::DicomParametricMapSinkOperator,
+    isocenter::detail::dicom::DicomPresentationStateSinkOperator, isocenter::detail::dicom::DicomReportSinkOperator,
+    isocenter::detail::dicom::DicomStructureSetSinkOperator, isocenter::detail::dicom::DicomValidateOperator,
+    isocenter::detail::dicom::SegmentMeasurementsOperator WEB_OPERATORS)

@@ -1,6 +1,5 @@
 #include "dicom_slide_source.hpp"
 
-#include "header_text.hpp"
 #include "picture.hpp"
 #include "source_metadata.hpp"
 
@@ -20,15 +19,7 @@ void DicomSlideSourceOperator::plan(PlanContext& plan) {
   region_ = {static_cast<int>(params.x), static_cast<int>(params.y), static_cast<int>(width), static_cast<int>(height)};
   PayloadRef output = plan.output("output");
   output.like(Frames::describe(1, height, width, 0), "pixels");
-  SourceMetadata source;
-  source.context = read_context(params.path);
-  source.header = header_text(params.path, 0);
-  source.study_uid = slide_.image.study_uid;
-  source.series_uid = slide_.image.series_uid;
-  source.sop_class_uid = slide_.image.sop_class_uid;
-  source.frame_of_reference_uid = slide_.image.frame_of_reference_uid;
-  source.modality = slide_.image.modality;
-  write_metadata(source, output);
+  write_metadata(metadata_of(slide_.image, params.path, 0), output);
   plan.items(1);
   plan.declare_host_memory(
       (PictureReader::working_bytes(slide_.image) + 3 * static_cast<std::uint64_t>(slide_.image.format.rows) *

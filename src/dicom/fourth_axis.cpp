@@ -20,13 +20,15 @@ bool is_along(FourthAxis axis, std::size_t discriminator) {
     case FourthAxis::time:
       return discriminator == discriminator_count ||
              is_one_of({attribute::temporal_position_identifier, attribute::temporal_position_index,
-                        attribute::trigger_time, attribute::acquisition_number});
+                        attribute::trigger_time, attribute::acquisition_number, attribute::phase_vector,
+                        attribute::time_slice_vector});
     case FourthAxis::echo:
       return is_one_of({attribute::echo_time, attribute::echo_numbers});
     case FourthAxis::b_value:
       return is_one_of({attribute::diffusion_b_value});
     case FourthAxis::cardiac_phase:
-      return is_one_of({attribute::nominal_cardiac_phase, attribute::trigger_time});
+      return is_one_of({attribute::nominal_cardiac_phase, attribute::trigger_time, attribute::rr_interval_vector,
+                        attribute::time_slot_vector});
     case FourthAxis::inversion_time:
       return is_one_of({attribute::inversion_time});
     case FourthAxis::any:

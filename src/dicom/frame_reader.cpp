@@ -7,6 +7,8 @@
 namespace isocenter::detail::dicom {
 namespace {
 
+constexpr const char* nuclear_medicine_class = "1.2.840.10008.5.1.4.1.1.20";
+
 /// Where an attribute stands: in a functional group's sequence, and in the image itself for classic objects.
 struct Place {
   DcmTagKey group;
@@ -52,14 +54,54 @@ class FrameReader {
   Frame read(const FrameView& view, int number) {
     Frame frame;
     frame.number = number;
-    read_plane(view, frame);
+    read_plane(view.group(DCM_PlanePositionSequence), view.group(DCM_PlaneOrientationSequence), frame);
     read_measures(view, frame);
     read_rescale(view, frame);
     read_discriminators(view, frame);
     return frame;
   }
 
+  /// The frames of a gamma camera's image by their index vectors (PS3.3 C.8.4.8). Reconstructed slices lie along the
+  /// normal of the first, whose plane is the first detector's (C.8.4.11); a negative SpacingBetweenSlices (0018,0088)
+  /// stacks them against the normal (C.8.4.15).
+  void place_nuclear(DcmItem& dataset) {
+    std::vector<Frame>& frames = image_.frames;
+    for (std::size_t k = first_nuclear_discriminator; k < discriminator_count; ++k)
+      if (const auto index = indices(dataset, discriminators[k]))
+        for (std::size_t i = 0; i < frames.size(); ++i) frames[i].discriminator[k] = std::to_string((*index)[i]);
+    const auto slice = indices(dataset, attribute::slice_vector);
+    DcmItem* const detector = sequence_item(dataset, DCM_DetectorInformationSequence);
+    const auto step = number(dataset, attribute::spacing_between_slices);
+    if (!slice || detector == nullptr || !step || *step == 0) return;
+    Frame first;
+    read_plane(detector, detector, first);
+    if (!first.position || !first.row_direction) return;
+    const Vec3 normal = cross(*first.row_direction, *first.column_direction);
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      frames[i].position = *first.position + normal * (*step * ((*slice)[i] - 1));
+      frames[i].row_direction = first.row_direction;
+      frames[i].column_direction = first.column_direction;
+      frames[i].spacing_between_slices_mm = std::fabs(*step);
+    }
+  }
+
  private:
+  /// One of the vectors that number a gamma camera's frames from 1: a value for each.
+  std::optional<std::vector<int>> indices(DcmItem& dataset, const Attribute& a) {
+    const auto values =
+        exactly(&dataset, a, image_.frames.size(), "a number for each of the frames of NumberOfFrames (0028,0008)");
+    if (!values) return std::nullopt;
+    std::vector<int> index;
+    for (const double v : *values) {
+      if (v != std::floor(v) || v < 1 || v > 65535) {
+        bad_value(a, text_value(dataset, a), "whole numbers from 1");
+        return std::nullopt;
+      }
+      index.push_back(static_cast<int>(v));
+    }
+    return index;
+  }
+
   /// Numbers of an attribute that must be `count` of them when it is there at all.
   std::optional<std::vector<double>> exactly(DcmItem* item, const Attribute& a, std::size_t count, const char* rule) {
     if (item == nullptr) return std::nullopt;
@@ -89,19 +131,17 @@ class FrameReader {
       frame.position = v;
   }
 
-  void read_plane(const FrameView& view, Frame& frame) {
-    if (const auto p = exactly(view.group(DCM_PlanePositionSequence), attribute::image_position_patient, 3,
-                               "three numbers, a point in mm"))
+  /// The items that hold the position and the orientation; null where there is none.
+  void read_plane(DcmItem* position, DcmItem* orientation, Frame& frame) {
+    if (const auto p = exactly(position, attribute::image_position_patient, 3, "three numbers, a point in mm"))
       set_position(*p, frame);
-    const auto o = exactly(view.group(DCM_PlaneOrientationSequence), attribute::image_orientation_patient, 6,
-                           "six numbers, two directions");
+    const auto o = exactly(orientation, attribute::image_orientation_patient, 6, "six numbers, two directions");
     if (!o) return;
     const Vec3 row{(*o)[0], (*o)[1], (*o)[2]}, column{(*o)[3], (*o)[4], (*o)[5]};
     constexpr double tolerance = 1e-3;  // six or more digits are usual; four still pass
     if (std::fabs(length(row) - 1) > tolerance || std::fabs(length(column) - 1) > tolerance ||
         std::fabs(dot(row, column)) > tolerance) {
-      bad_value(attribute::image_orientation_patient,
-                text_value(*view.group(DCM_PlaneOrientationSequence), attribute::image_orientation_patient),
+      bad_value(attribute::image_orientation_patient, text_value(*orientation, attribute::image_orientation_patient),
                 "two directions of length 1 at a right angle");
       return;
     }
@@ -150,7 +190,7 @@ class FrameReader {
 
   void read_discriminators(const FrameView& view, Frame& frame) {
     // In the order of `discriminators`.
-    static const Place places[discriminator_count] = {
+    static const Place places[first_nuclear_discriminator] = {
         {DCM_CTReconstructionSequence, DCM_UndefinedTagKey, DCM_ConvolutionKernel},
         {DCM_UndefinedTagKey, DCM_UndefinedTagKey, DCM_ImageType},
         {DCM_FrameContentSequence, DCM_UndefinedTagKey, DCM_StackID},
@@ -166,7 +206,7 @@ class FrameReader {
         {DCM_CardiacSynchronizationSequence, DCM_UndefinedTagKey, DCM_NominalCardiacTriggerDelayTime},
         {DCM_FrameContentSequence, DCM_UndefinedTagKey, DCM_FrameAcquisitionNumber},
     };
-    for (std::size_t i = 0; i < discriminator_count; ++i)
+    for (std::size_t i = 0; i < first_nuclear_discriminator; ++i)
       frame.discriminator[i] =
           view.is_enhanced() ? view.text(places[i]) : text_value(view.dataset(), discriminators[i]);
     if (!view.is_enhanced()) return;
@@ -231,6 +271,7 @@ void read_frames(DcmItem& dataset, int count, Image& image, std::vector<Finding>
     if (count > 1 && shared == nullptr && own == nullptr) image.frames.back().position.reset();
   }
   if (image.modality == "RTDOSE") place_dose(dataset, image);
+  if (image.sop_class_uid == nuclear_medicine_class) reader.place_nuclear(dataset);
 }
 
 }  // namespace isocenter::detail::dicom

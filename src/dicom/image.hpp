@@ -89,8 +89,17 @@ inline constexpr std::array discriminators{
     attribute::nominal_respiratory_phase,
     attribute::trigger_time,
     attribute::acquisition_number,
+    attribute::energy_window_vector,
+    attribute::detector_vector,
+    attribute::phase_vector,
+    attribute::rr_interval_vector,
+    attribute::time_slot_vector,
+    attribute::time_slice_vector,
 };
 inline constexpr std::size_t discriminator_count = discriminators.size();
+/// From here on a gamma camera's frames differ in them: a value of the vector for each (PS3.3 C.8.4.8).
+inline constexpr std::size_t first_nuclear_discriminator = 14;
+static_assert(discriminators[first_nuclear_discriminator].group == 0x0054);
 
 struct Rescale {
   double slope = 1;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "jpeg2000_demand.hpp"
 #include "jpeg2000_part1.hpp"
 
 namespace isocenter::detail::dicom {
@@ -89,7 +90,11 @@ void interleave(const opj_image_t& image, std::size_t pixels, std::span<std::uin
 }  // namespace
 
 std::string decode_jpeg2000(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,
-                            std::span<std::uint8_t> to) {
+                            std::uint64_t most_bytes, std::span<std::uint8_t> to) {
+  if (const std::uint64_t demand = jpeg2000_demand(codestream, frame, codestream.size()); demand > most_bytes)
+    return "the codestream's tiles, precincts and code-blocks ask for " + std::to_string(demand >> 20U) +
+           " MiB of working memory, " + std::to_string(most_bytes >> 20U) +
+           " MiB are allowed for a frame of this object";
   if (decode_jpeg2000_part1(codestream, frame, to)) return {};
   return decode_with_openjpeg(codestream, frame, to);
 }

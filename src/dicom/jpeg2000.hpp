@@ -16,12 +16,10 @@ struct Jpeg2000Frame {
 
 /// Decodes one frame, samples interleaved, in the machine's byte order, negative values as two's complement.
 /// `to` has rows × columns × samples × bits_allocated / 8 bytes. By decode_jpeg2000_part1, by OpenJPEG what that
-/// leaves. Memory: four bytes a sample while it works, whatever the transform, and with OpenJPEG the codestream once
-/// more. Small code-blocks add to that: of 4 x 4 samples, 8 bytes a sample with ours and 27 with OpenJPEG. Nothing is
-/// decoded before the codestream's own size was found equal to the header's. Returns "" or what is wrong with the
-/// codestream.
+/// leaves. Nothing is decoded before the codestream's own size was found equal to the header's, and nothing allocated
+/// where jpeg2000_demand is beyond `most_bytes`. Returns "" or what is wrong with the codestream.
 std::string decode_jpeg2000(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,
-                            std::span<std::uint8_t> to);
+                            std::uint64_t most_bytes, std::span<std::uint8_t> to);
 
 /// The same by OpenJPEG alone.
 std::string decode_with_openjpeg(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,

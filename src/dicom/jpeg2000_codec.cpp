@@ -12,7 +12,7 @@
 
 #include <vector>
 
-#include "jpeg2000.hpp"
+#include "jpeg2000_demand.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -44,7 +44,8 @@ class Jpeg2000Codec final : public DcmCodec {
     const std::size_t needed = frame_bytes(frame);
     if (status.good() && bytes < needed) status = EC_IllegalParameter;
     if (status.good()) {
-      const std::string problem = decode_jpeg2000(codestream, frame, {static_cast<std::uint8_t*>(buffer), needed});
+      const std::string problem = decode_jpeg2000(codestream, frame, jpeg2000_most_bytes(frame, codestream.size()),
+                                                  {static_cast<std::uint8_t*>(buffer), needed});
       if (!problem.empty()) {
         DCMDATA_ERROR(problem.c_str());  // DCMTK's conditions carry no text of their own
         status = bad_codestream;

@@ -115,8 +115,9 @@ GreyDisplay read_grey_display(const std::string& path, const Image& image, bool&
   DcmItem* item = file.getDataset();
   display.inverted = image.format.photometric == "MONOCHROME1" ||
                      text_value(*item, {0x2050, 0x0020, "PresentationLUTShape"}) == "INVERSE";
-  if (DcmItem* const shared = sequence_item(*item, DCM_SharedFunctionalGroupsSequence))
-    if (DcmItem* const voi = sequence_item(*shared, DCM_FrameVOILUTSequence)) item = voi;
+  for (const DcmTagKey& groups : {DCM_PerFrameFunctionalGroupsSequence, DCM_SharedFunctionalGroupsSequence})
+    if (DcmItem* const first = sequence_item(*file.getDataset(), groups))
+      if (DcmItem* const voi = sequence_item(*first, DCM_FrameVOILUTSequence)) item = voi;
   const auto centre = number(*item, attribute::window_center), width = number(*item, attribute::window_width);
   if (centre && width && *width > 0) {
     display.centre = *centre;

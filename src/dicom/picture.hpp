@@ -19,8 +19,8 @@ struct GreyDisplay {
   bool inverted = false;                       ///< MONOCHROME1, or PresentationLUTShape INVERSE
 };
 
-/// What the file asks for: its first window, else its VOI LUT, else the whole range of BitsStored. `unstated` tells
-/// that neither was there.
+/// What the file asks for: its first window (of the functional groups the shared one, else the first frame's), else its
+/// VOI LUT, else the whole range of BitsStored. `unstated` tells that neither was there.
 GreyDisplay read_grey_display(const std::string& path, const Image& image, bool& unstated);
 
 /// Pictures out of one image's frames. Keeps its working memory: one for each thread.

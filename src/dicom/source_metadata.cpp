@@ -79,6 +79,18 @@ SourceMetadata source_metadata(const LoadPlan& plan) {
   return m;
 }
 
+SourceMetadata metadata_of(const Image& image, const std::string& path, int frame) {
+  SourceMetadata m;
+  m.context = read_context(path);
+  m.header = header_text(path, frame);
+  m.study_uid = image.study_uid;
+  m.series_uid = image.series_uid;
+  m.sop_class_uid = image.sop_class_uid;
+  m.frame_of_reference_uid = image.frame_of_reference_uid;
+  m.modality = image.modality;
+  return m;
+}
+
 void write_metadata(const SourceMetadata& m, Payload& to) {
   to.set_text("dicom.context", to_base64(m.context));
   if (!m.header.empty()) to.set_text("dicom.header", m.header);

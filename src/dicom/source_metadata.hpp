@@ -37,6 +37,9 @@ struct SourceMetadata {
 /// Of a planned load: reads the context from the first slice's file.
 SourceMetadata source_metadata(const LoadPlan& plan);
 
+/// Of one object that is no stack of slices; the header is that of frame `frame`, from 0.
+SourceMetadata metadata_of(const Image& image, const std::string& path, int frame);
+
 /// Attributes "dicom.*" of a payload (docs/dicom/README.md has their list).
 void write_metadata(const SourceMetadata& metadata, Payload& to);
 /// Throws Failure(bad_data) when the attributes contradict each other.

@@ -9,7 +9,7 @@
 #include <isocenter/error.hpp>
 
 #include "codestream.hpp"
-#include "input_file.hpp"
+#include "jpeg2000_demand.hpp"
 #include "toolkit.hpp"
 #include "video/video_rgb.hpp"
 
@@ -37,6 +37,30 @@ void read_codestream(const Image& image, int frame, const InputFile& file, std::
       fail(image, frame, "the file has become shorter while it was read");
     at += fragment.length;
   }
+}
+
+std::uint64_t longest_codestream(const PixelData& pixels) {
+  std::uint64_t longest = 0;
+  for (std::size_t f = 0; f + 1 < pixels.first_fragment.size(); ++f) {
+    std::uint64_t total = 0;
+    for (std::uint32_t i = pixels.first_fragment[f]; i < pixels.first_fragment[f + 1]; ++i)
+      total += pixels.fragments[i].length;
+    longest = std::max(longest, total);
+  }
+  return longest;
+}
+
+/// What JPEG 2000 may take for a frame of this image, by the begin of its first codestream.
+std::uint64_t jpeg2000_bytes(const Image& image, const InputFile& file, std::uint64_t codestream_bytes) {
+  constexpr std::uint64_t enough = 4096;  // for the markers up to the packets, unless a comment is longer
+  std::vector<std::uint8_t> header;
+  if (!image.pixels.fragments.empty()) {
+    const ByteRange& first = image.pixels.fragments.front();
+    header.resize(std::min(first.length, enough));
+    if (!file.is_open() || !file.read(first.offset, header)) header.clear();
+  }
+  const PixelFormat& f = image.format;
+  return jpeg2000_working_bytes(header, {f.rows, f.columns, f.samples_per_pixel, f.bits_allocated}, codestream_bytes);
 }
 
 /// Bits of a frame that begins at bit `first`, the lowest bit of a byte first (PS3.5 section 8.1.1), one a byte.
@@ -85,6 +109,13 @@ void StoredFrameReader::inflate(const Image& image, int number) {
     at += count;
   }
   inflated_path_ = image.path;
+}
+
+std::uint64_t StoredFrameReader::most_codec_bytes(const Image& image, const InputFile& file) {
+  if (codec_of(image.transfer_syntax) != Codec::jpeg_2000 || bounded_path_ == image.path) return most_codec_bytes_;
+  most_codec_bytes_ = jpeg2000_bytes(image, file, longest_codestream(image.pixels));
+  bounded_path_ = image.path;
+  return most_codec_bytes_;
 }
 
 void StoredFrameReader::read_video(const Image& image, int number, PixelFormat& format) {
@@ -145,7 +176,8 @@ StoredFrame StoredFrameReader::read(const Image& image, int number) {
       result.big_endian = image.pixels.big_endian;
     } else {
       read_codestream(image, number, file, codestream_);
-      const std::string problem = decompress(image.transfer_syntax, codestream_, format, raw_);
+      const std::string problem =
+          decompress(image.transfer_syntax, codestream_, most_codec_bytes(image, file), format, raw_);
       if (!problem.empty()) fail(image, number, problem);
     }
   }
@@ -161,15 +193,18 @@ StoredFrame StoredFrameReader::read(const Image& image, int number) {
 
 std::uint64_t StoredFrameReader::working_bytes(const Image& image) {
   const std::uint64_t frame = frame_bytes(image.format) * (image.format.bits_allocated == 1 ? 9 : 1);
-  const std::uint64_t frames = std::max<std::uint64_t>(1, image.pixels.frames);
   if (image.pixels.kind == PixelData::Kind::native) return frame;
   if (image.pixels.kind == PixelData::Kind::video) return VideoReader::working_bytes(image.format) + frame;
-  if (image.pixels.kind == PixelData::Kind::deflated) return frame * (2 * frames + 1);
+  if (image.pixels.kind == PixelData::Kind::deflated)
+    return frame * (2 * std::max<std::uint64_t>(1, image.pixels.frames) + 1);
+  const std::uint64_t codestream = longest_codestream(image.pixels);
+  if (codec_of(image.transfer_syntax) == Codec::jpeg_2000)
+    return codestream + frame + jpeg2000_bytes(image, InputFile(image.path), codestream);
   // The codestream twice (ours and DCMTK's), the frame, and four bytes a sample inside a codec.
   const auto samples = static_cast<std::uint64_t>(image.format.rows) *
                        static_cast<std::uint64_t>(image.format.columns) *
                        static_cast<std::uint64_t>(image.format.samples_per_pixel);
-  return 2 * image.file_bytes / frames + frame + 4 * samples;
+  return 2 * codestream + frame + 4 * samples;
 }
 
 }  // namespace isocenter::detail::dicom

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "image.hpp"
+#include "input_file.hpp"
 #include "video/video_reader.hpp"
 
 namespace isocenter::detail::dicom {
@@ -27,18 +28,22 @@ class StoredFrameReader {
   /// Throws Failure (bad_data) when a video goes on behind its last frame, which has to be the one read last.
   void require_end(const Image& image);
 
-  /// What a reader holds while it works on one frame of this image, in bytes.
+  /// What a reader holds while it works on one frame of this image, in bytes. Of JPEG 2000 it reads the begin of the
+  /// first codestream: by that all of its frames are bounded, and refused where they ask for more.
   static std::uint64_t working_bytes(const Image& image);
 
  private:
   void inflate(const Image& image, int number);
   void read_video(const Image& image, int number, PixelFormat& format);
+  std::uint64_t most_codec_bytes(const Image& image, const InputFile& file);
 
   std::vector<std::uint8_t> codestream_, raw_, unpacked_;
   std::vector<std::uint8_t> inflated_;  ///< all pixels of the deflated file at inflated_path_
   std::string inflated_path_;
   std::unique_ptr<VideoReader> video_;  ///< where it stands in the video at video_path_
   std::string video_path_;
+  std::uint64_t most_codec_bytes_ = 0;  ///< of the file at bounded_path_
+  std::string bounded_path_;
 };
 
 }  // namespace isocenter::detail::dicom

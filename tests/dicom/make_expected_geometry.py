@@ -11,7 +11,7 @@ import pathlib
 import pydicom
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
-FOLDERS = ["syntax", "modalities", "series_problems", "values", "slides"]
+FOLDERS = ["syntax", "modalities", "series_problems", "values", "slides", "frames"]
 SEVERAL = 12  # frames of an object that are written
 
 
@@ -44,6 +44,14 @@ def places(ds):
                       + numbers(group(frame, shared, "PixelMeasuresSequence"), "PixelSpacing", 2))
             continue
         position = numbers(ds, "ImagePositionPatient", 3)
+        if "SliceVector" in ds:  # a gamma camera's slices: C.8.4.11, C.8.4.15
+            first = ds.DetectorInformationSequence[0]
+            o = [float(v) for v in first.ImageOrientationPatient]
+            normal = [o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]]
+            step = float(ds.SpacingBetweenSlices) * (ds.SliceVector[i] - 1)
+            position = [f"{float(p) + step * n:.9g}" for p, n in zip(first.ImagePositionPatient, normal)]
+            yield i, position + numbers(first, "ImageOrientationPatient", 6) + numbers(ds, "PixelSpacing", 2)
+            continue
         if ds.get("Modality") == "RTDOSE" and "-" not in position:
             o = [float(v) for v in ds.ImageOrientationPatient]
             normal = [o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]]

@@ -128,6 +128,7 @@ constexpr const char* volume = "dicom_series_source";
 constexpr const char* frames = "dicom_frames_source";
 constexpr const char* labels = "dicom_seg_source";
 constexpr const char* document = "dicom_document";
+constexpr const char* both = "dicom_frames_source`, `dicom_projections_source";
 
 constexpr Kind kinds[] = {
     {"8 bits, unsigned", "syntax/image_dfl.dcm", frames, "dicom_secondary_capture_sink"},
@@ -167,6 +168,27 @@ constexpr Kind kinds[] = {
     {"ultrasound", "modalities/us_palette_rle.dcm", frames, ""},
     {"ultrasound regions", "values/ultrasound_regions.dcm", frames, ""},
     {"secondary capture, multi-frame", "syntax/SC_rgb_rle_16bit_2frame.dcm", frames, "dicom_secondary_capture_sink"},
+    {"16 bits, unsigned", "frames/enhanced_xa.dcm", both, ""},
+    {"12 in 16 bits, unsigned", "modalities/emr_jls.dcm", volume, ""},
+    {"YBR_FULL, uncompressed", "frames/vl_endoscopic.dcm", frames, ""},
+    {"basic offset table, two fragments a frame", "frames/us_offset_table.dcm", frames, ""},
+    {"extended offset table", "modalities/emr_rle_extended_offset_table.dcm", volume, ""},
+    {"fragmented frames without an offset table", "modalities/ect_2frames_jpegext_no_bot.dcm", volume, ""},
+    {"one frame in 13 fragments", "modalities/mr_t1_fragmented_j2k.dcm", volume, ""},
+    {"X-ray angiography (XA)", "frames/xa.dcm", both, ""},
+    {"X-ray fluoroscopy (XRF)", "frames/xrf.dcm", both, ""},
+    {"enhanced XA", "frames/enhanced_xa.dcm", both, ""},
+    {"computed radiography (CR)", "frames/cr.dcm", both, ""},
+    {"digital X-ray (DX)", "modalities/dx.dcm", both, ""},
+    {"mammography (MG)", "frames/mg.dcm", both, ""},
+    {"nuclear medicine: static, whole body", "frames/nm_static.dcm", both, ""},
+    {"nuclear medicine: dynamic", "frames/nm_dynamic.dcm", both, ""},
+    {"nuclear medicine: tomographic views", "frames/nm_tomo.dcm", both, ""},
+    {"nuclear medicine: reconstructed", "frames/nm_recon.dcm", volume, ""},
+    {"nuclear medicine: reconstructed, gated", "frames/nm_recon_gated.dcm", volume, ""},
+    {"VL endoscopy", "frames/vl_endoscopic.dcm", frames, ""},
+    {"VL microscopy", "frames/vl_microscopic.dcm", frames, ""},
+    {"VL photography", "frames/vl_photographic.dcm", frames, ""},
     {"encapsulated document", "values/document.dcm", document, "dicom_encapsulated_pdf_sink"},
     {"RT Structure Set", "modalities/rtstruct.dcm", "dicom_rtss_source", "dicom_structure_set_sink"},
 };
@@ -185,7 +207,7 @@ void check_kind(const Kind& k) {
   if (k.read_by == labels) {
     EXPECT_FALSE(open_segmentation(file).segments.empty()) << k.what;
   }
-  if (k.read_by == volume) {
+  if (k.read_by == volume || k.read_by == both) {
     EXPECT_EQ(open_image(file).no_volume, "") << k.what;
   }
 }

@@ -1,5 +1,8 @@
 // Any bytes as a DICOM file: scanned, assembled, loaded, shown and labelled when something in them can be. What is
 // wrong with them has to come back as findings or a Failure, in bounded memory and time.
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcfilefo.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <isocenter/dicom/dicom_header.hpp>
@@ -7,6 +10,7 @@
 #include <string>
 
 #include "dicom/encapsulated_document.hpp"
+#include "dicom/frame_numbers.hpp"
 #include "dicom/header_text.hpp"
 #include "dicom/inspect.hpp"
 #include "dicom/load.hpp"
@@ -49,6 +53,20 @@ void look_at_header(const std::string& path) {
   const isocenter::DicomHeader header(header_text(path, 0));
   header.acquisition();
   header.radiopharmaceutical();
+  header.xray();
+  header.nuclear_medicine();
+}
+
+/// Angles, index vectors and times of the frames, and the views that they make.
+void look_at_frames(const std::string& path) {
+  const Image image = open_image(path);
+  DcmFileFormat format;
+  open_header(path, format);
+  std::vector<std::string> problems;
+  std::string missing;
+  const std::vector<FrameNumbers> numbers = read_frame_numbers(image, *format.getDataset(), problems);
+  xray_views(image, *format.getDataset(), numbers, missing);
+  spacing_of(image, *format.getDataset(), 0);
 }
 
 }  // namespace
@@ -74,6 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   }
   try {
     look_at_header(file.path());
+    look_at_frames(file.path());
     look_at_pictures(file.path());
     look_at_labels(file.path());
   } catch (const isocenter::Error&) {

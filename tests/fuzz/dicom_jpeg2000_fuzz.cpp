@@ -1,8 +1,10 @@
-// Any bytes as a JPEG 2000 codestream for our own decoder, in a frame of the size that they claim.
+// Any bytes as a JPEG 2000 codestream for our own decoder and for what bounds both decoders' memory, in a frame of the
+// size that they claim.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "dicom/jpeg2000_demand.hpp"
 #include "dicom/jpeg2000_part1.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count) {
@@ -20,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   if (frame.samples_per_pixel < 1 || frame.samples_per_pixel > 4) return 0;
   std::vector<std::uint8_t> to(static_cast<std::size_t>(frame.columns) * static_cast<std::size_t>(frame.rows) *
                                static_cast<std::size_t>(frame.samples_per_pixel * frame.bits_allocated / 8));
+  jpeg2000_demand({bytes, count}, frame, count);
   decode_jpeg2000_part1({bytes, count}, frame, to);
   return 0;
 }

@@ -58,6 +58,30 @@ class DicomHeader {
     std::optional<double> total_dose_bq, half_life_s, positron_fraction;
     std::string units, decay_correction;
   };
+  /// Radiography, mammography, angiography and fluoroscopy. Angles of each frame: dicom_projections_source.
+  struct Xray {
+    std::string view_position, laterality, patient_orientation, presentation_intent, presentation_lut_shape;
+    std::string intensity_relationship;    ///< LIN, LOG, DISP of PixelIntensityRelationship
+    std::optional<double> intensity_sign;  ///< -1: larger values stand for less X-rays
+    std::optional<double> source_to_detector_mm, source_to_patient_mm, magnification;
+    std::optional<double> imager_row_spacing_mm, imager_column_spacing_mm;  ///< at the detector
+    std::optional<double> primary_angle_deg, secondary_angle_deg;           ///< of the first frame
+    std::optional<double> body_part_thickness_mm, compression_force_n, entrance_dose_mgy, dose_area_product_dgy_cm2;
+    std::optional<double> exposure_index, target_exposure_index, deviation_index;
+    std::string detector_type, plate_type, sensitivity, target;  ///< the last: AnodeTargetMaterial
+  };
+  struct EnergyWindow {
+    std::string name;
+    std::optional<double> lower_kev, upper_kev;
+  };
+  /// Index vectors and angles of each frame: dicom_projections_source.
+  struct NuclearMedicine {
+    std::string kind;                          ///< STATIC, GATED, TOMO, RECON TOMO, ...: ImageType, third value
+    std::vector<EnergyWindow> energy_windows;  ///< entry i is 1 + i in EnergyWindowVector
+    std::optional<double> detectors, rotations, views_in_rotation, start_angle_deg, angular_step_deg, scan_arc_deg;
+    std::optional<double> rr_intervals, time_slots, frame_duration_ms, counts;
+    std::string rotation_direction, collimator, reconstruction;
+  };
   struct FrameOfReference {
     std::string uid, position_reference;
   };
@@ -191,6 +215,68 @@ class DicomHeader {
     r.units = text("Units");
     r.decay_correction = text("DecayCorrection");
     return r;
+  }
+  /// PS3.3 C.8.1 (CR), C.8.11 (DX, MG), C.8.7 (XA, XRF), C.8.19 (enhanced XA).
+  Xray xray() const {
+    Xray x;
+    x.view_position = text("ViewPosition");
+    x.laterality = text(find("ImageLaterality") != nullptr ? "ImageLaterality" : "Laterality");
+    x.patient_orientation = text("PatientOrientation");
+    x.presentation_intent = text("PresentationIntentType");
+    x.presentation_lut_shape = text("PresentationLUTShape");
+    x.intensity_relationship = text("PixelIntensityRelationship");
+    x.intensity_sign = number("PixelIntensityRelationshipSign");
+    x.source_to_detector_mm = number("DistanceSourceToDetector");
+    x.source_to_patient_mm = either(number("DistanceSourceToPatient"), number("DistanceSourceToIsocenter"));
+    x.magnification = number("EstimatedRadiographicMagnificationFactor");
+    x.imager_row_spacing_mm = number("ImagerPixelSpacing");
+    x.imager_column_spacing_mm = number("ImagerPixelSpacing", 1);
+    x.primary_angle_deg = number("PositionerPrimaryAngle");
+    x.secondary_angle_deg = number("PositionerSecondaryAngle");
+    x.body_part_thickness_mm = number("BodyPartThickness");
+    x.compression_force_n = number("CompressionForce");
+    x.entrance_dose_mgy = number("EntranceDoseInmGy");
+    x.dose_area_product_dgy_cm2 = number("ImageAndFluoroscopyAreaDoseProduct");
+    x.exposure_index = number("ExposureIndex");
+    x.target_exposure_index = number("TargetExposureIndex");
+    x.deviation_index = number("DeviationIndex");
+    x.detector_type = text("DetectorType");
+    x.plate_type = text("PlateType");
+    x.sensitivity = text("Sensitivity");
+    x.target = text("AnodeTargetMaterial");
+    return x;
+  }
+  /// PS3.3 C.8.4.
+  NuclearMedicine nuclear_medicine() const {
+    NuclearMedicine n;
+    const std::string type = text("ImageType");
+    std::string_view rest = type;
+    cut(rest, '\\');
+    cut(rest, '\\');
+    n.kind = cut(rest, '\\');
+    for (int i = 1;; ++i) {
+      const std::string window = "EnergyWindowInformationSequence[" + std::to_string(i) + "].";
+      const std::string range = window + "EnergyWindowRangeSequence[1].";
+      EnergyWindow w{text(window + "EnergyWindowName"), number(range + "EnergyWindowLowerLimit"),
+                     number(range + "EnergyWindowUpperLimit")};
+      if (w.name.empty() && !w.lower_kev && !w.upper_kev) break;
+      n.energy_windows.push_back(std::move(w));
+    }
+    const std::string rotation = "RotationInformationSequence[1].", detector = "DetectorInformationSequence[1].";
+    n.detectors = number("NumberOfDetectors");
+    n.rotations = number("NumberOfRotations");
+    n.views_in_rotation = number(rotation + "NumberOfFramesInRotation");
+    n.start_angle_deg = either(number(detector + "StartAngle"), number(rotation + "StartAngle"));
+    n.angular_step_deg = number(rotation + "AngularStep");
+    n.scan_arc_deg = number(rotation + "ScanArc");
+    n.rotation_direction = text(rotation + "RotationDirection");
+    n.rr_intervals = number("NumberOfRRIntervals");
+    n.time_slots = number("NumberOfTimeSlots");
+    n.frame_duration_ms = either(number("ActualFrameDuration"), number(rotation + "ActualFrameDuration"));
+    n.counts = number("CountsAccumulated");
+    n.collimator = text(detector + "CollimatorType");
+    n.reconstruction = text("ConvolutionKernel");
+    return n;
   }
   FrameOfReference frame_of_reference() const {
     return {text("FrameOfReferenceUID"), text("PositionReferenceIndicator")};
