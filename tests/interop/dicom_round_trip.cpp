@@ -4,11 +4,16 @@
 //
 //   dicom_round_trip isocenter_dicom.so SERIES OUT cx cy cz r1 r2
 //
-// Label 1 ("lung") within r1 mm of (cx, cy, cz), label 2 ("lesion") within r2 < r1.
+//   dicom_round_trip isocenter_dicom.so PET_SERIES OUT ACQUISITION
+//
+// Label 1 ("lung") within r1 mm of (cx, cy, cz), label 2 ("lesion") within r2 < r1. Of a PET series the Enhanced
+// PET object with these statements, and a report of the boxes [2, 6] x [3, 5] x [1, 4] and [0, 1]^3 in voxels.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <isocenter/dicom/dicom_detections_sink.hpp>
 #include <isocenter/dicom/dicom_encapsulated_pdf_sink.hpp>
 #include <isocenter/dicom/dicom_parametric_map_sink.hpp>
 #include <isocenter/dicom/dicom_presentation_state_sink.hpp>
@@ -20,6 +25,7 @@
 #include <isocenter/dicom/dicom_structure_set_sink.hpp>
 #include <isocenter/dicom/segment_measurements.hpp>
 #include <isocenter/isocenter.hpp>
+#include <isocenter/volume/detections.hpp>
 
 namespace ic = isocenter;
 
@@ -107,6 +113,29 @@ void report(const ic::Context& context, const std::string& out, const ic::Segmen
   session.wait();
 }
 
+/// Boxes with their scores into dicom_detections_sink.
+void report_boxes(const ic::Context& context, const std::string& path, const ic::Volume& v) {
+  ic::Volume table{ic::Payload(ISOCENTER_VOLUME)};
+  table.set_tensor("voxels", ic::tensor(ic::DType::float32, "yx", {2, 7}));
+  table.set_geometry(ic::Geometry());
+  context.allocate(table);
+  const float rows[] = {0, 0, 0, 1, 1, 1, 0.625F, 2, 3, 1, 6, 5, 4, 0.875F};
+  std::copy(std::begin(rows), std::end(rows), table.values().data());
+  ic::Pipeline pipeline(context);
+  const auto boxes = pipeline.add<ic::Detections>("boxes", {.names = "lesion"});
+  const auto sink = pipeline.add<ic::DicomDetectionsSink>("report", {.path = path});
+  pipeline.connect(pipeline.add_input("volume", ic::Volume(v.description())), boxes.volume);
+  pipeline.connect(pipeline.add_input("table", ic::Volume(table.description())), boxes.candidates);
+  pipeline.connect(boxes.output, sink.input);
+  ic::Session session = pipeline.prepare();
+  session.start();
+  session.push("volume", v);
+  session.push("table", table);
+  session.end_input("volume");
+  session.end_input("table");
+  session.wait();
+}
+
 ic::Frames pictures(const ic::Context& context, const ic::Volume& v) {
   ic::Frames f = ic::Frames::describe(4, 37, 51, 0.04);
   context.allocate(f);
@@ -125,8 +154,9 @@ ic::Frames pictures(const ic::Context& context, const ic::Volume& v) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 9) {
-    std::fprintf(stderr, "usage: dicom_round_trip MODULE SERIES OUT cx cy cz r1 r2\n");
+  if (argc != 9 && argc != 5) {
+    std::fprintf(stderr,
+                 "usage: dicom_round_trip MODULE SERIES OUT cx cy cz r1 r2, or MODULE SERIES OUT ACQUISITION\n");
     return 2;
   }
   isocenter_context_options options{};
@@ -135,8 +165,14 @@ int main(int argc, char** argv) try {
   ic::Context context(options);
   context.load_module(argv[1]);
   const std::string out = argv[3];
-  const double centre[] = {std::atof(argv[4]), std::atof(argv[5]), std::atof(argv[6])};
   const ic::Volume volume = read(context, argv[2]);
+  if (argc == 5) {
+    write<ic::DicomSeriesSink>(
+        context, {.path = out + "/enhanced", .form = ic::DicomSeriesForm::enhanced, .acquisition = argv[4]}, volume);
+    report_boxes(context, out + "/boxes.dcm", volume);
+    return 0;
+  }
+  const double centre[] = {std::atof(argv[4]), std::atof(argv[5]), std::atof(argv[6])};
   write<ic::DicomSeriesSink>(context, {.path = out + "/series"}, volume);
   for (const auto& [name, compression] : {std::pair{"rle", ic::DicomLosslessCompression::rle},
                                           std::pair{"jpeg_ls", ic::DicomLosslessCompression::jpeg_ls},

@@ -299,5 +299,85 @@ class RealObliqueMr(RoundTrip, unittest.TestCase):
         cls.series = DATA / "series_problems" / "mr_hitachi_oblique"
 
 
+class Pet(unittest.TestCase):
+    """An oblique PET series as Enhanced PET, and a detector's boxes in it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        root = pathlib.Path(cls.scratch.name)
+        oblique_ct(root / "pet")
+        code = lambda value, meaning: hd.sr.CodedConcept(value, "SCT", meaning)
+        cls.source = []
+        for path in (root / "pet").iterdir():
+            ds = pydicom.dcmread(path)
+            ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.PositronEmissionTomographyImageStorage
+            ds.Modality, ds.Units, ds.CountsSource, ds.DecayCorrection = "PT", "BQML", "EMISSION", "ADMIN"
+            ds.SeriesType, ds.CorrectedImage = ["WHOLE BODY", "IMAGE"], ["DECY", "RADL"]
+            ds.SeriesDate, ds.SeriesTime, ds.AcquisitionDate, ds.AcquisitionTime = "20260310", "113000", "20260310", "113100"
+            ds.RescaleSlope, ds.RescaleIntercept, ds.BitsStored, ds.HighBit = 2.5, 0, 16, 15
+            drug = pydicom.Dataset()
+            drug.RadiopharmaceuticalStartTime, drug.RadionuclideTotalDose = "100000", 3.5e8
+            drug.RadionuclideHalfLife, drug.RadionuclidePositronFraction = 6586.2, 0.967
+            drug.RadionuclideCodeSequence = [code("77004003", "^18^Fluorine")]
+            drug.RadiopharmaceuticalCodeSequence = [code("35321007", "Fluorodeoxyglucose F^18^")]
+            ds.RadiopharmaceuticalInformationSequence = [drug]
+            ds.save_as(path)
+            cls.source.append(ds)
+        cls.source.sort(key=lambda ds: float(np.dot(RoundTrip.normal(ds), ds.ImagePositionPatient)))
+        cls.out = root / "out"
+        cls.out.mkdir()
+        statements = (
+            "TableMotion = STATIC; TimeOfFlightInformationUsed = FALSE; "
+            "AdministrationRouteCodeSequence = 47625008^SCT^Intravenous route; "
+            "ViewCodeSequence = 399089007^SCT^Oblique axial"
+        )
+        subprocess.run([PROGRAM, MODULE, root / "pet", cls.out, statements], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def test_enhanced_pet_has_the_values_and_places_of_its_source(self):
+        image = hd.imread(self.out / "enhanced" / "IM00001.dcm")
+        self.assertEqual(image.SOPClassUID, pydicom.uid.EnhancedPETImageStorage)
+        volume = image.get_volume(apply_real_world_transform=True)
+        slope = image.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].RealWorldValueSlope
+        index = np.stack(np.meshgrid(*map(np.arange, volume.spatial_shape), indexing="ij"), -1).reshape(-1, 3)
+        ours = volume.map_indices_to_reference(index)
+        theirs = np.stack([affine(ds) for ds in self.source]).reshape(-1, 3)
+        values = np.stack([real_values(ds) for ds in self.source]).reshape(-1)
+        order = lambda p: np.lexsort(np.round(p, 2).T)
+        np.testing.assert_allclose(ours[order(ours)], theirs[order(theirs)], atol=1e-3)
+        np.testing.assert_allclose(volume.array.reshape(-1)[order(ours)], values[order(theirs)], atol=0.51 * slope)
+        unit = image.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0].MeasurementUnitsCodeSequence[0]
+        self.assertEqual(unit.CodeValue, "Bq/ml")
+
+    def test_enhanced_pet_says_what_the_source_and_the_statements_said(self):
+        ds = pydicom.dcmread(self.out / "enhanced" / "IM00001.dcm")
+        drug = ds.RadiopharmaceuticalInformationSequence[0]
+        self.assertEqual(drug.RadiopharmaceuticalStartDateTime, "20260310100000")
+        self.assertEqual(ds.DecayCorrectionDateTime, "20260310100000")
+        self.assertEqual(float(drug.RadionuclideHalfLife), 6586.2)
+        self.assertEqual(drug.AdministrationRouteCodeSequence[0].CodeValue, "47625008")
+        self.assertEqual((ds.TableMotion, ds.TimeOfFlightInformationUsed), ("STATIC", "FALSE"))
+        self.assertEqual((ds.DecayCorrected, ds.NonUniformRadialSamplingCorrected, ds.AttenuationCorrected), ("YES", "YES", "NO"))
+
+    def test_boxes_lie_around_their_voxels(self):
+        report = hd.sr.srread(self.out / "boxes.dcm")
+        groups = report.content.get_volumetric_roi_measurement_groups()
+        self.assertEqual(len(groups), 2)
+        points = np.stack([affine(ds) for ds in self.source])  # z, y, x
+        x, y, z = points[0, 0, 1] - points[0, 0, 0], points[0, 1, 0] - points[0, 0, 0], points[1, 0, 0] - points[0, 0, 0]
+        for group, low, high, certainty in zip(groups, ((2, 3, 1), (0, 0, 0)), ((6, 5, 4), (1, 1, 1)), (87.5, 62.5)):
+            surface = group.roi
+            corners = np.concatenate(surface.graphic_data)
+            at = lambda i, j, k: points[0, 0, 0] + (i - 0.5) * x + (j - 0.5) * y + (k - 0.5) * z
+            expected = {tuple(np.round(at(i, j, k), 2)) for i in (low[0], high[0]) for j in (low[1], high[1]) for k in (low[2], high[2])}
+            self.assertEqual({tuple(np.round(c, 2)) for c in corners}, expected)
+            self.assertEqual(surface.frame_of_reference_uid, self.source[0].FrameOfReferenceUID)
+            self.assertEqual([m.value for m in group.get_measurements()], [certainty])
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=2)
