@@ -1,4 +1,9 @@
-"""TLS in front of a plain server on loopback: tls_proxy.py PORT CERTIFICATE KEY PORT_OF_THE_SERVER"""
+"""TLS on loopback for programs that have none.
+
+    tls_proxy.py PORT CERTIFICATE KEY TARGET [AUTHORITIES]           TLS in front of a plain server at port TARGET; with
+                                                                     AUTHORITIES clients have to show a certificate
+    tls_proxy.py --outwards PORT CERTIFICATE KEY TARGET AUTHORITIES  plain in front of a TLS server
+"""
 import socket
 import ssl
 import sys
@@ -19,11 +24,16 @@ def forward(source, target):
                 pass
 
 
-def serve(connection, context, behind):
+def serve(connection, context, target, outwards):
+    outside = inside = connection
     try:
-        outside = context.wrap_socket(connection, server_side=True)
-        inside = socket.create_connection(("127.0.0.1", behind))
+        inside = socket.create_connection(("127.0.0.1", target))
+        if outwards:
+            inside = context.wrap_socket(inside)
+        else:
+            outside = context.wrap_socket(connection, server_side=True)
     except OSError:
+        inside.close()
         connection.close()
         return
     threading.Thread(target=forward, args=(inside, outside), daemon=True).start()
@@ -31,13 +41,19 @@ def serve(connection, context, behind):
 
 
 def main():
-    port, certificate, key, behind = sys.argv[1:]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    words = sys.argv[1:]
+    outwards = words[0] == "--outwards"
+    port, certificate, key, target, *authorities = words[1:] if outwards else words
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if outwards else ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    if authorities:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(authorities[0])
     with socket.create_server(("127.0.0.1", int(port))) as listener:
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=serve, args=(connection, context, int(behind)), daemon=True).start()
+            threading.Thread(target=serve, args=(connection, context, int(target), outwards), daemon=True).start()
 
 
 main()
