@@ -174,7 +174,7 @@ void FbpEngine::run_from_host(const Launcher& launcher, const float* projections
     context.copy(image + first * slice, made(turn), static_cast<std::uint64_t>(pass.slices * slice) * sizeof(float),
                  ISOCENTER_STREAM_BESIDE);
   }
-  context.wait(ISOCENTER_STREAM_BESIDE);
+  context.follow(ISOCENTER_STREAM_MAIN);  // the run has ended when the last slices are there
 }
 
 void FbpEngine::stage(const RunContext& context, const float* projections, const Pass& pass, float* to) const {

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <isocenter/recon/motion_compensated_reconstruction.hpp>
 #include <numbers>
+#include <numeric>
 #include <optional>
 
 #include "core/builtin.hpp"
@@ -103,7 +105,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     if (plan.on_cpu() && !launcher_of(plan).reference_only && motion_field_is_coarse(field_grid_, fdk_.column_axis))
       tuned_ = motion_variant_of_this_processor();
     choose_pass(plan, fft);
-    plan.scratch(stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_ + tuned_bytes_));
+    plan.scratch(scratch_bytes());
     upload(plan);
     PayloadRef output = plan.output("output");
     output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
@@ -111,6 +113,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
     plan.fact("fdk.field_of_view_mm", "radius " + text_of(fdk_.field_of_view_mm));
     plan.fact("fdk.views_per_pass", std::to_string(views_per_pass_));
+    if (on_host_) plan.fact("motion.projections", "in host memory, brought to the device pass by pass");
     plan.fact("motion.frames", std::to_string(motion_.nt));
     plan.fact("motion.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
   }
@@ -122,7 +125,6 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     const float* field[3] = {};
     for (std::size_t k = 0; k < 3; ++k) field[k] = run.input(motion_ports[k]).tensor("voxels").as<const float>();
     check_field(run, launcher, field);
-    if (note_ != nullptr) clear_note(run, note_);
     const auto* projections = input.tensor("views").as<const float>();
     auto* volume = run.output("output").tensor("voxels").as<float>();
     char* const stack = run.scratch<char>();
@@ -130,11 +132,19 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     const auto all = static_cast<std::int64_t>(fdk_.order.size());
     const int nx = static_cast<int>(fdk_.grid.nx), ny = static_cast<int>(fdk_.grid.ny),
               nz = static_cast<int>(fdk_.grid.nz);
-    for (std::int64_t first = 0; first < all; first += views_per_pass_) {
+    if (on_host_) stage_views(run, projections, 0, staged(work, 0));
+    for (std::int64_t first = 0, turn = 0; first < all; first += views_per_pass_, ++turn) {
       run.check_cancelled();
       run.progress(static_cast<double>(first) / static_cast<double>(all));
       const int views = static_cast<int>(std::min<std::int64_t>(views_per_pass_, all - first));
-      const std::int64_t bad = stage_->run(launcher, rows_of(projections, first), views, stack, work);
+      if (on_host_) {
+        run.follow(ISOCENTER_STREAM_MAIN);
+        run.follow(ISOCENTER_STREAM_BESIDE);  // the pass before the last is done with its place
+        if (first + views < all) stage_views(run, projections, first + views, staged(work, turn + 1));
+      }
+      const FdkRows rows = on_host_ ? rows_of(staged(work, turn), places_table_, first)
+                                    : rows_of(projections, order_table_ + first, first);
+      const std::int64_t bad = stage_->run(launcher, rows, views, stack, work);
       if (bad >= 0) refuse_reading(bad, projections[bad], fdk_.raw_rows, fdk_.raw_columns);
       if (note_ != nullptr)
         launch(launcher, FilteredCheck::of(stage_->stack(stack), note_, first), fdk_.rows, 1, views);
@@ -216,9 +226,30 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     }
   }
 
-  void choose_pass(const PlanContext& plan, const FftService* fft) {
-    const auto volume = 4 * static_cast<std::uint64_t>(fdk_.grid.nx * fdk_.grid.ny * fdk_.grid.nz);
-    const std::uint64_t left = plan.memory_left(), most = left > volume ? (left - volume) / 2 : 0;
+  /// On a device that holds the projections only beside passes of a few views they stay on the host, unless a node
+  /// before this one has left them there.
+  void choose_pass(PlanContext& plan, const FftService* fft) {
+    on_host_ = false;
+    bool fits = try_passes(plan, fft);
+    const bool is_wide = fits && views_per_pass_ >= std::min(8, static_cast<int>(fdk_.order.size()));
+    if (!is_wide && !plan.on_cpu() && std::strcmp(plan.input("input").device(), plan.device().name) != 0) {
+      on_host_ = true;
+      plan.keep_on_host("input");
+      fits = try_passes(plan, fft);
+    }
+    if (fits) return;
+    const auto megabytes = [](std::uint64_t bytes) { return text_of(1e-6 * static_cast<double>(bytes)) + " MB"; };
+    throw Failure(ErrorCode::out_of_memory,
+                  "a volume of " + std::to_string(fdk_.grid.nx) + " x " + std::to_string(fdk_.grid.ny) + " x " +
+                      std::to_string(fdk_.grid.nz) + " voxels needs " + megabytes(volume_bytes()) + " and " +
+                      megabytes(scratch_bytes()) + " to work in, and of the budget " + megabytes(plan.memory_left()) +
+                      " are left on '" + plan.device().name + "'",
+                  "raise the budget, or give fewer voxels or a coarser field");
+  }
+
+  /// With passes as large as half of what the budget leaves beside the volume; false when not even one view fits.
+  bool try_passes(const PlanContext& plan, const FftService* fft) {
+    const std::uint64_t left = plan.memory_left(), most = left > volume_bytes() ? (left - volume_bytes()) / 2 : 0;
     views_per_pass_ = static_cast<int>(std::min<std::size_t>(views_per_pass_at_most, fdk_.order.size()));
     for (;; views_per_pass_ = (views_per_pass_ + 1) / 2) {
       stage_.emplace(RampStage::Shape{.columns = fdk_.columns,
@@ -234,17 +265,32 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
           (static_cast<std::uint64_t>(node_floats) * sizeof(float) * static_cast<std::uint64_t>(views_per_pass_) + 63) /
           64 * 64;
       tuned_bytes_ = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
-      const std::uint64_t work = stage_->stack_bytes() + std::max(stage_->work_bytes(), field_bytes_ + tuned_bytes_);
-      if (left == UINT64_MAX || work <= most) return;
-      if (views_per_pass_ > 1) continue;
-      if (volume + work <= left) return;
-      throw Failure(ErrorCode::out_of_memory,
-                    "a volume of " + std::to_string(fdk_.grid.nx) + " x " + std::to_string(fdk_.grid.ny) + " x " +
-                        std::to_string(fdk_.grid.nz) + " voxels needs " + text_of(1e-6 * static_cast<double>(volume)) +
-                        " MB and " + text_of(1e-6 * static_cast<double>(work)) + " MB to work in, and of the budget " +
-                        text_of(1e-6 * static_cast<double>(left)) + " MB are left on '" + plan.device().name + "'",
-                    "raise the budget, or give fewer voxels or a coarser field");
+      if (left == UINT64_MAX || scratch_bytes() <= most) return true;
+      if (views_per_pass_ == 1) return volume_bytes() + scratch_bytes() <= left;
     }
+  }
+
+  std::uint64_t volume_bytes() const {
+    return 4 * static_cast<std::uint64_t>(fdk_.grid.nx * fdk_.grid.ny * fdk_.grid.nz);
+  }
+  std::uint64_t work_bytes() const { return std::max(stage_->work_bytes(), field_bytes_ + tuned_bytes_); }
+  std::uint64_t scratch_bytes() const {
+    return stage_->stack_bytes() + work_bytes() + (on_host_ ? 2 * staged_bytes() : 0);
+  }
+
+  /// The projections of a pass, on their way to the device.
+  std::int64_t raw_view() const { return static_cast<std::int64_t>(fdk_.raw_rows) * fdk_.raw_columns; }
+  std::uint64_t staged_bytes() const {
+    return static_cast<std::uint64_t>(views_per_pass_ * raw_view()) * sizeof(float);
+  }
+  float* staged(char* work, std::int64_t turn) const {
+    return reinterpret_cast<float*>(work + work_bytes() + static_cast<std::uint64_t>(turn % 2) * staged_bytes());
+  }
+  void stage_views(const RunContext& run, const float* projections, std::int64_t first, float* to) const {
+    const auto end = std::min<std::int64_t>(first + views_per_pass_, static_cast<std::int64_t>(fdk_.order.size()));
+    for (std::int64_t i = first; i < end; ++i)
+      run.copy(to + (i - first) * raw_view(), projections + fdk_.order[static_cast<std::size_t>(i)] * raw_view(),
+               static_cast<std::uint64_t>(raw_view()) * sizeof(float), ISOCENTER_STREAM_BESIDE);
   }
 
   void upload(PlanContext& plan) {
@@ -258,18 +304,17 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     if (!fdk_.redundancy.empty())
       redundancy_table_ = plan.upload(std::span<const float>(fdk_.redundancy), "weights of the rays");
     stage_->upload(plan);
+    if (on_host_) {
+      std::vector<std::int64_t> places(static_cast<std::size_t>(views_per_pass_));
+      std::iota(places.begin(), places.end(), 0);
+      places_table_ = plan.upload(std::span<const std::int64_t>(places), "places of the views");
+    }
     if (!plan.on_cpu()) note_ = plan.allocate<std::int64_t>(1, "the first view that cannot be filtered");
   }
 
-  FdkRows rows_of(const float* projections, std::int64_t first) const {
-    FdkRows rows{projections,
-                 order_table_ + first,
-                 weight_table_ + first,
-                 fdk_.raw_columns,
-                 fdk_.raw_rows,
-                 fdk_.columns,
-                 fdk_.begin,
-                 fdk_.end};
+  FdkRows rows_of(const float* projections, const std::int64_t* order, std::int64_t first) const {
+    FdkRows rows{projections, order,   weight_table_ + first, fdk_.raw_columns, fdk_.raw_rows, fdk_.columns,
+                 fdk_.begin,  fdk_.end};
     if (rectification_table_ != nullptr) rows.rectification = rectification_table_ + first;
     if (redundancy_table_ != nullptr) {
       rows.redundancy = redundancy_table_ + first * fdk_.columns;
@@ -332,6 +377,9 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
   const MotionMoment* moment_table_ = nullptr;
   const FdkRectification* rectification_table_ = nullptr;
   const float* redundancy_table_ = nullptr;
+  const std::int64_t* places_table_ =
+      nullptr;                    ///< 0, 1, 2, ... for the views of a pass; where projections stay on the host
+  bool on_host_ = false;          ///< the projections, of a reconstruction on a device
   std::int64_t* note_ = nullptr;  ///< on a device (bad_reading.hpp)
 };
 

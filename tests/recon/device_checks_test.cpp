@@ -123,6 +123,22 @@ TEST(DeviceChecks, AReadingThatCannotBeFilteredIsNamed) {
   }
 }
 
+TEST(DeviceChecks, MotionCompensationOfProjectionsThatTheDeviceDoesNotHoldIsTheSame) {
+  const Method& m = methods[2];
+  const auto inputs = inputs_of(m, m.scan());
+  Apart large(ample);
+  const Given whole = run_node(*large.context, "apart:0", m.node, inputs);
+  EXPECT_EQ(whole.report.find("pass by pass"), std::string::npos);
+  for (const std::uint64_t memory : {300000, 100000})
+    for (const bool eager : {false, true}) {
+      Apart small(memory, eager);
+      const Given given = run_node(*small.context, "apart:0", m.node, inputs);
+      EXPECT_THAT(given.report, HasSubstr("in host memory, brought to the device pass by pass")) << memory;
+      EXPECT_LT(apart_by(given.values, whole.values), 3e-6) << memory;
+      EXPECT_LE(small.device.most_memory(), memory / 10 * 9);
+    }
+}
+
 TEST(DeviceChecks, ADisplacementThatIsNoNumberOrReachesTheSourceIsNamed) {
   const Method& m = methods[2];
   Apart apart(ample);
