@@ -15,8 +15,9 @@ namespace isocenter::inline v1 {
 /// reading where the voxel's ray meets the detector, bilinear, with the weights of the adjoint's integral: what A' y
 /// tends to for smooth y and small voxels, faster with a cone beam, but no transpose. No atomics: the same bits for
 /// every number of threads, on CUDA too. Memory: a copy of the volume and of 32 views in the projector's
-/// order (voxel_driven: of 144 views instead); in slabs where that does not fit, and on a device with both ports in host
-/// memory (docs/recon/scale.md). Errors: as forward_projection; unsupported for voxel_driven with a curved detector.
+/// order (voxel_driven: of 144 views instead); in slabs where that does not fit, and on a device with both ports in
+/// host memory (docs/recon/scale.md). Errors: as forward_projection; unsupported for voxel_driven with a curved
+/// detector.
 struct BackProjection {
   static constexpr const char* name = "back_projection";
   static constexpr const char* module = "recon";

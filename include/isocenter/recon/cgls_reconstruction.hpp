@@ -23,10 +23,10 @@ namespace isocenter::inline v1 {
 /// 0 in it stay 0). Metrics: "relative_residual", one for each iteration, and "iterations". Ends after
 /// `iterations` or at stop_at_change. A cancelled session: the node ends its step and gives the last iterate, which can
 /// be pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and 3
-/// stacks of projections, and 1 volume for a mask; less in slabs where a budget does not hold that, and out_of_memory with
-/// the least that would do when even a slab does not fit (docs/recon/scale.md). Errors: bad_data for a value that is no finite number (named by
-/// view, row and column) and for what is wrong with the acquisition; invalid_argument for optional inputs on
-/// another grid or in another unit, and for more subsets than views.
+/// stacks of projections, and 1 volume for a mask; less in slabs where a budget does not hold that, and out_of_memory
+/// with the least that would do when even a slab does not fit (docs/recon/scale.md). Errors: bad_data for a value that
+/// is no finite number (named by view, row and column) and for what is wrong with the acquisition; invalid_argument for
+/// optional inputs on another grid or in another unit, and for more subsets than views.
 struct CglsReconstruction {
   static constexpr const char* name = "cgls_reconstruction";
   static constexpr const char* module = "recon";

@@ -14,8 +14,8 @@ namespace isocenter::inline v1 {
 /// Method: Joseph, IEEE Trans. Med. Imaging 1 (1982) 192, in 3-D: bilinear samples in the planes of voxel centres along
 /// the axis on which the ray moves fastest (that of the middle ray of its detector column), between source and
 /// detector; zero outside the volume. Any trajectory, cone or parallel beam, flat or curved detector, any direction of
-/// the volume. The adjoint is back_projection with method = matched. Memory: a copy of the volume and of 32 views in the
-/// projector's order; in slabs where that does not fit, and on a device with both ports in host memory
+/// the volume. The adjoint is back_projection with method = matched. Memory: a copy of the volume and of 32 views in
+/// the projector's order; in slabs where that does not fit, and on a device with both ports in host memory
 /// (docs/recon/scale.md). Errors: what is wrong with the acquisition; unsupported for rays of a column that turn too
 /// far; bad_data for a volume that is not "zyx" float32; out_of_memory with the least that would do.
 struct ForwardProjection {

@@ -23,9 +23,10 @@ namespace isocenter::inline v1 {
 /// Views need a phase (phase_sort). A field of zeros gives FDK.
 ///
 /// Cost: 24 reads of the field and four of a view for each voxel and view. Memory: beside FDK's, three times the
-/// field's nodes for each view of a pass; projections that a device does not hold stay in host memory. Errors: those of fdk_reconstruction; bad_data for a field without a time
-/// axis, in another unit than mm, oblique, or whose components differ in grid, for views without a phase, and
-/// for a displacement that is not finite or larger than half of the source's distance.
+/// field's nodes for each view of a pass; projections that a device does not hold stay in host memory. Errors: those of
+/// fdk_reconstruction; bad_data for a field without a time axis, in another unit than mm, oblique, or whose components
+/// differ in grid, for views without a phase, and for a displacement that is not finite or larger than half of the
+/// source's distance.
 struct MotionCompensatedReconstruction {
   static constexpr const char* name = "motion_compensated_reconstruction";
   static constexpr const char* module = "recon";

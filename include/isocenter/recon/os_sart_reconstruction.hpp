@@ -29,10 +29,10 @@ namespace isocenter::inline v1 {
 /// pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and
 /// 3 stacks of projections (2 and a subset when there are several), 1 volume for a mask, and 1 volume and 48 views
 /// for voxel_driven; less in slabs where a budget does not hold that, and out_of_memory with the least that would do
-/// when even a slab does not fit (docs/recon/scale.md). With more than one subset C is computed in each step, by a second back projection. Errors:
-/// bad_data for a value that is no finite number (named by view, row and column) and for what is wrong with
-/// the acquisition; invalid_argument for optional inputs on another grid or in another unit, and for more subsets
-/// than views; unsupported for voxel_driven with a curved detector.
+/// when even a slab does not fit (docs/recon/scale.md). With more than one subset C is computed in each step, by a
+/// second back projection. Errors: bad_data for a value that is no finite number (named by view, row and column) and
+/// for what is wrong with the acquisition; invalid_argument for optional inputs on another grid or in another unit, and
+/// for more subsets than views; unsupported for voxel_driven with a curved detector.
 struct OsSartReconstruction {
   static constexpr const char* name = "os_sart_reconstruction";
   static constexpr const char* module = "recon";
