@@ -52,7 +52,10 @@ EncapsulatedDocument::EncapsulatedDocument(const std::string& path) : path_(path
   mime_type_ = text_value(dataset, mime_type_element);
   bytes_ = element_->getLength();
   find_end();
-  if (to_utf8(dataset, Undecodable::question_mark)) title_ = text_value(dataset, title_element);
+  DcmDataset words;  // to_utf8 replaces every element of what it is given: not the document's
+  for (const DcmTagKey& words_key : {DCM_SpecificCharacterSet, key(title_element)})
+    dataset.findAndInsertCopyOfElement(words_key, &words);
+  if (to_utf8(words, Undecodable::question_mark)) title_ = text_value(words, title_element);
 }
 
 void EncapsulatedDocument::fail(const std::string& what) const {
