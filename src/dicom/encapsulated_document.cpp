@@ -6,6 +6,7 @@
 #include <isocenter/error.hpp>
 #include <vector>
 
+#include "attribute.hpp"
 #include "character_set.hpp"
 #include "dataset_values.hpp"
 #include "output_file.hpp"
@@ -53,8 +54,8 @@ EncapsulatedDocument::EncapsulatedDocument(const std::string& path) : path_(path
   bytes_ = element_->getLength();
   find_end();
   DcmDataset words;  // to_utf8 replaces every element of what it is given: not the document's
-  for (const DcmTagKey& words_key : {DCM_SpecificCharacterSet, key(title_element)})
-    dataset.findAndInsertCopyOfElement(words_key, &words);
+  for (const Attribute& a : {attribute::specific_character_set, title_element})
+    dataset.findAndInsertCopyOfElement(key(a), &words);
   if (to_utf8(words, Undecodable::question_mark)) title_ = text_value(words, title_element);
 }
 
