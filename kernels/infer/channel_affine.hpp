@@ -8,9 +8,10 @@ namespace isocenter::detail {
 /// x: channel, y: block of pixels, z: item of the batch. Input and output may be some of the channels of wider arrays.
 template <class In, class Out>
 struct ChannelAffineKernelOf {
-  static constexpr const char* name =
-      by_storage<In, Out>("infer/channel_affine", "infer/channel_affine_narrowing", "infer/channel_affine_widening",
-                          "infer/channel_affine_bfloat16");
+  static constexpr const char* name = by_storage<In, Out>(
+      "infer/channel_affine", "infer/channel_affine_to_bfloat16", "infer/channel_affine_from_bfloat16",
+      "infer/channel_affine_bfloat16", "infer/channel_affine_to_float16", "infer/channel_affine_from_float16",
+      "infer/channel_affine_float16");
   const In* in;
   Out* out;
   const float *scale, *shift;  ///< [item * factors_z + channel]

@@ -31,14 +31,26 @@ bool is_wide(const ChannelAffineKernelOf<In, Out>& k) {
   return k.then == F::identity || k.then == F::relu || k.then == F::leaky_relu || k.then == F::clip;
 }
 
+/// float16 has no wide variant: networks run in it on CUDA alone.
+template <class K>
+inline constexpr bool has_wide = true;
+template <>
+inline constexpr bool has_wide<PoolKernelOf<float16>> = false;
+template <>
+inline constexpr bool has_wide<PartialMomentsKernelOf<float16>> = false;
+template <class In, class Out>
+inline constexpr bool has_wide<ChannelAffineKernelOf<In, Out>> =
+    !std::is_same_v<In, float16> && !std::is_same_v<Out, float16>;
+
 /// As launch, with the wide variant where it runs.
 template <class K>
 void launch_wide(const Launcher& launcher, const K& kernel, bool narrow, int nx, int ny, int nz) {
-  if (!launcher.on_cpu() || launcher.reference_only || nx % 16 != 0 || !is_wide(kernel) ||
-      !wide_channels_run_here(narrow))
-    return launch(launcher, kernel, nx, ny, nz);
-  parallel_for(launcher, static_cast<std::int64_t>(ny) * nz, 1,
-               [&](std::int64_t begin, std::int64_t end) { run_rows_avx512(kernel, nx, ny, begin, end); });
+  if constexpr (has_wide<K>)
+    if (launcher.on_cpu() && !launcher.reference_only && nx % 16 == 0 && is_wide(kernel) &&
+        wide_channels_run_here(narrow))
+      return parallel_for(launcher, static_cast<std::int64_t>(ny) * nz, 1,
+                          [&](std::int64_t begin, std::int64_t end) { run_rows_avx512(kernel, nx, ny, begin, end); });
+  launch(launcher, kernel, nx, ny, nz);
 }
 
 }  // namespace isocenter::detail

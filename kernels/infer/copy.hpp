@@ -1,6 +1,6 @@
 #pragma once
-// Moves elements (float32, any other of 4 bytes as such, bfloat16, or from one to the other): transposing, slicing,
-// padding, tiling, gathering, concatenating.
+// Moves elements (float32, any other of 4 bytes as such, 16-bit numbers, or from one to the other): transposing,
+// slicing, padding, tiling, gathering, concatenating.
 #include "infer/storage.hpp"
 
 namespace isocenter::detail {
@@ -11,7 +11,8 @@ namespace isocenter::detail {
 template <class In, class Out>
 struct CopyKernelOf {
   static constexpr const char* name =
-      by_storage<In, Out>("infer/copy", "infer/copy_narrowing", "infer/copy_widening", "infer/copy_bfloat16");
+      by_storage<In, Out>("infer/copy", "infer/copy_to_bfloat16", "infer/copy_from_bfloat16", "infer/copy_bfloat16",
+                          "infer/copy_to_float16", "infer/copy_from_float16", "infer/copy_float16");
   const In* in;
   Out* out;
   float fill;

@@ -12,7 +12,8 @@ struct MapKernel {
   infer::Function function, then;
   float alpha, beta, then_alpha, then_beta;
   int inputs;
-  int narrow;  ///< bit i: input i is bfloat16; bit 3: the output is
+  int narrow;  ///< bit i: input i has 16 bits; bit 3: the output has
+  int half;    ///< these are float16, else bfloat16
   const void* in[3];
   void* out;
   int in_x[3];
@@ -27,8 +28,12 @@ struct MapKernel {
     Float v[3] = {};
     for (int i = 0; i < inputs; ++i) {
       const std::int64_t at = y * in_y[i] + z0 * in_z[i][0] + z1 * in_z[i][1] + z2 * in_z[i][2];
-      v[i] = (narrow >> i & 1) != 0 ? read(lanes, static_cast<const bfloat16*>(in[i]) + at, x, in_x[i])
-                                    : read(lanes, static_cast<const float*>(in[i]) + at, x, in_x[i]);
+      if ((narrow >> i & 1) == 0)
+        v[i] = read(lanes, static_cast<const float*>(in[i]) + at, x, in_x[i]);
+      else if (half != 0)
+        v[i] = read(lanes, static_cast<const float16*>(in[i]) + at, x, in_x[i]);
+      else
+        v[i] = read(lanes, static_cast<const bfloat16*>(in[i]) + at, x, in_x[i]);
     }
     Float r;
     if (function == infer::Function::affine)
@@ -39,10 +44,12 @@ struct MapKernel {
       r = apply_unary(function, alpha, beta, v[0]);
     if (then != infer::Function::identity) r = apply_unary(then, then_alpha, then_beta, r);
     const std::int64_t at = x + y * out_y + z0 * out_z[0] + z1 * out_z[1] + z2 * out_z[2];
-    if ((narrow >> 3 & 1) != 0)
-      store(static_cast<bfloat16*>(out) + at, r);
-    else
+    if ((narrow >> 3 & 1) == 0)
       store(static_cast<float*>(out) + at, r);
+    else if (half != 0)
+      store(static_cast<float16*>(out) + at, r);
+    else
+      store(static_cast<bfloat16*>(out) + at, r);
   }
 
  private:

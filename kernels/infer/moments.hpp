@@ -16,7 +16,7 @@ inline constexpr int moments_block = 512;
 template <class T>
 struct PartialMomentsKernelOf {
   static constexpr const char* name =
-      by_storage<T, T>("infer/partial_moments", "", "", "infer/partial_moments_bfloat16");
+      by_storage<T>("infer/partial_moments", "infer/partial_moments_bfloat16", "infer/partial_moments_float16");
   const T* in;
   float *mean, *squares;  ///< [item][block][channel]
   std::int64_t pixels;    ///< of one item

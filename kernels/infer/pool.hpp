@@ -7,7 +7,7 @@ namespace isocenter::detail {
 /// x: channel, y: output column, z: (item, output slice, output row), row fastest. Axes are (d, h, w).
 template <class T>
 struct PoolKernelOf {
-  static constexpr const char* name = by_storage<T, T>("infer/pool", "", "", "infer/pool_bfloat16");
+  static constexpr const char* name = by_storage<T>("infer/pool", "infer/pool_bfloat16", "infer/pool_float16");
   const T* in;
   T* out;
   int in_step, out_step;  ///< from pixel to pixel: the channels, or those of a wider array that these are a part of

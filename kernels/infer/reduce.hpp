@@ -8,7 +8,7 @@ namespace isocenter::detail {
 /// x, y, z: the output, dense, x fastest, z over three axes. Up to four axes are reduced; sums are Kahan's.
 template <class T>
 struct ReduceKernelOf {
-  static constexpr const char* name = by_storage<T, T>("infer/reduce", "", "", "infer/reduce_bfloat16");
+  static constexpr const char* name = by_storage<T>("infer/reduce", "infer/reduce_bfloat16", "infer/reduce_float16");
   enum Kind : int { sum, mean, max_of, min_of, product, sum_squares, sum_abs };
   const T* in;
   float* out;

@@ -8,7 +8,8 @@ namespace isocenter::detail {
 /// the sum over t < taps[k] of weights[k][i * taps + t] times the input at indices[k][i * taps + t].
 template <class T>
 struct ResampleKernelOf {
-  static constexpr const char* name = by_storage<T, T>("infer/resample", "", "", "infer/resample_bfloat16");
+  static constexpr const char* name =
+      by_storage<T>("infer/resample", "infer/resample_bfloat16", "infer/resample_float16");
   const T* in;
   T* out;
   int channels;

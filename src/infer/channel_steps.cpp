@@ -118,30 +118,27 @@ void add_channel_affine(StepBuilder& b, ValueId from, ValueId to, Slot scale, Sl
   std::int64_t pixels = 1;
   for (std::size_t k = 2; k < shape.size(); ++k) pixels *= shape[k];
   const Placement &in = b.schedule.placement(from), &out = b.schedule.placement(to);
-  with_storage(in.storage, [&](auto in_type) {
-    with_storage(out.storage, [&](auto out_type) {
-      using In = decltype(in_type);
-      using Out = decltype(out_type);
-      kernels::ChannelAffineKernelOf<In, Out> k{};
-      k.in_y = pixel_stride(b.schedule, from);
-      k.out_y = pixel_stride(b.schedule, to);
-      k.in_z = in.strides[0];
-      k.out_z = out.strides[0];
-      k.factors_z = factors_z;
-      k.pixels = pixels;
-      k.block = static_cast<int>(std::max<std::int64_t>(1, block_elements / shape[1]));
-      k.then = then.function;
-      k.alpha = then.alpha;
-      k.beta = then.beta;
-      add_channel_step(b, k, sizeof(In) == 2 || sizeof(Out) == 2,
-                       {shape[1], (pixels + k.block - 1) / k.block, shape[0]},
-                       [=, x = b.slot(from), y = b.slot(to)](auto& kernel, const Addresses& a) {
-                         kernel.in = a.at<In>(x);
-                         kernel.out = a.at<Out>(y);
-                         kernel.scale = a.at(scale);
-                         kernel.shift = a.at(shift);
-                       });
-    });
+  with_storages(in.storage, out.storage, [&](auto in_type, auto out_type) {
+    using In = decltype(in_type);
+    using Out = decltype(out_type);
+    kernels::ChannelAffineKernelOf<In, Out> k{};
+    k.in_y = pixel_stride(b.schedule, from);
+    k.out_y = pixel_stride(b.schedule, to);
+    k.in_z = in.strides[0];
+    k.out_z = out.strides[0];
+    k.factors_z = factors_z;
+    k.pixels = pixels;
+    k.block = static_cast<int>(std::max<std::int64_t>(1, block_elements / shape[1]));
+    k.then = then.function;
+    k.alpha = then.alpha;
+    k.beta = then.beta;
+    add_channel_step(b, k, sizeof(In) == 2 || sizeof(Out) == 2, {shape[1], (pixels + k.block - 1) / k.block, shape[0]},
+                     [=, x = b.slot(from), y = b.slot(to)](auto& kernel, const Addresses& a) {
+                       kernel.in = a.at<In>(x);
+                       kernel.out = a.at<Out>(y);
+                       kernel.scale = a.at(scale);
+                       kernel.shift = a.at(shift);
+                     });
   });
 }
 
@@ -272,12 +269,12 @@ void add_matrix_product(StepBuilder& b, const Node& node, const MatrixProduct& p
            });
 }
 
-/// Runs a kernel that knows dense float32 alone on a node whose values are kept as bfloat16 or in a wider array.
+/// Runs a kernel that knows dense float32 alone on a node whose values are kept in 16 bits or in a wider array.
 template <class Add>
 void add_dense_float32(StepBuilder& b, int node_index, Node node, Add add) {
   const auto other = [&](ValueId id) {
     const Placement& p = b.schedule.placement(id);
-    return p.storage == ElementType::bf16 ||
+    return is_narrow(p.storage) ||
            (p.layout == Layout::channels_last && p.strides.back() != b.schedule.graph.value(id).shape[1]);
   };
   for (auto& id : node.inputs)

@@ -67,8 +67,10 @@ class ConstantOutputStep final : public Step {
 };
 
 void require_precision(Precision precision, const std::string& source) {
-  if (precision == Precision::tf32)
-    throw Failure(ErrorCode::unsupported, source + ": precision = tf32 is CUDA's, and this network runs on \"cpu\"",
+  if (precision == Precision::tf32 || precision == Precision::float16)
+    throw Failure(ErrorCode::unsupported,
+                  source + ": precision = " + network_precisions[static_cast<std::size_t>(precision)] +
+                      " is CUDA's, and this network runs on \"cpu\"",
                   "set precision to float32 or bfloat16, or device to \"cuda:0\"");
   if (precision == Precision::bfloat16 && !onednn_has_bfloat16())
     throw Failure(ErrorCode::unsupported,

@@ -33,8 +33,31 @@ template <class Make>
 void with_storage(ElementType storage, Make make) {
   if (storage == ElementType::bf16)
     make(isocenter::detail::bfloat16{});
+  else if (storage == ElementType::f16)
+    make(isocenter::detail::float16{});
   else
     make(float{});
+}
+
+/// The same for two storages, which have not different kinds of 16 bits.
+template <class Make>
+void with_storages(ElementType in, ElementType out, Make make) {
+  const auto choose = [&](auto narrow) {
+    using Narrow = decltype(narrow);
+    const bool wide_in = bytes_of(in) != 2, wide_out = bytes_of(out) != 2;
+    if (wide_in && wide_out)
+      make(float{}, float{});
+    else if (wide_in)
+      make(float{}, Narrow{});
+    else if (wide_out)
+      make(Narrow{}, float{});
+    else
+      make(Narrow{}, Narrow{});
+  };
+  if (in == ElementType::f16 || out == ElementType::f16)
+    choose(isocenter::detail::float16{});
+  else
+    choose(isocenter::detail::bfloat16{});
 }
 
 }  // namespace isocenter::infer

@@ -87,7 +87,11 @@ void add_map(StepBuilder& b, const Node& node, const Map& map) {
   kernel.then_alpha = map.then.alpha;
   kernel.then_beta = map.then.beta;
   kernel.inputs = static_cast<int>(node.inputs.size());
-  const auto narrow = [&](ValueId id) { return b.schedule.placement(id).storage == ElementType::bf16 ? 1 : 0; };
+  const auto narrow = [&](ValueId id) {
+    const ElementType storage = b.schedule.placement(id).storage;
+    if (storage == ElementType::f16) kernel.half = 1;
+    return is_narrow(storage) ? 1 : 0;
+  };
   kernel.narrow = narrow(node.output) << 3;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) kernel.narrow |= narrow(node.inputs[i]) << i;
   const Axis y = axis_or_one(axes, 1);
@@ -150,10 +154,8 @@ void add_typed_copy(StepBuilder& b, std::vector<Axis> axes, Slot in, Slot out, f
 
 /// From one value, or a part of it, to another: `out` points into `to`.
 void add_copy(StepBuilder& b, std::vector<Axis> axes, ValueId from, ValueId to, Slot out, float fill) {
-  with_storage(b.schedule.placement(from).storage, [&](auto in_type) {
-    with_storage(b.schedule.placement(to).storage, [&](auto out_type) {
-      add_typed_copy<decltype(in_type), decltype(out_type)>(b, std::move(axes), b.slot(from), out, fill);
-    });
+  with_storages(b.schedule.placement(from).storage, b.schedule.placement(to).storage, [&](auto in_type, auto out_type) {
+    add_typed_copy<decltype(in_type), decltype(out_type)>(b, std::move(axes), b.slot(from), out, fill);
   });
 }
 
@@ -306,7 +308,7 @@ bool add_kernel_steps(StepBuilder& b, int node_index) {
         else if constexpr (std::is_same_v<Op, Reduction>)
           add_reduction(b, node, op);
         else if constexpr (std::is_same_v<Op, Loops>)
-          add_loop_kernel(b, node, op);
+          add_loop_kernel(b, node_index, node, op);
         else
           add_channel_steps(b, node_index, node);
         return true;

@@ -9,6 +9,7 @@
 #include "infer/recurrence.hpp"
 #include "infer/reference_loops.hpp"
 #include "infer/region_align.hpp"
+#include "infer/suppression.hpp"
 
 namespace isocenter::infer {
 namespace {
@@ -182,12 +183,49 @@ void add_kernel(StepBuilder& b, const Node& node, const Recurrence& what) {
            });
 }
 
+/// What each image and class keeps, then all of it as rows.
+void add_suppression(StepBuilder& b, int node_index, const Node& node, const Suppression& what) {
+  const Shape& scores = b.schedule.graph.value(node.inputs[1]).shape;
+  const std::int64_t pairs = scores[0] * scores[1], rows = pairs * what.most;
+  const Slot counts{add_scratch(b.schedule, node_index, (pairs + rows) * std::int64_t{sizeof(std::int32_t)}), 0};
+  const Slot chosen{counts.buffer, pairs * std::int64_t{sizeof(std::int32_t)}};
+  kernels::SuppressionKernel first{};
+  first.pairs = pairs;
+  first.classes = static_cast<int>(scores[1]);
+  first.count = static_cast<int>(scores[2]);
+  first.most = static_cast<int>(what.most);
+  first.centred = what.centred ? 1 : 0;
+  first.overlap = what.overlap;
+  first.lowest = what.lowest;
+  add_step(b, first, count_elements(pairs),
+           [=, boxes = b.slot(node.inputs[0]), given = b.slot(node.inputs[1]), order = b.slot(node.inputs[2])](
+               kernels::SuppressionKernel& k, const Addresses& a) {
+             k.boxes = a.at(boxes);
+             k.scores = a.at(given);
+             k.order = a.at<std::int64_t>(order);
+             k.chosen = a.at<std::int32_t>(chosen);
+             k.counts = a.at<std::int32_t>(counts);
+           });
+  kernels::SelectedRowsKernel second{};
+  second.rows = rows;
+  second.classes = first.classes;
+  second.most = first.most;
+  add_step(b, second, count_elements(rows),
+           [=, out = b.slot(node.output)](kernels::SelectedRowsKernel& k, const Addresses& a) {
+             k.chosen = a.at<std::int32_t>(chosen);
+             k.counts = a.at<std::int32_t>(counts);
+             k.out = a.at<std::int64_t>(out);
+           });
+}
+
 template <class Operation>
 void add_kernel(StepBuilder&, const Node&, const Operation&) {}  // has_kernel names those that have none
 
 }  // namespace
 
-void add_loop_kernel(StepBuilder& b, const Node& node, const Loops& loops) {
+void add_loop_kernel(StepBuilder& b, int node_index, const Node& node, const Loops& loops) {
+  if (const auto* suppression = std::get_if<Suppression>(&loops.what))
+    return add_suppression(b, node_index, node, *suppression);
   std::visit([&](const auto& what) { add_kernel(b, node, what); }, loops.what);
 }
 

@@ -4,7 +4,7 @@
 
 namespace isocenter::infer {
 
-/// Adds the kernel of a node that has one (has_kernel).
-void add_loop_kernel(StepBuilder& builder, const Node& node, const Loops& loops);
+/// Adds the kernels of a node that has some (has_kernel).
+void add_loop_kernel(StepBuilder& builder, int node_index, const Node& node, const Loops& loops);
 
 }  // namespace isocenter::infer

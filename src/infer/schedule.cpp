@@ -26,7 +26,7 @@ bool is_any(const Node& node) {
   return (std::holds_alternative<Operations>(node.operation) || ...);
 }
 
-/// Which values are kept as bfloat16.
+/// Which values are kept in 16 bits.
 class StoragePass {
  public:
   explicit StoragePass(const Graph& graph) : graph_(graph), narrow_(graph.values.size()) {}
@@ -86,7 +86,8 @@ class StoragePass {
 
 class LayoutPass {
  public:
-  LayoutPass(Graph graph, bool narrow) : from_(std::move(graph)), narrow_(narrow) {
+  LayoutPass(Graph graph, bool narrow, ElementType narrow_type)
+      : from_(std::move(graph)), narrow_(narrow), narrow_type_(narrow_type) {
     schedule_.graph = from_;
     schedule_.graph.nodes.clear();
     layouts_.assign(from_.values.size(), Layout::plain);
@@ -95,7 +96,7 @@ class LayoutPass {
     if (narrow) {
       const std::vector<bool> chosen = StoragePass(from_).run();
       for (std::size_t i = 0; i < chosen.size(); ++i)
-        if (chosen[i]) storage_[i] = ElementType::bf16;
+        if (chosen[i]) storage_[i] = narrow_type_;
     }
     for (const Node& node : from_.nodes)
       if (const auto* conv = std::get_if<Convolution>(&node.operation); conv != nullptr && !conv->out.none()) {
@@ -163,7 +164,7 @@ class LayoutPass {
       const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct>(node) && has_kernel(from_, node);
       const auto* conv = i == 0 ? std::get_if<Convolution>(&node.operation) : nullptr;
       const Quantised in = conv != nullptr ? conv->in : Quantised{};
-      const ElementType wide = multiplied ? ElementType::bf16 : storage(node.inputs[i]);
+      const ElementType wide = multiplied ? narrow_type_ : storage(node.inputs[i]);
       node.inputs[i] = in_form(node.inputs[i], parameter ? Layout::plain : wanted, in.none() ? wide : storage_of(in),
                                in.scale, &node);
     }
@@ -173,6 +174,7 @@ class LayoutPass {
 
   Graph from_;
   bool narrow_;
+  ElementType narrow_type_;
   Schedule schedule_;
   std::vector<Layout> layouts_;
   std::vector<ElementType> storage_;
@@ -364,6 +366,7 @@ static bool has_loop_kernel(const Graph& graph, const Node& node, const Loops& l
   if (std::holds_alternative<RegionAlign>(loops.what))
     return all_float(2) && graph.value(node.inputs[2]).type == ElementType::i64;
   if (std::holds_alternative<DeformedConvolution>(loops.what)) return all_float(node.inputs.size());
+  if (std::holds_alternative<Suppression>(loops.what)) return all_float(2);
   if (const auto* recurrence = std::get_if<Recurrence>(&loops.what)) {
     for (std::size_t i = 0; i < recurrence->inputs.size(); ++i)
       if (recurrence->inputs[i] >= 0 &&
@@ -399,7 +402,7 @@ bool has_kernel(const Graph& graph, const Node& node) {
 }
 
 Schedule make_schedule(Graph graph, const ScheduleOptions& options) {
-  Schedule schedule = LayoutPass(std::move(graph), options.narrow).run();
+  Schedule schedule = LayoutPass(std::move(graph), options.narrow, options.narrow_type).run();
   BufferPass(schedule, options).run();
   return schedule;
 }

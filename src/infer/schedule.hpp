@@ -13,7 +13,7 @@ struct Placement {
   Shape strides;            ///< in elements, by the value's axes
   int buffer = -1;          ///< -1: a constant, or a value that nobody makes any more
   std::int64_t offset = 0;  ///< elements from the buffer's start: not 0 for a part of a concatenation
-  /// The value's type, or for a float32 one that is kept otherwise bfloat16, or int8 or uint8 with a scale.
+  /// The value's type, or for a float32 one that is kept otherwise bfloat16 or float16, or int8 or uint8 with a scale.
   ElementType storage = ElementType::f32;
   float scale = 0.0F;
 };
@@ -34,6 +34,9 @@ struct Schedule {
   const Placement& placement(ValueId id) const { return placements[static_cast<std::size_t>(id)]; }
 };
 
+/// A float32 value is kept in 16 bits.
+inline bool is_narrow(ElementType storage) { return storage == ElementType::bf16 || storage == ElementType::f16; }
+
 /// True when a float32 kernel of ours or a library's runs the node; the rest goes through the reference, in plain
 /// layout.
 bool has_kernel(const Graph& graph, const Node& node);
@@ -43,12 +46,13 @@ Shape strides_of(const Shape& shape, Layout layout);
 bool is_plain_form(const Schedule& schedule, ValueId id, Layout layout);
 
 struct ScheduleOptions {
-  /// Inputs of convolutions and matrix products, and what leads there through kernels, are kept as bfloat16; the
+  /// Inputs of convolutions and matrix products, and what leads there through kernels, are kept in 16 bits; the
   /// graph's inputs and outputs never are.
   bool narrow = false;
   bool parts = true;  ///< what a concatenation reads is made in its place
   /// The convolutions (by graph, node and `narrow`) that the engine lets write to a part of a wider array.
   bool (*writes_parts)(const Graph&, const Node&, bool) = nullptr;
+  ElementType narrow_type = ElementType::bf16;  ///< or f16
 };
 /// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place; what a concatenation
 /// reads is made in its place where the node that makes it can.

@@ -3,6 +3,7 @@
 // minute to compile.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,24 +11,14 @@
 
 namespace isocenter::infer {
 
-/// Where graphs are planned: for a device that is there, or from a description of one that is not.
-class CudnnDevice {
- public:
-  /// The current CUDA device. Throws unsupported when cuDNN cannot be used there. Plans are kept in the folder that the
-  /// environment's ISOCENTER_PLAN_FOLDER names, and nowhere without it.
-  static std::shared_ptr<CudnnDevice> present();
-  /// A device described by cuDNN's JSON (CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, cuDNN 9.8 or newer): plans can be
-  /// made and not run, and kept in `plan_folder` where one is given.
-  static std::shared_ptr<CudnnDevice> described(const std::string& json, const std::string& plan_folder = {});
-  virtual ~CudnnDevice() = default;
-  virtual void set_stream(void* stream) = 0;
-};
-
-/// One convolution in channels-last float32, with what was fused into it: y = then(conv(x, w) + bias + residual).
+/// One convolution in channels-last data, with what was fused into it: y = then(conv(x, w) + bias + residual), summed
+/// in float32.
 struct CudnnProblem {
   Shape x, w, y;  ///< in ONNX's axis order; two or three spatial axes
   Convolution convolution;
-  bool tf32 = false;  ///< products may round their factors to TF32
+  bool tf32 = false;                       ///< products of float32 may round their factors to TF32
+  ElementType factors = ElementType::f32;  ///< of x and w: f32, bf16 or f16
+  ElementType bias = ElementType::f32, residual = ElementType::f32, result = ElementType::f32;
 };
 
 class CudnnConvolution {
@@ -38,24 +29,44 @@ class CudnnConvolution {
   /// It was made before and only read again.
   virtual bool was_kept() const = 0;
   /// Enqueues on the device's stream. bias and residual are null where the problem has none. Throws device_lost.
-  virtual void run(const float* x, const float* w, const float* bias, const float* residual, float* y,
-                   void* workspace) = 0;
+  virtual void run(const void* x, const void* w, const void* bias, const void* residual, void* y, void* workspace) = 0;
 };
 
-/// Plans a problem as one graph, its products in float32 (no Winograd; TF32 where the problem says so) and with the
-/// same bits at every run; null, with the reason, when cuDNN has no plan for it. A plan that was kept is taken instead.
-std::unique_ptr<CudnnConvolution> plan_cudnn(const std::shared_ptr<CudnnDevice>& device, const CudnnProblem& problem,
-                                             std::string& why_not);
+/// How one of cuDNN's plans for a problem is taken.
+enum class PlanChoice : std::uint8_t {
+  heuristic,  ///< cuDNN's first
+  autotuned,  ///< the fastest of the first ones, timed on the device when the network is planned
+};
+/// "heuristic" (or null) and "autotuned". Throws invalid_argument for other words.
+PlanChoice plan_choice(const char* word);
 
-/// The problem that a convolution node poses; one spatial axis alone gets a second of extent 1.
-CudnnProblem cudnn_problem(const Graph& graph, const Node& node);
+/// Where graphs are planned: for a device that is there, or from a description of one that is not.
+class CudnnDevice {
+ public:
+  /// The current CUDA device. Throws unsupported when cuDNN cannot be used there. Plans are kept in the folder that the
+  /// environment's ISOCENTER_PLAN_FOLDER names, and nowhere without it; ISOCENTER_PLAN_CHOICE says how they are chosen.
+  static std::shared_ptr<CudnnDevice> present();
+  /// A device described by cuDNN's JSON (CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, cuDNN 9.8 or newer): plans can be
+  /// made and not run, and kept in `plan_folder` where one is given.
+  static std::shared_ptr<CudnnDevice> described(const std::string& json, const std::string& plan_folder = {});
+  virtual ~CudnnDevice() = default;
+  virtual void set_stream(void* stream) = 0;
+  /// "cuDNN 9.19.0, plans heuristic", for reports.
+  virtual std::string name() const = 0;
+  /// Plans a problem as one graph, its products as exact as asked for (no Winograd) and with the same bits at every
+  /// run; null, with the reason, when cuDNN has no plan for it. A plan that was kept is taken instead. The device has
+  /// to outlive the plan.
+  virtual std::unique_ptr<CudnnConvolution> plan(const CudnnProblem& problem, std::string& why_not) = 0;
+};
+
+/// The problem that a convolution poses, or a matrix product with constant weights: a convolution of one tap, its rows
+/// the pixels. None for other nodes. One spatial axis alone gets a second of extent 1.
+std::optional<CudnnProblem> cudnn_problem(const Graph& graph, const Node& node);
 
 /// Plans as much of the problem in one graph as cuDNN does: all of it, else without residual and activation, else
-/// without the bias too. The problem is then what was planned.
-std::unique_ptr<CudnnConvolution> plan_as_fused_as_possible(const std::shared_ptr<CudnnDevice>& device,
-                                                            CudnnProblem& problem, std::string& why_not);
-
-/// "cuDNN 9.19.0".
-std::string cudnn_version();
+/// without the bias too. The bias is of the factors' type where that is planned, else float32. The problem is then what
+/// was planned.
+std::unique_ptr<CudnnConvolution> plan_as_fused_as_possible(CudnnDevice& device, CudnnProblem& problem,
+                                                            std::string& why_not);
 
 }  // namespace isocenter::infer

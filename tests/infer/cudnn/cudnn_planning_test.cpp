@@ -50,7 +50,7 @@ CudnnProblem problem(std::size_t axes, std::int64_t ins, std::int64_t outs, std:
 
 void expect_plan(CudnnProblem p, const char* what) {
   std::string why_not;
-  const auto planned = plan_cudnn(h100(), p, why_not);
+  const auto planned = h100()->plan(p, why_not);
   EXPECT_NE(planned, nullptr) << what << ": " << why_not;
   if (planned != nullptr) {
     EXPECT_GE(planned->workspace_bytes(), 0);
@@ -68,11 +68,25 @@ TEST_P(CudnnPlanning, EveryConvolutionOfTheNetworkHasAPlan) {
   for (const auto& node : graph.nodes) {
     if (!std::holds_alternative<Convolution>(node.operation)) continue;
     ++convolutions;
-    CudnnProblem p = cudnn_problem(graph, node);
+    CudnnProblem p = *cudnn_problem(graph, node);
     std::string why_not;
-    EXPECT_NE(plan_as_fused_as_possible(h100(), p, why_not), nullptr) << node.name << ": " << why_not;
+    EXPECT_NE(plan_as_fused_as_possible(*h100(), p, why_not), nullptr) << node.name << ": " << why_not;
   }
   EXPECT_GT(convolutions, 4);
+}
+
+TEST_P(CudnnPlanning, EveryConvolutionHasAPlanForFactorsOf16BitsToo) {
+  Graph graph = load(GetParam());
+  optimise(graph);
+  for (const ElementType storage : {ElementType::bf16, ElementType::f16})
+    for (const auto& node : graph.nodes) {
+      if (!std::holds_alternative<Convolution>(node.operation)) continue;
+      CudnnProblem p = *cudnn_problem(graph, node);
+      p.factors = p.residual = p.result = storage;
+      std::string why_not;
+      EXPECT_NE(plan_as_fused_as_possible(*h100(), p, why_not), nullptr)
+          << node.name << " in " << name_of(storage) << ": " << why_not;
+    }
 }
 
 TEST(CudnnPlanning, ConvolutionWithBiasAndReluIsOneGraphInTwoAndThreeDimensions) {
@@ -102,9 +116,9 @@ TEST(CudnnPlanning, Tf32HasAnotherPlanThanFloat32) {
   for (const std::size_t axes : {2U, 3U}) {
     CudnnProblem p = problem(axes, 64, 64, 32, window(axes, 3, 1, 1, 1));
     std::string why_not;
-    const auto exact = plan_cudnn(h100(), p, why_not);
+    const auto exact = h100()->plan(p, why_not);
     p.tf32 = true;
-    const auto rounded = plan_cudnn(h100(), p, why_not);
+    const auto rounded = h100()->plan(p, why_not);
     ASSERT_TRUE(exact != nullptr && rounded != nullptr) << why_not;
     EXPECT_NE(exact->plan_name(), rounded->plan_name()) << axes << " axes";
   }
@@ -115,7 +129,7 @@ TEST(CudnnPlanning, WhatCudnnDoesNotFuseIsPlannedWithoutIt) {
   p.convolution.bias = p.convolution.residual = true;
   p.convolution.then = {Function::leaky_relu, 0.01F, 0};
   std::string why_not;
-  EXPECT_NE(plan_as_fused_as_possible(h100(), p, why_not), nullptr) << why_not;
+  EXPECT_NE(plan_as_fused_as_possible(*h100(), p, why_not), nullptr) << why_not;
   EXPECT_FALSE(p.convolution.residual);
   EXPECT_TRUE(p.convolution.bias);
 }
@@ -124,21 +138,22 @@ TEST(CudnnPlanning, APlanThatWasKeptIsTakenAgainAndADamagedFileIsNot) {
   const auto folder = std::filesystem::temp_directory_path() / ("isocenter_plans_" + std::to_string(::getpid()));
   std::filesystem::remove_all(folder);
   const auto device = [&] { return CudnnDevice::described(h100_text(), folder.string()); };
+  const auto first = device(), second = device(), third = device();
   CudnnProblem p = problem(2, 32, 64, 64, window(2, 3, 1, 1, 1));
   std::string why_not;
-  const auto made = plan_cudnn(device(), p, why_not);
+  const auto made = first->plan(p, why_not);
   ASSERT_NE(made, nullptr) << why_not;
   EXPECT_FALSE(made->was_kept());
-  const auto again = plan_cudnn(device(), p, why_not);
+  const auto again = second->plan(p, why_not);
   ASSERT_NE(again, nullptr) << why_not;
   EXPECT_TRUE(again->was_kept());
   EXPECT_EQ(again->workspace_bytes(), made->workspace_bytes());
   p.tf32 = true;  // another problem
-  EXPECT_FALSE(plan_cudnn(device(), p, why_not)->was_kept());
+  EXPECT_FALSE(second->plan(p, why_not)->was_kept());
   p.tf32 = false;
   for (const auto& file : std::filesystem::directory_iterator(folder))
     std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
-  const auto anew = plan_cudnn(device(), p, why_not);
+  const auto anew = third->plan(p, why_not);
   ASSERT_NE(anew, nullptr) << why_not;
   EXPECT_FALSE(anew->was_kept());
   std::filesystem::remove_all(folder);
