@@ -12,6 +12,7 @@ struct ScoredBox {
   double score = 0;
   int category = 0;      ///< class, from 0
   std::int64_t row = 0;  ///< of the detector's table
+  bool has_volume() const { return high[0] > low[0] && high[1] > low[1] && high[2] > low[2]; }
   double volume() const { return (high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2]); }
 };
 
@@ -23,12 +24,26 @@ inline double box_overlap(const ScoredBox& a, const ScoredBox& b) {
   return both > 0 ? both / (a.volume() + b.volume() - both) : 0;
 }
 
+/// Of equal scores the earlier row is better, then the lower class.
+inline bool is_better(const ScoredBox& a, const ScoredBox& b) {
+  return a.score != b.score ? a.score > b.score : a.row != b.row ? a.row < b.row : a.category < b.category;
+}
+
+/// Adds a box, and drops the worst when there are more than `most`. The boxes are a heap, the worst on top.
+inline void add_candidate(std::vector<ScoredBox>& boxes, const ScoredBox& box, std::size_t most) {
+  if (boxes.size() == most) {
+    if (!is_better(box, boxes.front())) return;
+    std::pop_heap(boxes.begin(), boxes.end(), is_better);
+    boxes.pop_back();
+  }
+  boxes.push_back(box);
+  std::push_heap(boxes.begin(), boxes.end(), is_better);
+}
+
 /// Keeps of each class the boxes that overlap no better kept one by more than `overlap_above`, at most `most` of all,
-/// from the best score down; of equal scores the earlier row is better, then the lower class.
+/// from the best down.
 inline void suppress_boxes(std::vector<ScoredBox>& boxes, double overlap_above, std::size_t most) {
-  std::sort(boxes.begin(), boxes.end(), [](const ScoredBox& a, const ScoredBox& b) {
-    return a.score != b.score ? a.score > b.score : a.row != b.row ? a.row < b.row : a.category < b.category;
-  });
+  std::sort(boxes.begin(), boxes.end(), is_better);
   std::size_t kept = 0;
   for (const ScoredBox& box : boxes) {
     if (kept == most) break;

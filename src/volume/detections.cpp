@@ -16,14 +16,8 @@ class DetectionsOperator : public OperatorBase<Detections> {
     if (std::string_view(voxels.axes) != "zyx")
       throw Failure(ErrorCode::bad_data, std::string("input 'volume' has the axes '") + voxels.axes + "', not 'zyx'",
                     "give one time point at a time");
-    if (std::string_view(table.axes) != "yx" || table.type() != DType::float32)
-      throw Failure(ErrorCode::bad_data,
-                    std::string("input 'candidates' has the axes '") + table.axes +
-                        "', and a float32 table 'yx' is needed, a row for each box",
-                    "give the detector's boxes and scores side by side");
     for (std::size_t i = 0; i < 3; ++i) extent_[i] = static_cast<int>(voxels.shape[2 - i]);
-    rows_ = table.shape[0];
-    columns_ = table.shape[1];
+    plan_candidates(table, voxels);
     classes_ = static_cast<int>(std::count(params.names.begin(), params.names.end(), '/')) + 1;
     if (params.names.find('\\') != std::string::npos || classes_ > 255)
       throw Failure(ErrorCode::invalid_argument,
@@ -41,10 +35,10 @@ class DetectionsOperator : public OperatorBase<Detections> {
     plan_scale();
     plan_slice();
     describe(plan, volume);
-    boxes_.reserve(static_cast<std::size_t>(rows_) * static_cast<std::size_t>(classes_));
+    limit_ = static_cast<std::size_t>(params.candidates_at_most);
+    boxes_.reserve(limit_);
     values_.reserve(numbers_a_box * static_cast<std::size_t>(params.most));
-    plan.declare_host_memory(static_cast<std::uint64_t>(rows_) * static_cast<std::uint64_t>(classes_) *
-                             sizeof(ScoredBox));
+    plan.declare_host_memory(limit_ * sizeof(ScoredBox));
     plan.metric("objects", "1", 1);
   }
 
@@ -66,6 +60,22 @@ class DetectionsOperator : public OperatorBase<Detections> {
  private:
   static constexpr std::size_t numbers_a_box = 14;
 
+  void plan_candidates(const TensorView& table, const TensorView& voxels) {
+    dense_ = params.form == BoxForm::distances;
+    if (std::string_view(table.axes) != (dense_ ? "czyx" : "yx") || table.type() != DType::float32)
+      throw Failure(ErrorCode::bad_data,
+                    std::string("input 'candidates' has the axes '") + table.axes + "', and " +
+                        (dense_ ? "float32 channels 'czyx' are needed for form = distances"
+                                : "a float32 table 'yx' is needed, a row for each box"),
+                    dense_ ? "give network_inference's channels, or set form to corners or centre"
+                           : "give the detector's boxes and scores side by side, or set form = distances");
+    if (dense_ && !std::equal(voxels.shape, voxels.shape + 3, table.shape + 1))
+      throw Failure(ErrorCode::bad_data, "input 'candidates' has another grid than input 'volume'",
+                    "give the volume that the network saw");
+    rows_ = dense_ ? voxels.count() : table.shape[0];
+    columns_ = dense_ ? table.shape[0] : table.shape[1];
+  }
+
   void plan_scale() {
     const auto dimensions = static_cast<std::size_t>(params.dimensions);
     if (!params.input_extent.empty() && params.input_extent.size() != dimensions)
@@ -78,6 +88,11 @@ class DetectionsOperator : public OperatorBase<Detections> {
   }
 
   void plan_slice() {
+    if (dense_ && params.slice >= 0)
+      throw Failure(ErrorCode::invalid_argument,
+                    "slice = " + std::to_string(params.slice) + ", and a voxel of form = distances has its own",
+                    "leave slice away");
+    if (dense_) return;
     if (params.dimensions == 3) {
       if (params.slice >= 0)
         throw Failure(ErrorCode::invalid_argument, "slice = " + std::to_string(params.slice) + " is for 2-D boxes",
@@ -110,39 +125,60 @@ class DetectionsOperator : public OperatorBase<Detections> {
   void read(const float* table) {
     boxes_.clear();
     const int dimensions = params.dimensions;
+    std::array<float, 6> numbers{};
     for (std::int64_t row = 0; row < rows_; ++row) {
-      const float* const numbers = table + row * columns_;
+      const auto number = [&](std::int64_t i) { return dense_ ? table[i * rows_ + row] : table[row * columns_ + i]; };
       for (std::int64_t i = 0; i < columns_; ++i)
-        if (!std::isfinite(numbers[i]))
-          throw Failure(ErrorCode::bad_data,
-                        "input 'candidates': number " + std::to_string(i + 1) + " of row " + std::to_string(row + 1) +
-                            " is " + (std::isnan(numbers[i]) ? "not a number" : "infinite"),
-                        "look for the operator before this one that made it");
-      ScoredBox box = place(numbers);
-      if (!(box.volume() > 0)) continue;
+        if (!std::isfinite(number(i))) refuse(row, i, number(i));
+      for (int i = 0; i < 2 * dimensions; ++i) numbers[static_cast<std::size_t>(i)] = number(i);
+      ScoredBox box = place(numbers.data(), row);
+      if (!box.has_volume()) continue;
       box.row = row;
       for (int c = 0; c < classes_; ++c) {
-        box.score = static_cast<double>(numbers[2 * dimensions + c]);
+        box.score = static_cast<double>(number(2 * dimensions + c));
         box.category = c;
-        if (box.score > params.score_above) boxes_.push_back(box);
+        if (box.score > params.score_above) add_candidate(boxes_, box, limit_);
       }
     }
   }
 
+  [[noreturn]] void refuse(std::int64_t row, std::int64_t column, float number) const {
+    const std::array<std::int64_t, 3> v = voxel(row);
+    throw Failure(
+        ErrorCode::bad_data,
+        "input 'candidates': number " + std::to_string(column + 1) + " of " +
+            (dense_ ? "voxel (" + std::to_string(v[0]) + ", " + std::to_string(v[1]) + ", " + std::to_string(v[2]) + ")"
+                    : "row " + std::to_string(row + 1)) +
+            " is " + (std::isnan(number) ? "not a number" : "infinite"),
+        "look for the operator before this one that made it");
+  }
+
+  std::array<std::int64_t, 3> voxel(std::int64_t row) const {
+    return {row % extent_[0], row / extent_[0] % extent_[1], row / extent_[0] / extent_[1]};
+  }
+
   /// A row's box on the grid, cut to it.
-  ScoredBox place(const float* numbers) const {
+  ScoredBox place(const float* numbers, std::int64_t row) const {
     const int dimensions = params.dimensions;
+    const std::array<std::int64_t, 3> at = voxel(row);
+    const auto slice = static_cast<double>(dense_ ? at[2] : slice_);
     ScoredBox box;
-    box.low = {0, 0, static_cast<double>(slice_)};
-    box.high = {0, 0, static_cast<double>(slice_ + 1)};
+    box.low = {0, 0, slice};
+    box.high = {0, 0, slice + 1};
     for (int i = 0; i < dimensions; ++i) {
       const auto axis = static_cast<std::size_t>(params.slowest_first ? dimensions - 1 - i : i);
       const auto first = static_cast<double>(numbers[i]), second = static_cast<double>(numbers[dimensions + i]);
-      const bool corners = params.form == BoxForm::corners;
-      const double low = corners ? std::min(first, second) : first - second / 2;
-      const double high = corners ? std::max(first, second) : first + second / 2;
-      box.low[axis] = std::clamp(low * scale_[axis], 0.0, static_cast<double>(extent_[axis]));
-      box.high[axis] = std::clamp(high * scale_[axis], 0.0, static_cast<double>(extent_[axis]));
+      double low = std::min(first, second), high = std::max(first, second);
+      if (params.form == BoxForm::centre) low = first - second / 2, high = first + second / 2;
+      low *= scale_[axis];
+      high *= scale_[axis];
+      if (dense_) {
+        const double centre = static_cast<double>(at[axis]) + 0.5;
+        low = centre - first * scale_[axis];
+        high = centre + second * scale_[axis];
+      }
+      box.low[axis] = std::clamp(low, 0.0, static_cast<double>(extent_[axis]));
+      box.high[axis] = std::clamp(high, 0.0, static_cast<double>(extent_[axis]));
     }
     return box;
   }
@@ -173,6 +209,8 @@ class DetectionsOperator : public OperatorBase<Detections> {
   std::array<int, 3> extent_{};
   std::array<double, 3> scale_{1, 1, 1};
   std::int64_t rows_ = 0, columns_ = 0;
+  bool dense_ = false;  ///< a candidate for each voxel
+  std::size_t limit_ = 0;
   int classes_ = 0, slice_ = 0;
   std::vector<ScoredBox> boxes_;
   std::vector<double> values_;

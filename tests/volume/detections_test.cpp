@@ -105,6 +105,19 @@ TEST(BoxSuppression, IsTheGreedyDefinitionOnRandomBoxes) {
   EXPECT_LT(kept.size(), 200U);
 }
 
+TEST(BoxSuppression, OfManyCandidatesTheBestAreLookedAt) {
+  const auto random = congruential(500, 3);
+  std::vector<ScoredBox> all, best;
+  for (std::size_t i = 0; i < 500; ++i) {
+    all.push_back(box({0, 0, 0}, {1, 1, 1}, random[i] % 40, 0, static_cast<std::int64_t>(i)));
+    detail::add_candidate(best, all.back(), 60);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+  all.resize(60);
+  std::sort(best.begin(), best.end(), detail::is_better);
+  EXPECT_EQ(rows_of(best), rows_of(all));
+}
+
 constexpr std::int64_t nx = 12, ny = 9, nz = 6;
 
 Geometry oblique() {
@@ -218,10 +231,53 @@ TEST(DetectionsTest, TakeCentresReversedAxesAResizedImageAndOneSlice) {
   EXPECT_EQ(labels[static_cast<std::size_t>((3 * ny + 3) * nx + 2)], 1);
 }
 
+/// Channels czyx of a dense detector: nothing anywhere but in one voxel.
+Volume dense(const std::vector<float>& numbers, std::int64_t i, std::int64_t j, std::int64_t k) {
+  Volume v{Payload(ISOCENTER_VOLUME)};
+  v.set_tensor("voxels", tensor(DType::float32, "czyx", {static_cast<std::int64_t>(numbers.size()), nz, ny, nx}));
+  v.set_geometry(oblique());
+  context().allocate(v);
+  std::fill(v.values().begin(), v.values().end(), 0.0F);
+  for (std::size_t c = 0; c < numbers.size(); ++c)
+    v.values()[((c * nz + static_cast<std::size_t>(k)) * ny + static_cast<std::size_t>(j)) * nx +
+               static_cast<std::size_t>(i)] = numbers[c];
+  return v;
+}
+
+TEST(DetectionsTest, TakeTheDistancesThatADenseDetectorGivesForEachVoxel) {
+  const Volume image = volume();
+  Detections::Params params;
+  params.names = "lesion";
+  const Segmentation expected = detect(params, image, table({{2, 3, 1, 6, 5, 4, 0.75F}}));
+  params.form = BoxForm::distances;
+  // From the centre of voxel (3, 4, 1): 3.5, 4.5, 1.5.
+  const Segmentation out = detect(params, image, dense({1.5F, 1.5F, 0.5F, 2.5F, 0.5F, 2.5F, 0.75F}, 3, 4, 1));
+  const auto boxes = out.numbers("detections.boxes"), wanted = expected.numbers("detections.boxes");
+  ASSERT_EQ(boxes.size(), 14U);
+  for (std::size_t i = 0; i < 14; ++i) EXPECT_NEAR(boxes[i], wanted[i], 1e-12) << i;
+  EXPECT_EQ(labels_of(out), labels_of(expected));
+  params.dimensions = 2;
+  const Segmentation flat = detect(params, image, dense({1.5F, 1.5F, 2.5F, 0.5F, 0.75F}, 3, 4, 1));
+  EXPECT_NEAR(flat.numbers("detections.boxes")[4], 30 + 0.5 * 2, 1e-12);
+  const Segmentation none = detect(params, image, dense({-9, -9, 2.5F, 0.5F, 0.75F}, 3, 4, 1));
+  EXPECT_TRUE(none.numbers("detections.boxes").empty());
+  EXPECT_THAT(error_of([&] {
+                detect(params, image, dense({1, 1, 1, INFINITY, 1}, 3, 4, 1));
+              }),
+              HasSubstr("number 4 of voxel (3, 4, 1) is infinite"));
+  EXPECT_THAT(error_of([&] { detect(params, volume(5), dense({1, 1, 1, 1, 1}, 3, 4, 1)); }), HasSubstr("another grid"));
+  EXPECT_THAT(error_of([&] { detect(params, image, table({{1, 1, 1, 1, 1}})); }), HasSubstr("'czyx' are needed"));
+  params.slice = 2;
+  EXPECT_THAT(error_of([&] { detect(params, image, dense({1, 1, 1, 1, 1}, 3, 4, 1)); }), HasSubstr("has its own"));
+}
+
 TEST(DetectionsTest, FindNothingWhereNoScoreIsHighEnough) {
   Detections::Params params;
   params.names = "lesion";
   const Segmentation out = detect(params, volume(), table({{2, 3, 1, 6, 5, 4, 0.5F}, {50, 50, 50, 60, 60, 60, 0.9F}}));
+  Detections::Params centre = params;
+  centre.form = BoxForm::centre;  // two negative extents make no volume
+  EXPECT_TRUE(detect(centre, volume(), table({{4, 4, 2, -3, -3, 2, 0.9F}})).numbers("detections.boxes").empty());
   EXPECT_TRUE(out.numbers("detections.boxes").empty());
   const auto labels = labels_of(out);
   EXPECT_EQ(std::count(labels.begin(), labels.end(), 0), static_cast<std::ptrdiff_t>(labels.size()));

@@ -3,21 +3,24 @@
 
 namespace isocenter::inline v1 {
 
-enum class BoxForm { corners, centre };
+enum class BoxForm { corners, centre, distances };
 
 /// Boxes that a detector found, in the patient: those above a score that no better box overlaps.
 ///
 /// | port       | payload      | shape                | unit                                   |
 /// |------------|--------------|----------------------|----------------------------------------|
 /// | volume     | Volume       | zyx: its grid counts |                                        |
-/// | candidates | Volume       | yx: a row for a box  | voxels, and scores                     |
+/// | candidates | Volume       | yx: a row for a box; czyx: a box for a voxel | voxels, and scores |
 /// | output     | Segmentation | as volume            | uint8: the class of the box around it  |
 ///
 /// A row has the numbers of a box, two for each axis, then its score for each class. Voxel i covers i to i + 1, as
-/// detectors count; corners may come in either order. Non-maximum suppression is greedy, class by class, with the
-/// limits of ONNX NonMaxSuppression: a score has to be above `score_above`, and a box falls when its intersection over
-/// union with a better one of its class is above `overlap_above`; of equal scores the earlier row is better. Boxes are
-/// cut to the grid; those without a volume are left out.
+/// detectors count; corners may come in either order. A dense detector without anchors, as network_inference runs it on
+/// the volume's grid, has them as channels: the distances from a voxel's centre to the box's low and high sides (form
+/// distances; Tian et al., "FCOS: Fully Convolutional One-Stage Object Detection", ICCV 2019, equation 1), then the
+/// scores. Of all candidates the `candidates_at_most` with the best scores are looked at. Non-maximum suppression is
+/// greedy, class by class, with the limits of ONNX NonMaxSuppression: a score has to be above `score_above`, and a box
+/// falls when its intersection over union with a better one of its class is above `overlap_above`; of equal scores the
+/// earlier row is better. Boxes are cut to the grid; those without a volume are left out.
 ///
 /// The output's labels are for SEG files, contours and pictures: class c is label c + 1, in the voxels whose centre a
 /// box holds; the best box counts. Its attributes are the boxes themselves: "detections.names" (as labels.names),
@@ -43,12 +46,14 @@ struct Detections {
     double score_above = 0.5;
     double overlap_above = 0.5;
     int most = 100;
-    static constexpr const char* forms[] = {"corners", "centre"};
+    int candidates_at_most = 10000;
+    static constexpr const char* forms[] = {"corners", "centre", "distances"};
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::names, "names", "Names of the classes, '/' between them.", required),
           param(&Params::dimensions, "dimensions", Unit::none, 2, 3, "2: x and y alone, in the slice `slice`."),
-          choice(&Params::form, "form", forms, "corners: low and high corner; centre: centre and extent."),
+          choice(&Params::form, "form", forms,
+                 "corners: low and high corner; centre: centre and extent; distances: from a voxel's centre to both."),
           param(&Params::slowest_first, "slowest_first", "A corner is z, y, x (or y, x), and not x, y, z."),
           param(&Params::input_extent, "input_extent", Unit::px, 1, 65535,
                 "x, y (and z) of the image that the network saw; empty: the volume's."),
@@ -58,6 +63,8 @@ struct Detections {
           param(&Params::overlap_above, "overlap_above", Unit::none, 0, 1,
                 "Intersection over union from which the worse of two boxes falls."),
           param(&Params::most, "most", Unit::none, 1, 10000, "At most so many detections, the best."),
+          param(&Params::candidates_at_most, "candidates_at_most", Unit::none, 1, 1000000,
+                "So many candidates, the best, come to the suppression; it takes the square of their number."),
       };
     }
   };
