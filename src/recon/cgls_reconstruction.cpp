@@ -27,12 +27,14 @@ class CglsReconstructionOperator : public OperatorBase<CglsReconstruction> {
     launch_flat(p.launcher(), StepKernel{direction, gradient, nullptr, nullptr}, voxels);
     do {
       project(direction);
+      if (p.is_left()) break;
       launch_flat(p.launcher(),
                   StepKernel{x, direction, nullptr, nullptr, 1.0F, p.scalar(now), p.scalar(scalar_projected)}, voxels);
       if (p.is_lean())
         take_residual(x, gradient, next);
       else
         step_residual(gradient, now, next);
+      if (p.is_left()) break;  // x has taken the step; its residual is not known
       launch_flat(p.launcher(), ConjugateKernel{direction, gradient, p.scalar(next), p.scalar(now)}, voxels);
       std::swap(now, next);
     } while (p.go_on(p.scalar(scalar_residual), p.scalar(scalar_measured)));

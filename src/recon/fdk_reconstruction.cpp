@@ -10,6 +10,7 @@
 #include "core/launcher.hpp"
 #include "recon/acquisition_check.hpp"
 #include "recon/fdk_engine.hpp"
+#include "recon/memory_need.hpp"
 #include "recon/reading_check.hpp"
 #include "recon/slab_cut.hpp"
 
@@ -190,18 +191,13 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const auto fits = [&](std::int64_t n) {
       return std::to_string(static_cast<std::int64_t>(part * static_cast<double>(n)));
     };
-    const auto megabytes = [](std::uint64_t bytes) { return number(static_cast<double>(bytes) * 1e-6) + " MB"; };
-    if (is_cut()) {
-      const std::uint64_t budget = plan.memory_budget() > 0 ? plan.memory_budget() : left;
-      fix_ = "raise the budget to " + megabytes(budget + (other + work - left)) + " at least";
-    } else {
-      fix_ = part > 0.0 ? "raise the budget; " + fits(grid.nx) + " x " + fits(grid.ny) + " x " + fits(grid.nz) +
-                              " voxels would fit"
-                        : "raise the budget";
-    }
+    // Too little is left for a pass of one view: work is the least.
+    fix_ = more_memory(plan, other + work > left ? other + work - left : 0);
+    if (!is_cut() && part > 0.0)
+      fix_ += "; " + fits(grid.nx) + " x " + fits(grid.ny) + " x " + fits(grid.nz) + " voxels would fit";
     return (is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid.nx) + " x " + std::to_string(grid.ny) +
            " x " + std::to_string(grid.nz) + " voxels needs " + megabytes(volume) + " and " + megabytes(work + tables) +
-           " to work in, and of the budget " + megabytes(left) + " are left on '" + plan.device().name + "'";
+           " to work in, and " + left_text(plan, left, plan.device().name);
   }
 
   FdkRequest request_for(const PayloadRef& input, const Acquisition& scan) const {

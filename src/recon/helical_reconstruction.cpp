@@ -12,6 +12,7 @@
 #include "recon/helical.hpp"
 #include "recon/helical_orbit.hpp"
 #include "recon/helical_simd.hpp"
+#include "recon/memory_need.hpp"
 #include "recon/ramp_filter.hpp"
 #include "recon/ramp_stage.hpp"
 #include "recon/reading_check.hpp"
@@ -259,10 +260,9 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       if (volume + work <= left) break;
       throw Failure(ErrorCode::out_of_memory,
                     "a volume of " + std::to_string(grid_.nx) + " x " + std::to_string(grid_.ny) + " x " +
-                        std::to_string(grid_.nz) + " voxels needs " + text_of(1e-6 * static_cast<double>(volume)) +
-                        " MB and " + text_of(1e-6 * static_cast<double>(work)) + " MB to work in, and of the budget " +
-                        text_of(1e-6 * static_cast<double>(left)) + " MB are left on '" + plan.device().name + "'",
-                    "raise the budget, or give fewer slices at a time (nz, offset_mm)");
+                        std::to_string(grid_.nz) + " voxels needs " + megabytes(volume) + " and " + megabytes(work) +
+                        " to work in, and " + left_text(plan, left, plan.device().name),
+                    more_memory(plan, volume + work - left) + ", or give fewer slices at a time (nz, offset_mm)");
     }
     for (int n = 0; n < shape.views; ++n) order_.push_back(n);
     weights_.assign(order_.size(), FdkViewWeight{0, 0, 0, 0, static_cast<float>(pi / directions_)});

@@ -30,7 +30,7 @@ void HostProjector::use(const RunContext& run, const Launcher& launcher, SlabPro
 
 void HostProjector::forward(const float* volume, const std::int32_t* order, int count, float* out) const {
   const int views = slabs_->views(), groups = (count + views - 1) / views;
-  for (int slab = 0; slab < slabs_->slabs(); ++slab) {
+  for (int slab = 0; slab < slabs_->slabs() && !run_->cancelled(); ++slab) {
     if (volume != nullptr) run_->copy(dense_, volume + slabs_->first_slice(slab) * slice_, slab_bytes(slab));
     slabs_->hold(launcher_, slab, volume == nullptr ? nullptr : dense_);
     // What the slabs before gave comes to be added to.
@@ -41,19 +41,19 @@ void HostProjector::forward(const float* volume, const std::int32_t* order, int 
     };
     fetch(0);
     run_->follow(ISOCENTER_STREAM_MAIN);
-    for (int g = 0; g < groups; ++g) {
+    for (int g = 0; g < groups && !run_->cancelled(); ++g) {
       const int begin = g * views, some = std::min(views, count - begin);
       float* sum = buffer(g);
       slabs_->forward_held(launcher_, slab, order + begin, some, slab == 0 ? sum : slabs_->added());
       if (slab > 0)
         launch_flat(launcher_, PointwiseKernel{sum, sum, slabs_->added(), Pointwise::add}, slabs_->view_floats(some));
       fetch(g + 1);
-      run_->follow(ISOCENTER_STREAM_MAIN);  // the next group's kernels: its buffer is filled, and given from
+      run_->wait(ISOCENTER_STREAM_BESIDE);  // the next group's buffer is filled, and given from: the last one is done
       run_->follow(ISOCENTER_STREAM_BESIDE);
       run_->copy(out + slabs_->view_floats(begin), sum, bytes_of(some), ISOCENTER_STREAM_BESIDE);
     }
   }
-  run_->wait(ISOCENTER_STREAM_BESIDE);
+  wait();
 }
 
 void HostProjector::back(const ProjectorPlan& plan, const float* in, const std::int32_t* order, std::int64_t first,
@@ -71,8 +71,9 @@ void HostProjector::back(const ProjectorPlan& plan, const float* in, const std::
   const float* ones = in == nullptr ? slabs_->ones(launcher_, std::min(views, count)) : nullptr;
   fetch(0);
   for (int g = 0; g < groups; ++g) {
-    run_->follow(ISOCENTER_STREAM_MAIN);
-    run_->follow(ISOCENTER_STREAM_BESIDE);  // what the group before the last was read from is free
+    run_->wait(ISOCENTER_STREAM_BESIDE);  // this group is there, and the one before the last is done
+    if (run_->cancelled()) break;
+    run_->follow(ISOCENTER_STREAM_BESIDE);  // what the last one is read from is not written before it is done
     fetch(g + 1);
     const int begin = g * views, some = std::min(views, count - begin);
     const float* rays = in == nullptr ? ones : buffer(g);
@@ -85,7 +86,12 @@ void HostProjector::back(const ProjectorPlan& plan, const float* in, const std::
   }
   if (voxel_driven_ == nullptr) slabs_->give(launcher_, slab, dense_);
   run_->copy(slices, dense_, slab_bytes(slab));
+  wait();
+}
+
+void HostProjector::wait() const {
   run_->wait();
+  run_->wait(ISOCENTER_STREAM_BESIDE);
 }
 
 }  // namespace isocenter::detail

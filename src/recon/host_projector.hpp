@@ -19,13 +19,14 @@ class HostProjector {
   void use(const RunContext& run, const Launcher& launcher, SlabProjector* slabs, const JosephLine* lines, void* work);
 
   // As those of SlabProjector, with volumes and projections in host memory, and `order` on the device. They return when
-  // the host may read what they give.
+  // the host may read what they give, and are never more than two groups ahead of the device.
   void forward(const float* volume, const std::int32_t* order, int count, float* out) const;
   /// Without `in`: of ones.
   void back(const ProjectorPlan& plan, const float* in, const std::int32_t* order, std::int64_t first, int count,
             int slab, float* slices, bool goes_on) const;
 
  private:
+  void wait() const;
   float* buffer(int group) const { return buffers_ + group % 2 * slabs_->view_floats(slabs_->views()); }
   std::uint64_t bytes_of(int views) const {
     return static_cast<std::uint64_t>(slabs_->view_floats(views)) * sizeof(float);

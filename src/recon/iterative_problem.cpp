@@ -8,6 +8,11 @@
 
 namespace isocenter::detail {
 
+namespace {
+/// A processor's core takes about a second for them.
+constexpr std::int64_t samples_between_looks = std::int64_t{1} << 30U;
+}  // namespace
+
 void IterativeProblem::begin(const RunContext& run) {
   run_ = &run;
   launcher_ = launcher_of(run);
@@ -21,7 +26,7 @@ void IterativeProblem::begin(const RunContext& run) {
     scratch_ = run.host_scratch<float>();
     scalars_ = reinterpret_cast<double*>(at(room_.work));
   } else if (slabs_) {
-    slabs_->use(projector_->lines(), work_);
+    slabs_->use(projector_->lines(), work_, others_ == nullptr ? run_ : nullptr);
   }
   check_values();
   if (slabs_) {
@@ -147,13 +152,26 @@ void IterativeProblem::take_views(const Places& places, float* to) const {
 }
 
 void IterativeProblem::forward(const Places& places, const float* x, float* out) const {
+  const std::int32_t* order = device_order_ + places.first;
+  const int step = views_between_looks(places.count);
   if (host_)
-    host_->forward(x, device_order_ + places.first, places.count, out);
+    host_->forward(x, order, places.count, out);
   else if (slabs_)
-    slabs_->forward(launcher_, x, device_order_ + places.first, places.count, out);
+    slabs_->forward(launcher_, x, order, places.count, out);
   else
-    projector_->forward(launcher_, x, device_order_ + places.first, places.count, out, work_);
+    for (int begin = 0; begin < places.count && !is_left(); begin += step)
+      projector_->forward(launcher_, x, order + begin, std::min(step, places.count - begin),
+                          out + projector_->view_floats(begin), work_);
   add_up(out, floats(places));
+}
+
+int IterativeProblem::views_between_looks(int count) const {
+  if (!launcher_.on_cpu()) return count;  // which is not waited for
+  const ProjectorPlan& p = projector_->plan();
+  const std::int64_t planes = std::max({p.volume.n[0], p.volume.n[1], p.volume.n[2]});
+  const std::int64_t samples = static_cast<std::int64_t>(p.rows) * p.columns * planes;
+  const std::int64_t views = std::max<std::int64_t>(samples_between_looks / samples, Projector::views_between_looks);
+  return static_cast<int>(std::min<std::int64_t>(views, count));
 }
 
 void IterativeProblem::forward_ones(const Places& places, float* out) const {
@@ -173,11 +191,14 @@ void IterativeProblem::back(const Places& places, const float* in, int slab, flo
                                     static_cast<char*>(work_) + slabs_->work_bytes(launcher_), goes_on);
   if (slabs_) return slabs_->back(launcher_, in, order, places.count, slab, to, goes_on);
   if (voxel_driven_) return voxel_driven_->back(launcher_, *projector_, in, places.first, places.count, to, work_);
-  projector_->back(launcher_, in, order, places.count, to, work_, goes_on);
+  const int step = views_between_looks(places.count);
+  for (int begin = 0; begin < places.count && !is_left(); begin += step)
+    projector_->back(launcher_, in + projector_->view_floats(begin), order + begin,
+                     std::min(step, places.count - begin), to, work_, goes_on || begin > 0);
 }
 
 void IterativeProblem::back(const Places& places, const float* in, float* x, bool goes_on) const {
-  for (int slab = 0; slab < slabs(); ++slab) back(places, in, slab, x + slab_offset(slab), goes_on);
+  for (int slab = 0; slab < slabs() && !is_left(); ++slab) back(places, in, slab, x + slab_offset(slab), goes_on);
 }
 
 void IterativeProblem::back_ones(const Places& places, int slab, float* to) const {

@@ -126,6 +126,8 @@ class IterativeProblem {
   /// Room for those of x: in the first subset_stack, or where there is none for one group.
   float* projected(const Places& places) const;
 
+  // A projection in work is left some views after the session was cancelled: what comes of it is used only where
+  // is_left() is false then.
   void forward(const Places& places, const float* x, float* out) const;
   /// Of ones within the mask. Takes slab_buffer(0).
   void forward_ones(const Places& places, float* out) const;
@@ -157,6 +159,8 @@ class IterativeProblem {
   void take_slice_before(float* x) const;
 
   bool cancelled() const { return run_->cancelled(); }
+  /// Whether projections are left, and so the step in work. Never between processes, which add theirs up.
+  bool is_left() const { return others_ == nullptr && run_->cancelled(); }
   /// Ends an iteration whose residual ‖A x - b‖² is in the scalar; `reference` is that of x = 0. False when it was the
   /// last one. On a device it waits for the iteration, and so sees a cancelled session too.
   bool go_on(const double* residual, const double* reference);
@@ -193,6 +197,8 @@ class IterativeProblem {
   void check_optional(PlanContext& plan, const char* port) const;
   void check_values();
   void take_mask();
+  /// So many views are projected between looks at whether the session was cancelled.
+  int views_between_looks(int count) const;
   void take_views(const Places& places, float* to) const;
   void fill_voxels(float* x, float value) const;
   void copy_voxels(const float* from, float* to, ValueMap map) const;

@@ -20,6 +20,12 @@ struct MemoryLeft {
 };
 MemoryLeft memory_left_of(const PlanContext& plan, bool arrays_on_host);
 
+/// For messages: "12.5 MB"; "of the budget 12.5 MB are left on 'cpu'", or without a budget "12.5 MB are left on
+/// 'cuda:0'"; the fix that gives so much more.
+std::string megabytes(std::uint64_t bytes);
+std::string left_text(const PlanContext& plan, std::uint64_t left, const std::string& device);
+std::string more_memory(const PlanContext& plan, std::uint64_t missing);
+
 /// Throws Failure: `what` ("even in slabs of ..., cgls_reconstruction") needs more than is left. `otherwise` is another
 /// remedy ("", or ", or use more subsets").
 [[noreturn]] void refuse_memory(const PlanContext& plan, const std::string& what, const MemoryNeed& need,

@@ -12,6 +12,7 @@
 #include "core/volume_input.hpp"
 #include "recon/bad_reading.hpp"
 #include "recon/fdk_plan.hpp"
+#include "recon/memory_need.hpp"
 #include "recon/motion_simd.hpp"
 #include "recon/ramp_stage.hpp"
 #include "recon/reading_check.hpp"
@@ -238,13 +239,12 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       fits = try_passes(plan, fft);
     }
     if (fits) return;
-    const auto megabytes = [](std::uint64_t bytes) { return text_of(1e-6 * static_cast<double>(bytes)) + " MB"; };
+    const std::uint64_t needed = volume_bytes() + scratch_bytes(), left = plan.memory_left();
     throw Failure(ErrorCode::out_of_memory,
                   "a volume of " + std::to_string(fdk_.grid.nx) + " x " + std::to_string(fdk_.grid.ny) + " x " +
                       std::to_string(fdk_.grid.nz) + " voxels needs " + megabytes(volume_bytes()) + " and " +
-                      megabytes(scratch_bytes()) + " to work in, and of the budget " + megabytes(plan.memory_left()) +
-                      " are left on '" + plan.device().name + "'",
-                  "raise the budget, or give fewer voxels or a coarser field");
+                      megabytes(scratch_bytes()) + " to work in, and " + left_text(plan, left, plan.device().name),
+                  more_memory(plan, needed > left ? needed - left : 0) + ", or give fewer voxels or a coarser field");
   }
 
   /// With passes as large as half of what the budget leaves beside the volume; false when not even one view fits.

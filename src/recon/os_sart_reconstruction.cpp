@@ -30,11 +30,12 @@ class OsSartReconstructionOperator : public OperatorBase<OsSartReconstruction> {
       for (int s = 0; s < p.subsets() && !(s > 0 && p.cancelled()); ++s) {
         const Places subset = p.subset(s);
         p.forward(subset, x, projected);
-        for (int g = 0; g < p.groups(subset); ++g) compare(p.group(subset, g), s > 0 || g > 0);
+        for (int g = 0; g < p.groups(subset) && !p.is_left(); ++g) compare(p.group(subset, g), s > 0 || g > 0);
         for (int k = 0; k < p.slabs(); ++k) {
           p.back(subset, projected, k, step);
           // Where nothing is to be back-projected any more the projections' place is free.
           if (!keeps_voxels()) weigh_voxels(subset, k, per_voxel(k));
+          if (p.is_left()) return p.end(x);
           StepKernel kernel{x + p.slab_offset(k), step, per_voxel(k), p.mask(k), static_cast<float>(params.relaxation)};
           kernel.positive = params.positivity;
           launch_flat(p.launcher(), kernel, p.slab_floats(k));

@@ -33,10 +33,11 @@ class OsemReconstructionOperator : public OperatorBase<OsemReconstruction> {
         const Places subset = p.subset(s);
         if (!emission() && p.is_lean()) weigh_rays(subset, p.subset_stack(1));
         p.forward(subset, x, projected);
-        for (int g = 0; g < p.groups(subset); ++g) compare(p.group(subset, g), s > 0 || g > 0);
+        for (int g = 0; g < p.groups(subset) && !p.is_left(); ++g) compare(p.group(subset, g), s > 0 || g > 0);
         for (int k = 0; k < p.slabs(); ++k) {
           p.back(subset, projected, k, update);
           if (!keeps_voxels()) weigh_voxels(subset, k, per_voxel(k));
+          if (p.is_left()) return p.end(x);
           take_step(x + p.slab_offset(k), update, k);
         }
       }

@@ -154,6 +154,7 @@ void PieceProjector::forward(const RunContext& run, const float* voxels, ValueMa
       projector_->forward(launcher_, volume_, order_ + first, some, stack_, work_);
     projector_->give_views(stack_launcher_, stack_, readings + first * view_elements(), some);
   }
+  run.check_cancelled();  // then the last projection may have been left
 }
 
 void PieceProjector::back(const RunContext& run, const float* readings, float* voxels) {
@@ -167,6 +168,7 @@ void PieceProjector::back(const RunContext& run, const float* readings, float* v
         projector_->take_views(stack_launcher_, readings + first * view_elements(), stack_, some);
       back_chunk(first, some, slab, voxels + (slabs_ ? slabs_->first_slice(slab) * slice() : 0));
     }
+  run.check_cancelled();
   if (volume_ != nullptr) projector_->give_volume(launcher_, volume_, voxels);
 }
 

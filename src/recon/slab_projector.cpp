@@ -48,7 +48,8 @@ std::uint64_t SlabProjector::work_bytes(const Launcher& launcher) const {
          std::max(most_.scratch_bytes(launcher), last_.scratch_bytes(launcher));
 }
 
-void SlabProjector::use(const JosephLine* lines, void* work) {
+void SlabProjector::use(const JosephLine* lines, void* work, const RunContext* run) {
+  run_ = run;
   const auto floats = static_cast<std::int64_t>(sizeof(float));
   auto* at = static_cast<char*>(work);
   volume_ = reinterpret_cast<float*>(at);
@@ -98,9 +99,9 @@ void SlabProjector::back_held(const Launcher& launcher, int slab, const std::int
 void SlabProjector::forward(const Launcher& launcher, const float* volume, const std::int32_t* order, int count,
                             float* out) const {
   const std::int64_t slice = static_cast<std::int64_t>(whole_->volume.n[0]) * whole_->volume.n[1];
-  for (int slab = 0; slab < slabs_; ++slab) {
+  for (int slab = 0; slab < slabs_ && !stops(); ++slab) {
     hold(launcher, slab, volume == nullptr ? nullptr : volume + first_slice(slab) * slice);
-    for (int begin = 0; begin < count; begin += views_) {
+    for (int begin = 0; begin < count && !stops(); begin += views_) {
       const int some = std::min(views_, count - begin);
       float* to = out + view_floats(begin);
       forward_held(launcher, slab, order + begin, some, slab == 0 ? to : added_);
@@ -112,7 +113,7 @@ void SlabProjector::forward(const Launcher& launcher, const float* volume, const
 void SlabProjector::back(const Launcher& launcher, const float* in, const std::int32_t* order, int count, int slab,
                          float* slices, bool goes_on) const {
   if (goes_on) hold(launcher, slab, slices);
-  for (int begin = 0; begin < count; begin += views_)
+  for (int begin = 0; begin < count && !stops(); begin += views_)
     back_held(launcher, slab, order + begin, std::min(views_, count - begin), in + view_floats(begin),
               goes_on || begin > 0);
   give(launcher, slab, slices);

@@ -29,8 +29,9 @@ class SlabProjector {
   std::uint64_t work_bytes(const Launcher& launcher) const;
   /// What the volumes that are projected are multiplied with and added to on their way.
   void take_through(ValueMap map) { map_ = map; }
-  /// Before all others: `work` is their memory, `lines` the table of `whole`.
-  void use(const JosephLine* lines, void* work);
+  /// Before all others: `work` is their memory, `lines` the table of `whole`. Where `run` is given and is cancelled,
+  /// forward and back end after the group of views that they are at, and what they give is of no use.
+  void use(const JosephLine* lines, void* work, const RunContext* run = nullptr);
 
   /// out = A volume for the views order[0 .. count). Without a volume that of ones.
   void forward(const Launcher& launcher, const float* volume, const std::int32_t* order, int count, float* out) const;
@@ -56,6 +57,7 @@ class SlabProjector {
  private:
   const Projector& take(int slab) const { return slab + 1 < slabs_ ? most_ : last_; }
   void shift_lines(const Launcher& launcher, const std::int32_t* order, int count, int slab) const;
+  bool stops() const { return run_ != nullptr && run_->cancelled(); }
 
   const ProjectorPlan* whole_;
   ValueMap map_;
@@ -67,6 +69,7 @@ class SlabProjector {
   float *volume_ = nullptr, *added_ = nullptr;
   JosephLine* lines_ = nullptr;
   void* scratch_ = nullptr;
+  const RunContext* run_ = nullptr;
 };
 
 }  // namespace isocenter::detail

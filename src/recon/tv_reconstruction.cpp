@@ -30,6 +30,7 @@ class TvReconstructionOperator : public OperatorBase<TvReconstruction> {
     double t = 1.0;
     do {
       take_gradient(x, fresh);
+      if (p.is_left()) break;
       launch_flat(p.launcher(), StepKernel{x, fresh, nullptr, nullptr, 1.0F, nullptr, p.scalar(scalar_bound)}, voxels);
       proximal_map(x, fresh);
       const double t_next = 0.5 * (1.0 + std::sqrt(1.0 + 4.0 * t * t));

@@ -171,9 +171,15 @@ TEST_P(FdkStreaming, TakesFewerViewsAPassWhereTheBudgetIsSmall) {
   EXPECT_LT(views_per_pass(scarce), views_per_pass(plenty)) << scarce;
 
   small.memory_bytes = 950000;
-  EXPECT_THAT(error_of([&] { volumes_of(1, 1, small); }),
+  const std::string refused = error_of([&] { volumes_of(1, 1, small); });
+  EXPECT_THAT(refused,
               AllOf(HasSubstr("fdk_reconstruction 'fdk'"), HasSubstr("a volume of 40 x 40 x 32 voxels needs 0.2048 MB"),
-                    HasSubstr("Fix: raise the budget")));
+                    HasSubstr("of the budget"), HasSubstr("Fix: raise the budget to ")));
+  const double least_mb = std::stod(refused.substr(refused.find("raise the budget to ") + 20));
+  small.memory_bytes = static_cast<std::uint64_t>(1.001e6 * least_mb);  // as many digits are told
+  EXPECT_LT(relative_difference(volumes_of(1, 1, small)[0].values(), whole[0].values()), 1e-6);
+  small.memory_bytes = static_cast<std::uint64_t>(0.99e6 * least_mb);
+  EXPECT_THAT(error_of([&] { volumes_of(1, 1, small); }), HasSubstr("raise the budget to "));
 }
 
 }  // namespace

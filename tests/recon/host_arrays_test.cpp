@@ -20,11 +20,28 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+/// Cancels a session while one of the device's projections runs, and counts them.
+struct Moment {
+  int cancel_at = 0, projections = 0;
+  Session* session = nullptr;
+};
+Moment* moment = nullptr;
+
+template <class K>
+detail::DeviceKernel watched() {
+  return {K::name, sizeof(K), [](const void* args, std::int64_t nx, std::int64_t ny, std::int64_t nz, void* stream) {
+            SeparateDevice::enqueue_kernel(stream, [] {
+              if (++moment->projections == moment->cancel_at) moment->session->cancel();
+            });
+            return enqueue_apart<K>(args, nx, ny, nz, stream);
+          }};
+}
+
 constexpr int columns = 26, rows = 22, views = 12, nx = 20, nz = 18;
 
-Payload scan(double misalignment_deg = 0.0) {
+Payload scan(double misalignment_deg = 0.0, int count = views) {
   Pipeline pipeline(context());
-  const auto raw = pipeline.add<PhantomProjections>("raw", {.views = views,
+  const auto raw = pipeline.add<PhantomProjections>("raw", {.views = count,
                                                             .columns = columns,
                                                             .rows = rows,
                                                             .column_step_mm = 15,
@@ -66,11 +83,13 @@ Given reconstruct(const Context& in, const char* device, typename Op::Params par
   options.memory_bytes = budget;
   options.in_flight = 1;
   Session session = pipeline.prepare(options);
+  if (moment != nullptr) moment->session = &session;
   session.start();
   session.push("scan", own);
   if (masked) session.push("mask", mask);
   session.end_input("scan");
   if (masked) session.end_input("mask");
+  if (moment != nullptr && moment->cancel_at > 0) error_of([&] { session.wait(); });
   const auto item = session.pull("out");
   if (!item) session.wait();
   const Payload volume = in.copy_to(*item, "cpu");
@@ -132,6 +151,54 @@ TEST(HostArrays, KeepAsLittleAsTheBudgetOfTheHostAsksFor) {
                 reconstruct<OsSartReconstruction>(*small.context, "apart:0", params, projections, false, 30000);
               }),
               AllOf(HasSubstr("even in slabs of 20 x 20 x 1 voxels"), HasSubstr("Fix: raise the budget to")));
+}
+
+TEST(HostArrays, WithoutABudgetTheDevicesMemoryIsWhatIsTooSmall) {
+  Apart tiny(30000);
+  EXPECT_THAT(
+      error_of([&] { reconstruct<OsSartReconstruction>(*tiny.context, "apart:0", {.iterations = 1}, scan()); }),
+      AllOf(HasSubstr("are left on 'apart:0'"), HasSubstr("Fix: use a device with "), Not(HasSubstr("budget"))));
+}
+
+/// Cancelled while the device works on a group of views of its second iteration, it gives the first or the second
+/// iterate, and the device works on no more groups than it had got by then.
+template <class Op>
+void check_cancellation(typename Op::Params params) {
+  const Payload projections = scan(0.0, 40);  // five groups
+  const auto run = [&](std::int64_t iterations, Moment* when) {
+    params.iterations = iterations;
+    std::vector<detail::DeviceKernel> kernels = recon_kernels();
+    kernels.insert(kernels.begin(), {watched<detail::JosephForward>(), watched<detail::JosephAdjoint>()});
+    Apart small(260000, false, kernels);
+    moment = when;
+    const Given given = reconstruct<Op>(*small.context, "apart:0", params, projections);
+    moment = nullptr;
+    return given;
+  };
+  Moment one, two;
+  const Given first = run(1, &one), second = run(2, &two);
+  EXPECT_THAT(first.report, HasSubstr("volumes and projections in host memory"));
+  const int in_one = two.projections - one.projections;
+  for (int at = one.projections + 1; at <= two.projections; at += (in_one + 3) / 4) {
+    Moment when{.cancel_at = at};
+    const Given given = run(1000, &when);
+    for (std::size_t z = 0; z < nz; ++z) {  // a slab's slices may have taken the step already
+      const auto is_that_of = [&](const Given& iterate) {
+        const auto from = static_cast<std::ptrdiff_t>(z * nx * nx);
+        return std::equal(given.values.begin() + from, given.values.begin() + from + nx * nx,
+                          iterate.values.begin() + from);
+      };
+      ASSERT_TRUE(is_that_of(first) || is_that_of(second)) << Op::name << ", projection " << at << ", slice " << z;
+    }
+    // Two groups, of three kernels each when they are back-projected.
+    EXPECT_LE(when.projections - at, 6) << Op::name << ", cancelled at " << at << " of " << two.projections;
+  }
+}
+
+TEST(HostArrays, OfACancelledSessionGiveTheLastIterateSoon) {
+  check_cancellation<OsSartReconstruction>({});
+  check_cancellation<CglsReconstruction>({});
+  check_cancellation<TvReconstruction>({.weight_per_mm = 1e-4});
 }
 
 /// Projections with another value at one place.

@@ -84,7 +84,7 @@ struct Result {
 
 template <class Op>
 Result reconstruct(SessionOptions options, typename Op::Params params, std::uint64_t memory_bytes, bool masked,
-                   const Context& in = context()) {
+                   const Context& in = context(), Session** watched = nullptr, bool cancelled = false) {
   params.nx = params.ny = 40, params.nz = 35;
   params.spacing_mm = {6};
   params.unit = decltype(params.unit)::per_mm;
@@ -107,8 +107,10 @@ Result reconstruct(SessionOptions options, typename Op::Params params, std::uint
   }
   pipeline.add_output("out", recon.output);
   Session session = pipeline.prepare(options);
+  if (watched != nullptr) *watched = &session;
   session.start();
   if (masked) session.push("mask", mask);
+  if (cancelled) error_of([&] { session.wait(); });
   const auto item = session.pull("out");
   if (!item) session.wait();
   const Payload on_cpu = options.device == "cpu" ? Payload(*item) : in.copy_to(*item, "cpu");
@@ -213,6 +215,60 @@ TEST(IterativeInSlabsOnTheCpu, GiveTheSameBitsAgain) {
   const Result first = once();
   EXPECT_THAT(first.report, HasSubstr("\"slabs\""));
   EXPECT_EQ(first.voxels, once().voxels);
+}
+
+/// One thread, which counts the works that are spread over it from the session's start, and cancels it in one of them.
+struct CountingThread {
+  Session* session = nullptr;
+  int cancel_at = 0, begun = 0;
+  isocenter_threads threads{
+      sizeof(isocenter_threads), this, 1,
+      [](void* user, std::int64_t count, std::int64_t, void (*body)(void*, std::int64_t, std::int64_t), void* data) {
+        auto& t = *static_cast<CountingThread*>(user);
+        if (t.session != nullptr && ++t.begun == t.cancel_at) t.session->cancel();
+        body(data, 0, count);
+      }};
+};
+
+/// Cancelled in any work of its second iteration, it gives the first or the second iterate, and soon.
+template <class Op>
+void check_cancellation(typename Op::Params params, std::uint64_t budget) {
+  const auto run = [&](std::int64_t iterations, int cancel_at, int* begun) {
+    CountingThread thread{.cancel_at = cancel_at};
+    isocenter_context_options o{};
+    o.struct_size = sizeof o;
+    o.flags = ISOCENTER_CONTEXT_NO_MODULES;
+    o.threads = &thread.threads;
+    const Context own(o);
+    params.iterations = iterations;
+    Result r = reconstruct<Op>({.device = "cpu"}, params, budget, true, own, &thread.session, cancel_at > 0);
+    *begun = thread.begun;
+    return r;
+  };
+  int one = 0, two = 0;
+  const Result first = run(1, 0, &one), second = run(2, 0, &two);
+  EXPECT_THAT(first.report, HasSubstr("\"slabs\""));
+  int latest = 0;
+  for (int at = one; at < two; at += (two - one + 7) / 8) {
+    int begun = 0;
+    const Result r = run(1000, at, &begun);
+    for (std::size_t z = 0; z < 35; ++z) {  // a slab's slices may have taken the step already
+      const auto is_that_of = [&](const Result& iterate) {
+        const auto from = static_cast<std::ptrdiff_t>(z * 1600);
+        return std::equal(r.voxels.begin() + from, r.voxels.begin() + from + 1600, iterate.voxels.begin() + from);
+      };
+      ASSERT_TRUE(is_that_of(first) || is_that_of(second)) << Op::name << ", work " << at << ", slice " << z;
+    }
+    latest = std::max(latest, begun - at);
+  }
+  EXPECT_LT(2 * latest, two - one) << Op::name;
+}
+
+TEST(IterativeInSlabsOnTheCpu, GiveTheLastIterateSoonWhenTheyAreCancelledInAProjection) {
+  check_cancellation<OsSartReconstruction>({}, 1700000);
+  check_cancellation<OsemReconstruction>({}, 1600000);
+  check_cancellation<CglsReconstruction>({}, 2300000);
+  check_cancellation<TvReconstruction>({.weight_per_mm = 1e-4}, 3000000);
 }
 
 }  // namespace

@@ -89,10 +89,11 @@ inline const detail::FftService& fft_apart() {
   return service;
 }
 
-/// A context with one such device.
+/// A context with one such device, which takes the first kernel of a name.
 struct Apart {
-  explicit Apart(std::uint64_t memory_bytes, bool eager_copies = false)
-      : device(memory_bytes, recon_kernels(), eager_copies, {{detail::FftService::name, &fft_apart()}}),
+  explicit Apart(std::uint64_t memory_bytes, bool eager_copies = false,
+                 std::vector<detail::DeviceKernel> kernels = recon_kernels())
+      : device(memory_bytes, std::move(kernels), eager_copies, {{detail::FftService::name, &fft_apart()}}),
         allocator(device.host_allocator()) {
     isocenter_context_options o{};
     o.struct_size = sizeof o;
