@@ -269,7 +269,7 @@ void Inbox::Group::keep() {
       if (!first) entry->second.paths.push_back(part.path);
     }
   });
-  for (const auto& [folder, names] : named) note_failure([&] { names.make_durable(); });
+  for (const auto& entry : named) note_failure([&] { entry.second.make_durable(); });
   if (failure != nullptr) std::rethrow_exception(failure);
 }
 

@@ -179,6 +179,7 @@ TEST(CommittedOutbox, APeerThatDisconnectsAnywhereIsAskedAgainAndNothingIsLost) 
         EXPECT_TRUE(first.left == 0 || first.complaints.size() == 1) << ::testing::PrintToString(first.complaints);
       }
       EXPECT_EQ(deliver_committed(*outbox, loopback(archive.port()), {0, 5}).left, 0);
+      EXPECT_GE(times_asked(folder / "archive", "1.2.3." + std::to_string(100 + round)), 1);
     }
 }
 
