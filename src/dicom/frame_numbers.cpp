@@ -45,6 +45,14 @@ DcmItem* group_item(DcmItem& dataset, int frame, const DcmTagKey& sequence) {
   return shared == nullptr && own == nullptr ? &dataset : nullptr;
 }
 
+/// ImagerPixelSpacing: between rows, between columns.
+std::optional<std::vector<double>> imager_spacing(DcmItem& dataset, int frame) {
+  DcmItem* const item = group_item(dataset, frame, DCM_FramePixelDataPropertiesSequence);
+  auto spacing = item == nullptr ? std::nullopt : numbers(*item, attribute::imager_pixel_spacing);
+  if (!spacing || spacing->size() != 2 || !((*spacing)[0] > 0) || !((*spacing)[1] > 0)) return std::nullopt;
+  return spacing;
+}
+
 std::optional<double> group_number(DcmItem& dataset, int frame, const DcmTagKey& sequence, const Attribute& a) {
   DcmItem* const item = group_item(dataset, frame, sequence);
   return item == nullptr ? std::nullopt : number(*item, a);
@@ -138,9 +146,8 @@ FrameSpacing spacing_of(const Image& image, DcmItem& dataset, int frame) {
   const Frame& f = image.frames[static_cast<std::size_t>(frame)];
   if (f.row_spacing_mm > 0 && f.column_spacing_mm > 0)
     return {f.row_spacing_mm, f.column_spacing_mm, text(attribute::pixel_spacing)};
-  DcmItem* const item = group_item(dataset, frame, DCM_FramePixelDataPropertiesSequence);
-  const auto imager = item == nullptr ? std::nullopt : numbers(*item, attribute::imager_pixel_spacing);
-  if (!imager || imager->size() != 2 || !((*imager)[0] > 0) || !((*imager)[1] > 0)) return {};
+  const auto imager = imager_spacing(dataset, frame);
+  if (!imager) return {};
   return {(*imager)[0], (*imager)[1], text(attribute::imager_pixel_spacing)};
 }
 
@@ -172,10 +179,8 @@ std::vector<View> xray_views(const Image& image, DcmItem& dataset, const std::ve
     if (!sid || !(*sid > 0)) return lacks(text(attribute::distance_source_to_detector) + " is missing");
     if (!sod || !(*sod > 0) || *sod > *sid)
       return lacks(text(attribute::distance_source_to_patient) + " is missing, or beyond the detector");
-    DcmItem* const properties = group_item(dataset, f.number, DCM_FramePixelDataPropertiesSequence);
-    const auto imager = properties == nullptr ? std::nullopt : numbers(*properties, attribute::imager_pixel_spacing);
-    if (!imager || imager->size() != 2 || !((*imager)[0] > 0) || !((*imager)[1] > 0))
-      return lacks(text(attribute::imager_pixel_spacing) + " is missing");
+    const auto imager = imager_spacing(dataset, f.number);
+    if (!imager) return lacks(text(attribute::imager_pixel_spacing) + " is missing");
     DcmItem* const field = group_item(dataset, f.number, DCM_FieldOfViewSequence);
     if (field != nullptr && (number(*field, rotation).value_or(0) != 0 || text_value(*field, flip) == "YES"))
       return lacks(text(rotation) + " or " + text(flip) + " says that the picture was turned");

@@ -2,9 +2,10 @@
 """Writes tests/dicom/data/frames: X-ray, gamma camera, ultrasound and visible light objects of a few pixels, of kinds that
 no public collection has small and free. Pixels are closed forms; tests/dicom/frame_kinds_test.cpp repeats them.
 
-    pip install pydicom numpy pyjpegls
+    pip install pydicom numpy pyjpegls imagecodecs
     python3 tests/dicom/make_frame_samples.py
 """
+import imagecodecs
 import numpy as np
 import pydicom
 import pydicom.encaps
@@ -198,6 +199,22 @@ def offset_table():
     return ds
 
 
+def high_throughput(number, syntax):
+    """HTJ2K without loss, in the order RPCL with a TLM marker where the syntax asks for it (PS3.5 A.4.11)."""
+    ds = new_object("1.2.840.10008.5.1.4.1.1.7.3", "OT", number)
+    y, x = np.mgrid[0:37, 0:40]
+    data = ((7 * x * x + 13 * y * y + 31 * x * y) % 65536).astype(np.uint16)
+    grey(ds, data)
+    codestream = imagecodecs.htj2k_encode(data, reversible=True, tlm=True)
+    assert (imagecodecs.jpeg2k_decode(codestream) == data).all()  # by OpenJPEG what OpenJPH wrote
+    cod = codestream.index(b"\xff\x52")
+    assert codestream[cod + 5] == 2 and b"\xff\x55" in codestream  # RPCL, TLM
+    ds.PixelData = pydicom.encaps.encapsulate([bytes(codestream)])
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = syntax
+    return ds
+
+
 def main():
     made = {"xa": xa(), "xrf": xrf(), "enhanced_xa": enhanced_xa(), "cr": cr(), "dx": dx(), "mg": mg(),
             "nm_static": nm_static(), "nm_dynamic": nm_dynamic(), "nm_tomo": nm_tomo(), "nm_recon": nm_recon(False),
@@ -206,6 +223,8 @@ def main():
             "vl_microscopic": visible("1.2.840.10008.5.1.4.1.1.77.1.2", "GM", 91),
             "vl_photographic": visible("1.2.840.10008.5.1.4.1.1.77.1.4", "XC", 92)}
     made["us_offset_table"] = offset_table()
+    made["htj2k_lossless"] = high_throughput(94, pydicom.uid.HTJ2KLossless)
+    made["htj2k_lossless_rpcl"] = high_throughput(95, pydicom.uid.HTJ2KLosslessRPCL)
     for name, ds in made.items():
         save(ds, f"frames/{name}.dcm")
 
