@@ -56,11 +56,13 @@ isocenter_status isocenter_plan_allocate(isocenter_plan* plan, uint64_t bytes, c
                                          isocenter_error* error) {
   return guarded(error, [&]() -> isocenter_status {
     SessionNode& node = *plan->node;
+    const bool in_budget = isocenter_plan_memory_budget(plan) > 0;
     if (bytes > isocenter_plan_memory_left(plan))
       throw Failure(ErrorCode::out_of_memory,
                     node.where() + ": " + purpose + " needs " + format_bytes(bytes) + " on '" + node.device->name +
-                        "', and of the budget " + format_bytes(isocenter_plan_memory_left(plan)) + " are left",
-                    "raise the budget, or use a smaller input or a coarser grid");
+                        "', and " + (in_budget ? "of the budget " : "") +
+                        format_bytes(isocenter_plan_memory_left(plan)) + " are left",
+                    std::string(in_budget ? "raise the budget, or " : "") + "use a smaller input or a coarser grid");
     node.tables.reserve(node.tables.size() + 1);
     *memory = node.device->allocate(bytes);
     node.tables.push_back(*memory);
