@@ -56,12 +56,17 @@ AxisPairs backward(const AxisChange& c, bool nearest, int offset) {
 }
 
 std::vector<int> bundle_window_starts(int size, int window, double overlap) {
-  if (window >= size) return {0};
-  const int interval = std::max(1, static_cast<int>(window * (1 - overlap)));
   std::vector<int> starts;
+  bundle_window_starts(size, window, overlap, starts);
+  return starts;
+}
+
+void bundle_window_starts(int size, int window, double overlap, std::vector<int>& starts) {
+  const int interval = std::max(1, static_cast<int>(window * (1 - overlap)));
+  starts.clear();
   for (int start = 0;; start += interval) {
-    starts.push_back(std::min(start, size - window));
-    if (start + window >= size) return starts;
+    starts.push_back(std::max(0, std::min(start, size - window)));
+    if (start + window >= size) return;
   }
 }
 

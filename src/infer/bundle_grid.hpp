@@ -37,6 +37,8 @@ AxisPairs backward(const AxisChange& change, bool nearest, int offset);
 
 /// First positions of MONAI's windows: steps of int(window * (1 - overlap)), the last window moved inside.
 std::vector<int> bundle_window_starts(int size, int window, double overlap);
+/// The same into a vector that was as long before: nothing is allocated.
+void bundle_window_starts(int size, int window, double overlap, std::vector<int>& starts);
 
 /// MONAI's importance map, [z][y][x] for windows x, y, z: ones, or a Gaussian with sigma in windows, at least 1e-3.
 std::vector<float> importance_map(const int (&window)[3], bool gaussian, double sigma);

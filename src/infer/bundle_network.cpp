@@ -24,6 +24,8 @@ std::string text(const std::array<int, 3>& e) {
   return std::to_string(e[0]) + " x " + std::to_string(e[1]) + " x " + std::to_string(e[2]);
 }
 
+int divisible_by(int size, int divisor) { return (size + divisor - 1) / divisor * divisor; }
+
 /// MONAI's array [i][j][k] has its last index fastest: k is x here.
 template <class T>
 std::array<T, 3> turned(const std::array<T, 3>& ijk) {
@@ -84,11 +86,13 @@ void BundleNetwork::plan_orientation(PlanContext& plan) {
 
 void BundleNetwork::plan_steps(PlanContext& plan) {
   for (std::size_t k = 0; k < 3; ++k) changes_[k] = {AxisChange::Rule::keep, size_[k], size_[k], 1, 1};
-  std::array<int, 3> divisors{1, 1, 1};
+  divisors_ = {1, 1, 1};
   std::int64_t work = 0;
   for (const BundleStep& step : recipe_.steps) {
     if (step.kind == BundleStep::Kind::pad) {
-      divisors = turned(step.size);
+      divisors_ = turned(step.size);
+    } else if (step.kind == BundleStep::Kind::foreground) {
+      plan_foreground(plan, step);
     } else if (step.kind == BundleStep::Kind::spacing || step.kind == BundleStep::Kind::resize) {
       plan_change(plan, step);
     } else {
@@ -97,7 +101,23 @@ void BundleNetwork::plan_steps(PlanContext& plan) {
     }
   }
   work_at_ = reserve(work);
-  for (std::size_t k = 0; k < 3; ++k) divisible_[k] = (size_[k] + divisors[k] - 1) / divisors[k] * divisors[k];
+}
+
+/// The volume is planned for as if all of it were foreground; what a run finds is laid out within that.
+void BundleNetwork::plan_foreground(PlanContext& plan, const BundleStep& step) {
+  if (!on_cpu_)
+    throw Failure(ErrorCode::unsupported,
+                  "CropForegroundd looks at voxels in host memory, and this node runs on '" +
+                      std::string(plan.device().name) + "'",
+                  "run it on \"cpu\", or take CropForegroundd out of the configuration");
+  crops_ = true;
+  Pass pass;
+  pass.crops = true;
+  pass.margin = step.margin;
+  pass.size = size_;
+  passes_.push_back(pass);
+  bounds_of_slice_.resize(static_cast<std::size_t>(size_[2]));
+  plan.declare_host_memory(bounds_of_slice_.size() * sizeof(SliceBounds));
 }
 
 void BundleNetwork::plan_scaling(PlanContext& plan, const BundleStep& step) {
@@ -168,13 +188,11 @@ void BundleNetwork::plan_change(PlanContext& plan, const BundleStep& step) {
 
 void BundleNetwork::plan_windows(PlanContext& plan) {
   const Extents asked = turned(recipe_.window);
-  bool pads = false;
+  bool pads = crops_;
   for (std::size_t k = 0; k < 3; ++k) {
-    window_[k] = asked[k] > 0 ? asked[k] : divisible_[k];
-    padded_[k] = std::max(divisible_[k], window_[k]);
-    before_[k] = (divisible_[k] - size_[k]) / 2 + (padded_[k] - divisible_[k]) / 2;
-    starts_[k] = bundle_window_starts(padded_[k], window_[k], recipe_.overlap);
-    pads = pads || padded_[k] != size_[k];
+    const int divisible = divisible_by(size_[k], divisors_[k]);
+    window_[k] = asked[k] > 0 ? asked[k] : divisible;
+    pads = pads || std::max(divisible, window_[k]) != size_[k];
   }
   const std::int64_t weights_bytes = count(window_) * 4;
   if (count(window_) > INT32_MAX || static_cast<std::uint64_t>(weights_bytes) > plan.memory_left())
@@ -189,16 +207,34 @@ void BundleNetwork::plan_windows(PlanContext& plan) {
   plan.require_kernel<kernels::ExtractWindowKernel>();
   plan.require_kernel<kernels::AddWindowKernel>();
   plan.require_kernel<kernels::FinishScoresKernel>();
+  for (std::size_t k = 0; k < 3; ++k) back_[k] = backward(changes_[k], recipe_.nearest_back, 0);
+  lay_out({{0, 0, 0}, size_});
   if (!pads) return;
+  for (std::size_t k = 0; k < 3; ++k)
+    padding_[k] = crops_ ? padding_table_[k].data() : plan.upload<std::int32_t>(padding_table_[k], "padding");
+  padded_at_ = reserve(count(padded_) * 4);
+}
+
+void BundleNetwork::lay_out(const ForegroundBox& left) {
   for (std::size_t k = 0; k < 3; ++k) {
-    std::vector<std::int32_t> from;
+    const int size = left.size[k], divisible = divisible_by(size, divisors_[k]);
+    padded_[k] = std::max(divisible, window_[k]);
+    before_[k] = (divisible - size) / 2 + (padded_[k] - divisible) / 2;
+    bundle_window_starts(padded_[k], window_[k], recipe_.overlap, starts_[k]);
+    padding_table_[k].clear();
     for (int i = 0; i < padded_[k]; ++i) {
       const int at = i - before_[k];
-      from.push_back(at >= 0 && at < size_[k] ? at : -1);
+      padding_table_[k].push_back(at >= 0 && at < size ? left.first[k] + at : -1);
     }
-    padding_[k] = plan.upload<std::int32_t>(from, "padding");
+    // MONAI's way back fills with zeros what was cropped away.
+    reading_table_[k] = back_[k];
+    for (std::size_t i = 0; i < back_[k].index.size(); ++i) {
+      const int at = back_[k].index[i] - left.first[k];
+      const bool inside = at >= 0 && at < size;
+      reading_table_[k].index[i] = inside ? at + before_[k] : 0;
+      if (!inside) reading_table_[k].weight[i] = 0;
+    }
   }
-  padded_at_ = reserve(count(padded_) * 4);
 }
 
 void BundleNetwork::plan_executor(PlanContext& plan, const std::string& digest) {
@@ -209,7 +245,7 @@ void BundleNetwork::plan_executor(PlanContext& plan, const std::string& digest) 
                   "export the network of the bundle, for volumes with one channel");
   const Shape shape{1, 1, window_[2], window_[1], window_[0]};
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-  executor_ = plan_network(plan, model_, shape, Precision::float32, digest);
+  executor_ = plan_network(plan, model_, shape, {.digest = digest});
   channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
   if (recipe_.output_channels > 0 && recipe_.output_channels != channels_)
     throw Failure(ErrorCode::bad_data,
@@ -235,9 +271,9 @@ void BundleNetwork::plan_executor(PlanContext& plan, const std::string& digest) 
 /// Where each voxel of the volume reads the scores.
 void BundleNetwork::plan_way_back(PlanContext& plan) {
   for (std::size_t k = 0; k < 3; ++k) {
-    const AxisPairs pairs = backward(changes_[k], recipe_.nearest_back, before_[k]);
-    readings_[k] = {plan.upload<std::int32_t>(pairs.index, "score positions"),
-                    plan.upload<float>(pairs.weight, "score weights")};
+    const AxisPairs& pairs = reading_table_[k];
+    readings_[k] = {crops_ ? pairs.index.data() : plan.upload<std::int32_t>(pairs.index, "score positions"),
+                    crops_ ? pairs.weight.data() : plan.upload<float>(pairs.weight, "score weights")};
   }
   plan.require_kernel<kernels::ReadLabelsKernel>();
   if (recipe_.largest == 0 && recipe_.filled == 0) return;
@@ -266,8 +302,9 @@ const kernels::Launcher& BundleNetwork::launcher(const RunContext& run) {
   return launcher_;
 }
 
-/// Orientation, intensities, spacing and padding; gives the volume that windows are cut from.
-const float* BundleNetwork::prepare(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
+/// Orientation, intensities, spacing, the foreground and padding; gives the volume that windows are cut from.
+const float* BundleNetwork::prepare(const RunContext& run, const kernels::Launcher& l, std::byte* scratch,
+                                    const float* in) {
   kernels::CopyKernel turn{};
   turn.in = in + steps_.first;
   turn.out = at(scratch, oriented_at_);
@@ -282,6 +319,10 @@ const float* BundleNetwork::prepare(const kernels::Launcher& l, std::byte* scrat
   float* volume = turn.out;
 
   for (const Pass& pass : passes_) {
+    if (pass.crops) {
+      lay_out(find_foreground(run, volume, pass.size, pass.margin, bounds_of_slice_));
+      continue;
+    }
     if (pass.scales) {
       kernels::scale_intensity(l, pass.scaling, volume, volume, pass.size[0], pass.size[1], pass.size[2],
                                scratch + work_at_, pass.scale);
@@ -331,7 +372,7 @@ void BundleNetwork::run(const RunContext& run, std::byte* scratch, const float* 
   std::byte* arena = scratch + arena_at_;
   if (bound_ != arena) executor_->bind(bound_ = arena);
   kernels::ExtractWindowKernel extract{};
-  extract.in = prepare(l, scratch, in);
+  extract.in = prepare(run, l, scratch, in);
   extract.out = reinterpret_cast<float*>(arena + executor_->inputs()[0].offset);
   extract.low = -INFINITY;
   extract.high = INFINITY;

@@ -5,6 +5,7 @@
 
 #include "core/launch.hpp"
 #include "core/volume_input.hpp"
+#include "infer/bundle_foreground.hpp"
 #include "infer/bundle_grid.hpp"
 #include "infer/bundle_recipe.hpp"
 #include "infer/executor.hpp"
@@ -31,10 +32,11 @@ class BundleNetwork {
 
   /// A change of the volume, from the buffer before it (or in place) to its own.
   struct Pass {
-    bool scales = false;
+    bool scales = false, crops = false;
     isocenter::detail::IntensityScaling scaling;
     isocenter::detail::ValueScale* scale = nullptr;
-    int axis = 0;  ///< else: the axis that is resampled
+    int margin = 0;  ///< of the foreground that is looked for
+    int axis = 0;    ///< else: the axis that is resampled
     int taps_to = 0;
     const std::int32_t* index = nullptr;
     const float* weight = nullptr;
@@ -46,6 +48,7 @@ class BundleNetwork {
   void plan_steps(PlanContext& plan);
   void plan_scaling(PlanContext& plan, const BundleStep& step);
   void plan_change(PlanContext& plan, const BundleStep& step);
+  void plan_foreground(PlanContext& plan, const BundleStep& step);
   void plan_windows(PlanContext& plan);
   void plan_executor(PlanContext& plan, const std::string& digest);
   void plan_way_back(PlanContext& plan);
@@ -53,7 +56,11 @@ class BundleNetwork {
   float* at(std::byte* scratch, std::int64_t offset) const { return reinterpret_cast<float*>(scratch + offset); }
 
   const isocenter::detail::Launcher& launcher(const RunContext& run);
-  const float* prepare(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
+  const float* prepare(const RunContext& run, const isocenter::detail::Launcher& l, std::byte* scratch,
+                       const float* in);
+  /// The extents, padding, windows and tables for what is left of the prepared volume. Allocates nothing for less than
+  /// there was before.
+  void lay_out(const ForegroundBox& left);
   void read_labels(const isocenter::detail::Launcher& l, std::byte* scratch, std::uint8_t* out) const;
   void fill_holes(const isocenter::detail::Launcher& l, std::byte* scratch, std::uint8_t* out) const;
 
@@ -68,14 +75,20 @@ class BundleNetwork {
   isocenter::detail::Launcher launcher_;
 
   std::vector<Pass> passes_;
-  Extents size_{};               ///< of the prepared volume
-  Extents divisible_{};          ///< what DivisiblePadd makes of it
-  Extents padded_{};             ///< and the inferer, when the window is larger
-  Extents before_{}, window_{};  ///< voxels of padding before it
+  Extents size_{};      ///< of the prepared volume
+  Extents divisors_{};  ///< of DivisiblePadd
+  Extents window_{};
+  bool crops_ = false;  ///< then what follows is laid out anew for each volume, and is never larger than as planned
+  Extents padded_{};    ///< what DivisiblePadd and, where the window is larger, the inferer make of it
+  Extents before_{};    ///< voxels of padding before it
   std::array<AxisChange, 3> changes_{};
   std::array<std::vector<int>, 3> starts_;
+  std::array<AxisPairs, 3> back_;           ///< from the volume's voxels to those of the prepared one
+  std::array<AxisPairs, 3> reading_table_;  ///< from the volume's voxels to the scores
+  std::array<std::vector<std::int32_t>, 3> padding_table_;
+  std::vector<SliceBounds> bounds_of_slice_;  ///< while the foreground is looked for
 
-  // On the device, for the session's life.
+  // On the device, for the session's life; where volumes are cropped, the tables above.
   const float* importance_ = nullptr;
   const float* constants_ = nullptr;  ///< 1, 0, the latter also as an index
   std::array<const std::int32_t*, 3> padding_{};

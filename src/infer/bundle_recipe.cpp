@@ -63,14 +63,20 @@ class Reader {
       throw Failure(ErrorCode::unsupported,
                     file_.place(file_.root()) + ": postprocessing makes no labels: it has no AsDiscreted",
                     "add AsDiscreted with argmax or threshold, or use network_inference for scores");
-    const bool moved = std::any_of(recipe_.steps.begin(), recipe_.steps.end(), [](const BundleStep& s) {
-      return s.kind == BundleStep::Kind::spacing || s.kind == BundleStep::Kind::resize;
-    });
+    const bool moved = cropped_ || std::any_of(recipe_.steps.begin(), recipe_.steps.end(), [](const BundleStep& s) {
+                         return s.kind == BundleStep::Kind::spacing || s.kind == BundleStep::Kind::resize;
+                       });
     if (moved && !recipe_.inverted)
       throw Failure(
           ErrorCode::unsupported,
           file_.place(file_.root()) + ": postprocessing has no Invertd, so that labels would lie on the network's grid",
           "add Invertd with transform @preprocessing");
+    if (cropped_ && *std::min_element(recipe_.window.begin(), recipe_.window.end()) <= 0)
+      throw Failure(ErrorCode::unsupported,
+                    file_.place(file_.root()) +
+                        ": CropForegroundd leaves a volume of unknown extent, and the network " +
+                        "is planned for windows of a fixed one",
+                    "give a SlidingWindowInferer whose roi_size has three numbers above 0");
   }
 
  private:
@@ -104,6 +110,7 @@ class Reader {
 
   void spatial(const BundleCall& call, bool resamples) {
     if (resamples && resampled_) call.refuse("is a second change of the grid", "keep one Spacingd or Resized");
+    if (cropped_ && resamples) call.refuse("stands behind CropForegroundd", "put CropForegroundd behind it");
     if (padded_ && resamples) call.refuse("stands behind DivisiblePadd", "put padding last");
     resampled_ = resampled_ || resamples;
     moved_ = true;
@@ -157,12 +164,29 @@ class Reader {
       call.ignore({"lazy"});
       recipe_.steps.push_back(step);
     } else if (name == "CropForegroundd") {
-      call.refuse("cuts where the voxels' values say, and windows and memory are planned before they are known",
-                  "take it out of the configuration (labels differ by where the windows lie), or crop beforehand");
+      read_foreground(call, step);
     } else {
       read_scaling(call, step);
     }
     call.finish();
+  }
+
+  void read_foreground(const BundleCall& call, BundleStep step) {
+    if (cropped_) call.refuse("is the second one", "keep one");
+    if (padded_) call.refuse("stands behind DivisiblePadd", "put padding last");
+    cropped_ = moved_ = true;
+    step.kind = BundleStep::Kind::foreground;
+    const double margin = call.number("margin", 0.0);
+    if (!(margin >= 0 && margin <= 65535) || margin != std::floor(margin))
+      call.refuse("'margin' is " + to_parameter_text(margin), "whole numbers from 0 to 65535 are allowed");
+    step.margin = static_cast<int>(margin);
+    if (!call.flag("allow_smaller", false) && step.margin > 0)
+      call.refuse("would pad beyond the volume's border, since 'allow_smaller' is not true",
+                  "set allow_smaller to true, or margin to 0");
+    call.require_null({"select_fn", "channel_indices"});
+    if (call.number("k_divisible", 1.0) != 1) call.refuse("'k_divisible' is not 1", "put DivisiblePadd behind it");
+    call.ignore({"source_key", "mode", "start_coord_key", "end_coord_key", "lazy"});
+    recipe_.steps.push_back(step);
   }
 
   void read_scaling(const BundleCall& call, BundleStep step) {
@@ -202,9 +226,12 @@ class Reader {
       call.require_null({"subtrahend", "divisor"});
     } else {
       call.refuse("is not among the transforms that are read before a network",
-                  "LoadImaged, EnsureChannelFirstd, EnsureTyped, Orientationd, Spacingd, Resized, DivisiblePadd, "
+                  "LoadImaged, EnsureChannelFirstd, EnsureTyped, Orientationd, Spacingd, Resized, CropForegroundd, "
+                  "DivisiblePadd, "
                   "ScaleIntensityd, ScaleIntensityRanged, ScaleIntensityRangePercentilesd and NormalizeIntensityd are");
     }
+    if (cropped_ && step.kind != BundleStep::Kind::scale_range)
+      call.refuse("stands behind CropForegroundd and would measure what that leaves", "put it before");
     call.ignore({"dtype"});
     recipe_.steps.push_back(step);
   }
@@ -257,8 +284,10 @@ class Reader {
       if (discrete_) call.refuse("stands behind AsDiscreted", "put it before");
       const bool softmax = call.flag("softmax", false), sigmoid = call.flag("sigmoid", false);
       if (softmax && sigmoid) call.refuse("asks for softmax and sigmoid", "choose one");
-      if (recipe_.inverted && !recipe_.nearest_back)
-        call.refuse("stands behind an Invertd that interpolates", "put it before");
+      if (recipe_.inverted && (cropped_ || !recipe_.nearest_back))
+        call.refuse(cropped_ ? "stands behind an Invertd that fills with zeros what CropForegroundd took away"
+                             : "stands behind an Invertd that interpolates",
+                    "put it before");
       if (softmax) recipe_.activation = BundleRecipe::Activation::softmax;
       if (sigmoid) recipe_.activation = BundleRecipe::Activation::sigmoid;
       call.require_null({"other"});
@@ -321,7 +350,7 @@ class Reader {
  private:
   const BundleFile& file_;
   BundleRecipe& recipe_;
-  bool moved_ = false, resampled_ = false, padded_ = false, discrete_ = false;
+  bool moved_ = false, resampled_ = false, cropped_ = false, padded_ = false, discrete_ = false;
   std::vector<std::pair<std::string, std::vector<double>>> applied_;  ///< by whom, and which labels
 };
 

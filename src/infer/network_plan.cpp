@@ -8,27 +8,28 @@
 namespace isocenter::infer {
 
 std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
-                                       Precision precision, const std::string& digest, const std::string& engine) {
+                                       const NetworkOptions& options) {
   LowerOptions lowering;
   lowering.input_shapes[model.inputs[0].name] = shape;
   std::unique_ptr<Executor> executor;
-  if (!engine.empty()) {
+  if (!options.engine.empty()) {
     executor = plan_with_engine(model, shape,
-                                {.engine = engine,
-                                 .precision = precision,
+                                {.engine = options.engine,
+                                 .precision = options.precision,
                                  .device = plan.device().name,
                                  .threads = plan.launcher().concurrency,
-                                 .digest = digest});
+                                 .digest = options.digest});
     plan.declare_host_memory(static_cast<std::uint64_t>(executor->summary().constant_bytes));
   } else if (plan.on_cpu()) {
     Graph graph = lower(model, lowering);
-    CpuOptions options{.precision = precision, .threads = plan.launcher().concurrency};
-    if (!model.external_data) options.weights_key = digest + " " + to_text(shape);
-    executor = plan_cpu(std::move(graph), options);
+    CpuOptions cpu{.precision = options.precision, .threads = plan.launcher().concurrency};
+    if (!model.external_data) cpu.weights_key = options.digest + " " + to_text(shape);
+    executor = plan_cpu(std::move(graph), cpu);
     plan.declare_host_memory(static_cast<std::uint64_t>(executor->summary().constant_bytes));
   } else {
-    executor = plan_on_cuda(lower(model, lowering), precision, isocenter::detail::launcher_of(plan), plan);
+    executor = plan_on_cuda(lower(model, lowering), options.precision, isocenter::detail::launcher_of(plan), plan);
   }
+  if (!options.on_grid) return executor;
   const Port& out = executor->outputs()[0];
   Shape expected = shape;
   expected[1] = out.shape.size() > 1 ? out.shape[1] : 0;

@@ -9,12 +9,18 @@
 
 namespace isocenter::infer {
 
+struct NetworkOptions {
+  Precision precision = Precision::float32;
+  std::string digest;   ///< of the model's file: sessions share weights by it
+  std::string engine;   ///< another engine's name (engine_executor.hpp); "" is ours
+  bool on_grid = true;  ///< the output has to be float32 on the input's grid
+};
+
 /// The model for its one input of this shape, on the plan's device. On the CPU sessions share their weights by the
-/// file's digest; each declares them, so that no session's end changes what another one needs. `engine` names another
-/// engine (engine_executor.hpp), "" is ours. Errors: unsupported, also where the output is not float32 on the input's
-/// grid.
+/// file's digest; each declares them, so that no session's end changes what another one needs. Errors: unsupported,
+/// also where the output is not float32 on the input's grid.
 std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
-                                       Precision precision, const std::string& digest, const std::string& engine = {});
+                                       const NetworkOptions& options);
 
 /// Facts on model, engine, precision and memory, and a warning where nodes run in plain loops.
 void state_network(PlanContext& plan, const OnnxModel& model, const std::string& digest, const PlanSummary& summary);

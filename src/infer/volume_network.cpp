@@ -165,7 +165,8 @@ void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions&
   if (!flat_) shape.push_back(window_[2]);
   shape.insert(shape.end(), {window_[1], window_[0]});
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-  executor_ = plan_network(plan, model_, shape, options.precision, hash, options.engine);
+  executor_ =
+      plan_network(plan, model_, shape, {.precision = options.precision, .digest = hash, .engine = options.engine});
   channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
 }
 

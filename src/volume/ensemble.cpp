@@ -52,7 +52,9 @@ class EnsembleOperator : public OperatorBase<Ensemble> {
     plan.output("output").like(first);
     PayloadRef variance = plan.output("variance");
     variance.like(first);
-    isocenter_payload_set_text(variance.get(), "unit", nullptr, nullptr);
+    const std::string unit = first.text("unit");
+    const std::string squared = unit.empty() || unit == "1" ? unit : unit + "2";
+    isocenter_payload_set_text(variance.get(), "unit", squared.empty() ? nullptr : squared.c_str(), nullptr);
     wanted_ = plan.output_used("variance");
     plan.require_kernel<EnsembleKernel>();
   }

@@ -74,7 +74,7 @@ class ScoresToLabelsOperator : public OperatorBase<ScoresToLabels> {
     for (PayloadRef* p : {&out, &probabilities, &uncertainty}) {
       p->set_geometry(in.geometry());
       p->inherit_attributes(in);
-      isocenter_payload_set_text(p->get(), "unit", nullptr, nullptr);
+      isocenter_payload_set_text(p->get(), "unit", p == &out ? nullptr : "1", nullptr);
     }
   }
 

@@ -133,6 +133,56 @@ TEST_P(MonaiBundleTest, TakesSpacingAndWindowInTheOrderOfMonaisAxes) {
   EXPECT_THAT(report, AllOf(HasSubstr("5 x 6 x 41"), HasSubstr("5 x 6 x 8"), HasSubstr("LPS taken as RAS")));
 }
 
+/// Class 1 is what lies below a limit: all of the volume around the foreground, which a crop leaves to class 0.
+TEST_P(MonaiBundleTest, CropsToTheForegroundOfEachVolumeAndPutsItsLabelsBack) {
+  if (GetParam() != "cpu") GTEST_SKIP() << "the foreground is looked for in host memory";
+  constexpr int nx = 19, ny = 13, nz = 11;
+  struct Box {
+    int first[3], last[3];
+  };
+  const Box boxes[] = {{{3, 2, 4}, {14, 8, 9}}, {{0, 0, 0}, {18, 12, 10}}, {{7, 5, 6}, {7, 5, 6}}};
+  for (const int margin : {0, 2})
+    for (const bool nearest : {false, true}) {
+      BundleFolder bundle;
+      bundle.write("models/model.onnx", convolution({1, -1}, 2, 1, {-50, 50}));
+      bundle.before(BundleFolder::orientation + R"(, {"_target_": "CropForegroundd", "keys": "image", "source_key": )" +
+                    R"("image", "allow_smaller": true, "margin": )" + std::to_string(margin) +
+                    R"(}, {"_target_": "DivisiblePadd", "keys": "image", "k": 4})");
+      std::string invert = BundleFolder::invert;
+      if (nearest) invert.replace(invert.find("false"), 5, "true");
+      bundle.after(BundleFolder::softmax + ", " + invert + ", " + BundleFolder::argmax);
+      Pipeline pipeline(context());
+      std::vector<Volume> volumes;
+      for (const Box& box : boxes) {
+        std::vector<float> v(nx * ny * nz, -10.0F);
+        for (int z = box.first[2]; z <= box.last[2]; ++z)
+          for (int y = box.first[1]; y <= box.last[1]; ++y)
+            for (int x = box.first[0]; x <= box.last[0]; ++x)
+              v[static_cast<std::size_t>((z * ny + y) * nx + x)] = (x + 2 * y + 3 * z) % 5 == 0 ? 20.0F : 80.0F;
+        volumes.push_back(volume(v, nx, ny, nz));
+      }
+      const auto node = pipeline.add<MonaiBundle>("segment", {.path = bundle});
+      pipeline.connect(pipeline.add_input("in", volumes[0]), node.input);
+      pipeline.add_output("out", node.output);
+      Session session = pipeline.prepare(options());
+      session.start();
+      for (std::size_t n = 0; n < volumes.size(); ++n) {
+        session.push("in", volumes[n]);
+        const auto labels = values<std::uint8_t>(*session.pull("out"), "labels");
+        for (int i = 0; i < nx * ny * nz; ++i) {
+          const int at[3] = {i % nx, i / nx % ny, i / nx / ny};
+          bool inside = true;
+          for (int k = 0; k < 3; ++k)
+            inside = inside && at[k] >= boxes[n].first[k] - margin && at[k] <= boxes[n].last[k] + margin;
+          const float v = volumes[n].values()[static_cast<std::size_t>(i)];
+          ASSERT_EQ(labels[static_cast<std::size_t>(i)], inside && v < 50 ? 1 : 0)
+              << "volume " << n << ", margin " << margin << ", voxel " << at[0] << ", " << at[1] << ", " << at[2];
+        }
+      }
+      session.end_input("in");
+    }
+}
+
 TEST_P(MonaiBundleTest, KeepsTheLargestPart) {
   BundleFolder bundle;
   bundle.after(BundleFolder::argmax +
@@ -248,8 +298,20 @@ TEST(MonaiBundleErrors, NameFileLineTransformAndArgument) {
   EXPECT_THAT(before(BundleFolder::ct + R"(, {"_target_": "RandFlipd", "keys": "image"})"),
               AllOf(HasSubstr("configs/inference.json, line 7: RandFlipd is not among the transforms"),
                     HasSubstr("Fix: LoadImaged, EnsureChannelFirstd")));
-  EXPECT_THAT(before(R"({"_target_": "CropForegroundd", "keys": "image", "source_key": "image"})"),
-              HasSubstr("CropForegroundd cuts where the voxels' values say"));
+  const std::string crop = R"({"_target_": "CropForegroundd", "keys": "image", "source_key": "image"})";
+  EXPECT_THAT(before(crop + ", " + crop), HasSubstr("CropForegroundd is the second one"));
+  EXPECT_THAT(before(crop + R"(, {"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1, 1]})"),
+              HasSubstr("Spacingd stands behind CropForegroundd. Fix: put CropForegroundd behind it"));
+  EXPECT_THAT(before(crop + R"(, {"_target_": "NormalizeIntensityd", "keys": "image"})"),
+              HasSubstr("NormalizeIntensityd stands behind CropForegroundd and would measure what that leaves"));
+  EXPECT_THAT(before(R"({"_target_": "CropForegroundd", "keys": "image", "margin": 3})"),
+              HasSubstr("would pad beyond the volume's border"));
+  EXPECT_THAT(before(R"({"_target_": "CropForegroundd", "keys": "image", "select_fn": "$f"})"), HasSubstr("is Python"));
+  EXPECT_THAT(refusal(BundleFolder().before(crop).set("inferer", R"({"_target_": "SimpleInferer"})")),
+              HasSubstr("CropForegroundd leaves a volume of unknown extent"));
+  EXPECT_THAT(refusal(BundleFolder().before(crop).after(BundleFolder::argmax)),
+              HasSubstr("postprocessing has no Invertd"));
+  EXPECT_THAT(refusal(BundleFolder().before(crop)), HasSubstr("no voxel is above 0 where CropForegroundd looks"));
   EXPECT_THAT(before(R"({"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1, 1], "mode": 3})"),
               HasSubstr("Spacingd has 'mode' = 3. Fix: a text is needed"));
   EXPECT_THAT(before(R"({"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1, 1], "mode": "nearest"})"),

@@ -60,6 +60,13 @@ CASES = {
                                               [SOFTMAX, INVERT, ARGMAX,
                                                {"_target_": "FillHolesd", "keys": "pred", "connectivity": 1},
                                                LARGEST], 2),
+    "foreground": ([RAS, spacing(1.7, 1.2, 2.1), {**CT, "a_min": 150},
+                    {"_target_": "CropForegroundd", "keys": "image", "source_key": "image"}],
+                   sliding([16, 16, 16], 0.5, "gaussian"), [SOFTMAX, INVERT, ARGMAX], 3),
+    "foreground with a margin, scaled and padded": (
+        [RAS, {"_target_": "CropForegroundd", "keys": "image", "source_key": "image", "margin": 2,
+               "allow_smaller": True}, CT, {"_target_": "DivisiblePadd", "keys": "image", "k": 8}],
+        sliding([8, 16, 24], 0.25, "constant"), [SOFTMAX, ARGMAX, {**INVERT, "nearest_interp": True}], 3),
     "divisible": ([RAS, CT, {"_target_": "DivisiblePadd", "keys": "image", "k": 16}], {"_target_": "SimpleInferer"},
                   [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}, INVERT,
                    {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5}], 1),

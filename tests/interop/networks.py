@@ -17,6 +17,8 @@ import torch
 import torchvision.models as tv
 from monai.networks import nets
 
+from varnet import VarNet
+
 
 class Detector(torch.nn.Module):
     """A YOLO-style head: three strides, boxes decoded on the grid, scores; what comes before non-maximum suppression."""
@@ -59,24 +61,30 @@ NETWORKS = {
     "swin_unetr": (lambda: nets.SwinUNETR(in_channels=1, out_channels=2, feature_size=12, depths=(2, 2, 2, 2),
                                           num_heads=(3, 6, 12, 24), spatial_dims=3), (1, 1, 64, 64, 64)),
     "detector": (lambda: Detector(), (1, 3, 128, 160)),
+    "varnet": (lambda: VarNet(), (1, 3, 30, 37, 2), (1, 1, 1, 37, 1)),
 }
 
 
 def check(program, name, folder):
     torch.manual_seed(1)
-    make, shape = NETWORKS[name]
+    make, shape, *more = NETWORKS[name]
     try:
         model = make().eval()
     except TypeError:  # MONAI before 1.5 asks for the image's size
         model = nets.SwinUNETR(shape[2:], 1, 2, feature_size=12, num_heads=(3, 6, 12, 24))
         model.eval()
-    x = torch.randn(shape)
+    inputs = {"input": torch.randn(shape)}
+    for extents in more:  # every second line of k-space and the middle, as its mask
+        inputs["mask"] = (torch.arange(extents[3]) % 2 == 0).float().view(extents)
+        inputs["mask"][..., 15:21, :] = 1
+        inputs["input"] = inputs["input"] * inputs["mask"]
     path = os.path.join(folder, name + ".onnx")
     with torch.no_grad():
-        torch.onnx.export(model, (x,), path, opset_version=17, dynamo=False, input_names=["input"])
+        torch.onnx.export(model, tuple(inputs.values()), path, opset_version=17, dynamo=False, input_names=list(inputs))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    expected = session.run(None, {"input": x.numpy()})
-    x.numpy().tofile(os.path.join(folder, name + ".in"))
+    inputs = {key: value.numpy() for key, value in inputs.items()}
+    expected = session.run(None, inputs)
+    np.concatenate([value.ravel() for value in inputs.values()]).tofile(os.path.join(folder, name + ".in"))
     ours = subprocess.run([program, path, os.path.join(folder, name + ".in"), os.path.join(folder, name)],
                           capture_output=True, text=True)
     if ours.returncode != 0:

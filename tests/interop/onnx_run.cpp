@@ -1,5 +1,5 @@
-// Runs a network of one float32 input, on the CPU: onnx_run MODEL INPUT OUTPUT writes OUTPUT.0, OUTPUT.1, ... (raw
-// float32) and one line on how it ran. For networks.py.
+// Runs a network of float32 inputs, on the CPU: onnx_run MODEL INPUT OUTPUT reads its inputs from INPUT, one behind the
+// other, writes OUTPUT.0, OUTPUT.1, ... (raw float32) and one line on how it ran. For networks.py.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -18,9 +18,9 @@ void run(const std::string& model, const std::string& input, const std::string& 
   std::vector<std::byte> memory(static_cast<std::size_t>(executor->summary().arena_bytes) + 256);
   auto* arena = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 255) / 256 * 256);
   executor->bind(arena);
-  const Port& in = executor->inputs().at(0);
   std::ifstream file(input, std::ios::binary);
-  file.read(reinterpret_cast<char*>(arena + in.offset), element_count(in.shape) * bytes_of(in.type));
+  for (const Port& in : executor->inputs())
+    file.read(reinterpret_cast<char*>(arena + in.offset), element_count(in.shape) * bytes_of(in.type));
   if (!file) throw std::runtime_error("the input ends early");
   const auto start = std::chrono::steady_clock::now();
   executor->run(nullptr);

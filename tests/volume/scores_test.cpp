@@ -33,7 +33,7 @@ ISOCENTER_DEVICE_SUITE(ScoresToLabelsTest);
 
 TEST_P(EnsembleTest, IsTheMeanAndThePopulationsVariance) {
   std::vector<Volume> members;
-  for (std::uint32_t seed = 1; seed <= 5; ++seed) members.push_back(scores(2, seed));
+  for (std::uint32_t seed = 1; seed <= 5; ++seed) members.push_back(scores(2, seed, "HU"));
   Pipeline pipeline(context());
   const auto node = pipeline.add<Ensemble>("ensemble");
   const In<Volume> ports[] = {node.input_1, node.input_2, node.input_3, node.input_5, node.input_8};
@@ -47,6 +47,9 @@ TEST_P(EnsembleTest, IsTheMeanAndThePopulationsVariance) {
   for (std::size_t m = 0; m < 5; ++m) session.end_input(("in" + std::to_string(m)).c_str());
   const Volume mean{context().copy_to(*session.pull("mean"), "cpu")};
   const Volume variance{context().copy_to(*session.pull("variance"), "cpu")};
+  EXPECT_EQ(mean.unit(), "HU");
+  EXPECT_EQ(variance.unit(), "HU2");
+  EXPECT_EQ(variance.geometry().spacing_mm[0], members[0].geometry().spacing_mm[0]);
   for (std::size_t i = 0; i < 2 * voxels; ++i) {
     double sum = 0, squares = 0;
     for (const Volume& m : members) sum += static_cast<double>(m.values()[i]) / 5;
@@ -94,6 +97,8 @@ TEST_P(ScoresToLabelsTest, GivesTheLargestScoreItsProbabilityAndTheEntropy) {
     session.end_input("in");
     const auto labels = labels_of(context().copy_to(*session.pull("labels_out"), "cpu"));
     const Volume p{context().copy_to(*session.pull("p"), "cpu")}, u{context().copy_to(*session.pull("u"), "cpu")};
+    EXPECT_EQ(p.unit(), "1");
+    EXPECT_EQ(u.unit(), "1");
     for (std::size_t i = 0; i < voxels; ++i) {
       std::vector<double> q;
       for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c)

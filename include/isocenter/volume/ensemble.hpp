@@ -9,7 +9,7 @@ namespace isocenter::inline v1 {
 /// |----------------------|---------|--------------|-----------------------------|
 /// | input_1 ... input_8  | Volume  | any, all the same | any, all the same      |
 /// | output               | Volume  | as the inputs | as the inputs              |
-/// | variance             | Volume  | as the inputs | none: the unit squared     |
+/// | variance             | Volume  | as the inputs | the unit squared: 1 of 1, HU2 of HU |
 ///
 /// Two to eight are connected, from input_1 on in any choice: folds of a cross-validation, or one network on images
 /// that were prepared differently. The variance is a population's. The members are added in the order of their ports.

@@ -11,8 +11,8 @@ enum class ScoreActivation { none, softmax, sigmoid };
 /// |---------------|--------------|-------|---------------------------------------------------|
 /// | input         | Volume       | czyx  | scores, or probabilities with activation none     |
 /// | output        | Segmentation | zyx   | uint8: the channel with the largest score         |
-/// | probabilities | Volume       | czyx  | after the activation                              |
-/// | uncertainty   | Volume       | zyx   | entropy of the probabilities over its largest value |
+/// | probabilities | Volume       | czyx  | after the activation, unit 1                      |
+/// | uncertainty   | Volume       | zyx   | entropy of the probabilities over its largest value, unit 1 |
 ///
 /// With one channel label 1 stands where the probability is at least `threshold`. Of equal scores the lower channel
 /// wins. The uncertainty is 0 where one probability is 1, and 1 where all are equal. Errors: bad_data for other axes,
