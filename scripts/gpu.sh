@@ -38,7 +38,7 @@ cmake --preset cuda -B "$build" "${python_settings[@]}" "-DCMAKE_CUDA_COMPILER=$
   { cat build/gpu-configure.log >&2 && fail "configuring failed; what CMake said stands above"; }
 grep -E '^-- Isocenter' build/gpu-configure.log | sed 's/^-- /    /' || true
 # What the bundle needs, and nothing else: peers, fuzzers and the CPU's benchmarks stay here.
-targets=(isocenter_cuda isocenter_infer isocenter_infer_cuda devices_bench 04_custom_cuda_operator 05_embedding)
+targets=(isocenter_cuda isocenter_infer isocenter_infer_cuda devices_bench networks_bench 04_custom_cuda_operator 05_embedding)
 for name in recon denoise render volume infer infer_cudnn; do targets+=("${name}_tests"); done
 mapfile -t known < <(cmake --build "$build" --target help | sed -n 's/^\([a-z0-9_]*\): phony$/\1/p' | sort -u)
 mapfile -t targets < <(comm -12 <(printf '%s\n' "${targets[@]}" | sort -u) <(printf '%s\n' "${known[@]}"))
@@ -78,6 +78,7 @@ done
 mkdir -p "$bundle/models/thorax_segmentation"
 cp models/thorax_segmentation/*.onnx "$bundle/models/thorax_segmentation/"
 cp scripts/gpu_run.sh "$bundle/run.sh"
+cp benchmarks/devices/networks_peer.py "$bundle/"
 # Nothing but the C library, the driver and (when slim) NVIDIA's libraries may come from elsewhere.
 strays="$(LD_LIBRARY_PATH="$bundle/lib:$bundle/lib/cuda:${CUDA_HOME:-/usr/local/cuda}/lib64" \
   ldd "$bundle"/bin/* "${modules[@]}" "$bundle"/lib/*.so* "$bundle"/lib/cuda/*.so* 2>/dev/null |

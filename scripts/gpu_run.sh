@@ -8,9 +8,9 @@
 #     --rehearse        without a GPU: the same steps on the CPU, to try this script; proves nothing of CUDA
 #
 # RESULTS holds few files: summary.txt has a line for each program (passed, FAILED, STOPPED at its time limit, or not
-# run, and why) and is written as the steps end; devices_bench.json the figures; machine.txt what ran here; all.tar.gz
-# every log and test report. Exit code: 0 only when everything ran and passed on a GPU; 1 when something failed, stopped
-# or hung; 2 for wrong arguments; 3 without a GPU.
+# run, and why) and is written as the steps end; devices_bench.json, networks_bench.json and, where PyTorch is installed,
+# networks_peer.json the figures; machine.txt what ran here; all.tar.gz every log and test report. Exit code: 0 only when
+# everything ran and passed on a GPU; 1 when something failed, stopped or hung; 2 for wrong arguments; 3 without a GPU.
 # shellcheck disable=SC2317  # steps are called by name
 set -uo pipefail
 usage() { sed -n '2,14s/^# \{0,1\}//p' "$0"; }
@@ -45,7 +45,7 @@ say() { printf '%s\n' "$*" | tee -a "$summary"; }
 left() { echo $((budget - SECONDS)); }
 # Whatever happens, what there is so far is packed.
 pack() {
-  cp "$logs/devices_bench.json" "$results/" 2>/dev/null
+  cp "$logs"/{devices_bench,networks_bench,networks_peer}.json "$results/" 2>/dev/null
   tar -czf "$results/all.tar.gz" -C "$logs" . 2>/dev/null
   rm -rf "$logs"
 }
@@ -138,6 +138,14 @@ run_benchmarks() {
   launch devices_bench 150 bin/devices_bench "--benchmark_out=$logs/devices_bench.json" --benchmark_out_format=json \
     --benchmark_min_time=0.3
   collect
+  local small=()
+  if $rehearse; then small=(--small); fi
+  if [[ -x bin/networks_bench ]]; then
+    launch networks_bench 120 bin/networks_bench "${small[@]}" "$logs/networks_bench.json"
+    collect
+    launch networks_peer 60 python3 networks_peer.py "$logs/networks_peer.json"
+    collect
+  fi
 }
 run_examples() {
   local program

@@ -7,11 +7,13 @@
 namespace isocenter::infer {
 namespace {
 
-/// The engine beside this module.
-CudaEnginePlan load_engine() {
-  Dl_info here{};
-  dladdr(reinterpret_cast<const void*>(&load_engine), &here);
-  const auto path = std::filesystem::path(here.dli_fname).parent_path() / "engines" / "isocenter_infer_cuda.so";
+CudaEnginePlan load_engine(std::filesystem::path folder) {
+  if (folder.empty()) {
+    Dl_info here{};
+    dladdr(reinterpret_cast<const void*>(&load_engine), &here);
+    folder = std::filesystem::path(here.dli_fname).parent_path() / "engines";
+  }
+  const auto path = folder / "isocenter_infer_cuda.so";
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* reason = dlerror();
@@ -26,8 +28,8 @@ CudaEnginePlan load_engine() {
 }  // namespace
 
 std::unique_ptr<Executor> plan_on_cuda(Graph graph, Precision precision, const isocenter::detail::Launcher& launcher,
-                                       PlanContext& plan) {
-  static const CudaEnginePlan engine = load_engine();
+                                       PlanContext& plan, const std::string& folder) {
+  static const CudaEnginePlan engine = load_engine(folder);
   CudaEngineRequest request;
   request.graph = std::move(graph);
   request.precision = precision;

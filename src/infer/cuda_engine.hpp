@@ -24,8 +24,9 @@ using CudaEnginePlan = int (*)(CudaEngineRequest* request, Executor** executor, 
 inline constexpr const char* cuda_engine_symbol = "isocenter_infer_cuda_plan";
 
 /// Plans a graph for the node's CUDA device. Errors: unsupported, when the engine is not installed, cuDNN has no plan
-/// or does not compute in that precision.
+/// or does not compute in that precision. The engine lies in `folder`, "" being "engines" beside this module; the first
+/// call's counts.
 std::unique_ptr<Executor> plan_on_cuda(Graph graph, Precision precision, const isocenter::detail::Launcher& launcher,
-                                       PlanContext& plan);
+                                       PlanContext& plan, const std::string& folder = {});
 
 }  // namespace isocenter::infer

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "devices/network_definitions.hpp"
 #include "fixture.hpp"
 #include "host_convolutions.hpp"
 #include "infer/cuda/recorded_runs.hpp"
@@ -58,9 +59,8 @@ struct Planned {
   std::unique_ptr<Executor> executor;
 };
 
-std::unique_ptr<Planned> plan(Graph graph, Precision precision, HostConvolutions::Refuses refuses = {}) {
+std::unique_ptr<Planned> plan_with(const std::shared_ptr<CudnnDevice>& library, Graph graph, Precision precision) {
   auto p = std::make_unique<Planned>();
-  p->library = std::make_shared<HostConvolutions>(std::move(refuses));
   CudaEngineRequest request;
   request.graph = std::move(graph);
   request.precision = precision;
@@ -71,7 +71,14 @@ std::unique_ptr<Planned> plan(Graph graph, Precision precision, HostConvolutions
     constants.assign(static_cast<const std::byte*>(data), static_cast<const std::byte*>(data) + bytes);
     return constants.data();
   };
-  p->executor = plan_with_cudnn(request, p->library, std::make_unique<CountedQueue>(p->calls));
+  p->executor = plan_with_cudnn(request, library, std::make_unique<CountedQueue>(p->calls));
+  return p;
+}
+
+std::unique_ptr<Planned> plan(Graph graph, Precision precision, HostConvolutions::Refuses refuses = {}) {
+  const auto library = std::make_shared<HostConvolutions>(std::move(refuses));
+  auto p = plan_with(library, std::move(graph), precision);
+  p->library = library;
   return p;
 }
 
@@ -184,6 +191,21 @@ TEST(CudaExecutorTest, SelectsBoxesOnLiveDataInEachPrecision) {
     const auto* rows = reinterpret_cast<const std::int64_t*>(runner.output());
     EXPECT_THAT(std::vector<std::int64_t>(rows, rows + 12),
                 testing::ElementsAre(0, 0, 1, 0, 0, 2, 0, 1, 3, -1, -1, -1));
+  }
+}
+
+/// By cuDNN itself, from the device's description. ResNet-50 has 25.5 million weights.
+TEST(CudaExecutorTest, TheBenchmarksNetworksPlanWholeForAnH100WithEveryConvolutionTheLibrarys) {
+  const auto text = read_bytes(data_path("h100_hand_filled.json"));
+  const auto h100 = CudnnDevice::described({reinterpret_cast<const char*>(text.data()), text.size()});
+  const OnnxModel resnet = benchmarks::resnet50(256), unet = benchmarks::unet3d(1, 128);
+  std::int64_t weights = 0;
+  for (const auto& [name, array] : resnet.initialisers) weights += array.count();
+  EXPECT_NEAR(static_cast<double>(weights), 25.5e6, 0.1e6);
+  for (const OnnxModel* model : {&resnet, &unet}) {
+    const auto p = plan_with(h100, lower(*model, {}), Precision::bfloat16);
+    EXPECT_THAT(p->executor->summary().reference_nodes, testing::IsEmpty()) << model->source;
+    EXPECT_LT(p->executor->summary().arena_bytes, std::int64_t{1} << 30) << model->source;
   }
 }
 
