@@ -10,7 +10,6 @@
 #include "context.hpp"
 #include "dataset_values.hpp"
 #include "pet_units.hpp"
-#include "segment_codes.hpp"
 #include "write_series.hpp"
 
 namespace isocenter::detail::dicom {
