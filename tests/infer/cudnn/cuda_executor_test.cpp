@@ -285,6 +285,27 @@ TEST_F(RecordedRunsTest, AnErrorWhileRecordingEndsTheRecordingAndIsTheRunsOwn) {
   EXPECT_EQ(enqueued, 4);
 }
 
+/// The importer's conversions, which go by the value, are the other side; between two neighbours lies a tie.
+TEST(Float16, KernelsReadAndRoundAllOfThemAsTheImporterDoes) {
+  using isocenter::detail::float16;
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float16 half{static_cast<std::uint16_t>(bits)};
+    const float wide = load(isocenter::detail::Scalar{}, &half), expected = half_to_float(half.bits);
+    if (std::isnan(expected)) {
+      EXPECT_TRUE(std::isnan(wide)) << bits;
+      continue;
+    }
+    EXPECT_EQ(wide, expected) << bits;
+    const float next = half_to_float(static_cast<std::uint16_t>(bits + 1)), tie = (expected + next) / 2;
+    for (const float v : {expected, tie, std::nextafterf(tie, 1e9F), std::nextafterf(tie, -1e9F)}) {
+      if (std::isnan(v)) continue;
+      float16 rounded{};
+      store(&rounded, v);
+      EXPECT_EQ(rounded.bits, float_to_half(v)) << v;
+    }
+  }
+}
+
 TEST(CudaEnvironment, OfPlanChoicesTwoAreKnown) {
   EXPECT_EQ(plan_choice(nullptr), PlanChoice::heuristic);
   EXPECT_EQ(plan_choice("autotuned"), PlanChoice::autotuned);
