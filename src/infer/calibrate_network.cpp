@@ -1,10 +1,14 @@
 #include "infer/calibrate_network.hpp"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include "infer/calibration.hpp"
+#include "infer/sha256.hpp"
 
 namespace isocenter::infer {
 namespace {
@@ -24,6 +28,20 @@ std::string field(std::uint64_t index, const std::string& bytes) {
                 "check the folder, its rights and the disk");
 }
 
+/// Under a name of this process's own until it is whole; on an error nothing is left.
+void write_whole(const std::string& path, const std::string& bytes) {
+  const std::string part = path + "." + std::to_string(::getpid()) + ".part";
+  std::ofstream out(part, std::ios::binary);
+  out << bytes;
+  out.close();
+  std::error_code error;
+  if (out) std::filesystem::rename(part, path, error);
+  if (out && !error) return;
+  std::error_code ignored;
+  std::filesystem::remove(part, ignored);
+  cannot_write(path);
+}
+
 }  // namespace
 
 std::string with_metadata(std::string file, const std::string& key, const std::string& value) {
@@ -32,7 +50,7 @@ std::string with_metadata(std::string file, const std::string& key, const std::s
 
 void CalibrateNetworkOperator::plan(PlanContext& plan) {
   shape_ = isocenter::detail::grid_shape(plan.input("input"), "input", "voxels", DType::float32);
-  if (read_onnx(params.model).external_data)
+  if (read_onnx(params.model, &digest_).external_data)
     throw Failure(ErrorCode::unsupported,
                   params.model + ": the model has weights in other files, and one file is written",
                   "export it with its weights inside");
@@ -64,14 +82,13 @@ void CalibrateNetworkOperator::finish(bool completed) {
   if (!in)
     throw Failure(ErrorCode::io_error, params.model + ": the model file cannot be read",
                   "check its rights and the disk");
-  const std::string part = params.file + ".part";
-  std::ofstream out(part, std::ios::binary);
+  if (sha256(std::as_bytes(std::span(bytes))) != digest_)
+    throw Failure(
+        ErrorCode::io_error,
+        params.model + ": the model file is another one than when its ranges were planned (SHA-256 " + digest_ + ")",
+        "leave the model alone while it is calibrated, and calibrate it again");
   const std::string text = network_.executor().recorded_ranges(params.percentile);
-  out << with_metadata(std::move(bytes), calibration_key, text);
-  out.close();
-  std::error_code error;
-  if (out) std::filesystem::rename(part, params.file, error);
-  if (!out || error) cannot_write(params.file);
+  write_whole(params.file, with_metadata(std::move(bytes), calibration_key, text));
 }
 
 }  // namespace isocenter::infer

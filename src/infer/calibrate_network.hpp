@@ -14,6 +14,7 @@ class CalibrateNetworkOperator final : public OperatorBase<CalibrateNetwork> {
  private:
   VolumeNetwork network_;
   isocenter::detail::GridShape shape_;
+  std::string digest_;  ///< of the model as it was planned
   bool seen_ = false;
 };
 

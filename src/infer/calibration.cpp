@@ -103,13 +103,7 @@ void RangeRecorder::see(const float* values, std::int64_t pixels, std::int64_t c
   most_ = most;
   const float reach = std::max(-least, most);
   if (limit_ == 0.0F) limit_ = reach > 0.0F ? reach : 1.0F;
-  while (limit_ < reach) {  // twice as wide: two bins become one
-    limit_ *= 2.0F;
-    std::vector<std::int64_t> wider(bins);
-    for (int i = 0; i < bins; ++i)
-      wider[static_cast<std::size_t>(bins / 4 + i / 2)] += histogram_[static_cast<std::size_t>(i)];
-    histogram_ = std::move(wider);
-  }
+  while (limit_ < reach) widen();
   const float factor = static_cast<float>(bins / 2) / limit_;
   for (std::int64_t p = 0; p < pixels; ++p)
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -119,6 +113,18 @@ void RangeRecorder::see(const float* values, std::int64_t pixels, std::int64_t c
       ++histogram_[static_cast<std::size_t>(std::clamp(bin, 0, bins - 1))];
       ++count_;
     }
+}
+
+/// Twice as wide: from the middle on two bins become one.
+void RangeRecorder::widen() {
+  limit_ *= 2.0F;
+  std::int64_t* middle = histogram_.data() + bins / 2;
+  for (int i = 0; i < bins / 4; ++i) {
+    middle[i] = middle[2 * i] + middle[2 * i + 1];
+    middle[-1 - i] = middle[-1 - 2 * i] + middle[-2 - 2 * i];
+  }
+  std::fill(middle + bins / 4, middle + bins / 2, 0);
+  std::fill(middle - bins / 2, middle - bins / 4, 0);
 }
 
 void RangeRecorder::range(double percentile, float& low, float& high) const {

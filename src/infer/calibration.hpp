@@ -25,6 +25,8 @@ class RangeRecorder {
   void range(double percentile, float& low, float& high) const;
 
  private:
+  void widen();
+
   static constexpr int bins = 4096;
   std::vector<std::int64_t> histogram_ = std::vector<std::int64_t>(bins);
   float limit_ = 0.0F;  ///< bins cover [-limit, limit]

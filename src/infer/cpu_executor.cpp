@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "infer/calibration.hpp"
 #include "infer/executor.hpp"
@@ -181,35 +182,38 @@ class CpuExecutor final : public Executor {
     if (arena_ == nullptr || p.buffer < 0) return nullptr;
     return arena_ + schedule_.buffers[static_cast<std::size_t>(p.buffer)].offset + p.offset * bytes_of(p.storage);
   }
-  static std::string place(const Shape& at) {
+  using Index = std::array<std::int64_t, max_rank>;
+  static std::string place(const Index& at, std::size_t rank) {
     std::string text;
-    for (const std::int64_t i : at) text += (text.empty() ? "(" : ", ") + std::to_string(i);
+    for (std::size_t k = 0; k < rank; ++k) text += (k == 0 ? "(" : ", ") + std::to_string(at[k]);
     return text + ")";
   }
   void require_numbers(const Watched& w) const {
     const Placement& p = schedule_.placement(w.value);
     const Shape& shape = schedule_.graph.value(w.value).shape;
     if (w.data == nullptr || (p.storage != ElementType::f32 && p.storage != ElementType::bf16)) return;
-    Shape at(shape.size(), 0);
+    Index at{};
     for (std::int64_t left = element_count(shape); left > 0; --left) {
       std::int64_t offset = 0;
-      for (std::size_t k = 0; k < at.size(); ++k) offset += at[k] * p.strides[k];
+      for (std::size_t k = 0; k < shape.size(); ++k) offset += at[k] * p.strides[k];
       const float v = p.storage == ElementType::f32
                           ? reinterpret_cast<const float*>(w.data)[offset]
                           : isocenter::detail::widen(reinterpret_cast<const std::uint16_t*>(w.data)[offset]);
       if (v != v)
         throw Failure(ErrorCode::bad_data,
-                      schedule_.graph.source + ": " + w.what + " is not a number (NaN) at " + place(at) + " of " +
-                          to_text(shape) + ", and everything before it is one",
+                      schedule_.graph.source + ": " + w.what + " is not a number (NaN) at " + place(at, shape.size()) +
+                          " of " + to_text(shape) + ", and everything before it is one",
                       "look at the volume there and at its intensity scale");
-      for (std::size_t k = at.size(); k-- > 0 && ++at[k] == shape[k];) at[k] = 0;
+      for (std::size_t k = shape.size(); k-- > 0 && ++at[k] == shape[k];) at[k] = 0;
     }
   }
   void note(std::size_t index) {
     const Shape& shape = schedule_.graph.value(watched_[index].value).shape;
     const Placement& p = schedule_.placement(watched_[index].value);
+    // A single pixel may lie in plain layout, whose last stride is no pixel's: its channels follow one another.
+    const std::int64_t step = p.layout == Layout::channels_last ? p.strides.back() : shape[1];
     recorders_[index].see(reinterpret_cast<const float*>(watched_[index].data), element_count(shape) / shape[1],
-                          shape[1], p.strides.back());
+                          shape[1], step);
   }
 
   void make_steps(const CpuOptions& options) {
@@ -247,8 +251,9 @@ class CpuExecutor final : public Executor {
 
   void keep_constants(const std::string& key) {
     if (weights_ == nullptr) {
-      weights_ = std::make_shared<const WeightBlock>(constants_.block());
-      if (!key.empty()) weights_ = share_weights(key, weights_);
+      const auto own = std::make_shared<const WeightBlock>(constants_.block());
+      weights_ = key.empty() ? own : share_weights(key, own);
+      summary_.shared_constants = weights_ != own;
     }
     if (weights_->bytes() != constants_.size())
       throw Failure(ErrorCode::internal,
@@ -284,6 +289,7 @@ class CpuExecutor final : public Executor {
       }
     summary_.arena_bytes = schedule_.arena_bytes;
     summary_.constant_bytes = static_cast<std::int64_t>(weights_->bytes());
+    summary_.constants = weights_->data();
     for (const auto& b : schedule_.buffers) summary_.sum_of_values_bytes += b.bytes;
     summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
     summary_.reorders = schedule_.reorders;

@@ -151,10 +151,15 @@ class EngineExecutor final : public Executor {
   [[noreturn]] void refuse(isocenter_status status, isocenter_error& error, const std::string& what) const {
     error.message[sizeof error.message - 1] = '\0';
     const bool known = status > ISOCENTER_OK && status <= ISOCENTER_INTERNAL;
-    throw Failure(
-        known ? static_cast<ErrorCode>(status) : ErrorCode::internal,
-        "engine = '" + name_ + "' " + what + ": " + (error.message[0] == '\0' ? "no reason given" : error.message),
-        "look at what the engine's runtime takes, or leave 'engine' out");
+    std::string why = error.message, fix = "look at what the engine's runtime takes, or leave 'engine' out";
+    if (const std::size_t own = why.rfind(". Fix: "); own != std::string::npos) {  // the engine says it itself
+      fix = why.substr(own + std::strlen(". Fix: "));
+      why.resize(own);
+    }
+    for (std::string* text : {&why, &fix})
+      while (!text->empty() && text->back() == '.') text->pop_back();
+    throw Failure(known ? static_cast<ErrorCode>(status) : ErrorCode::internal,
+                  "engine = '" + name_ + "' " + what + ": " + (why.empty() ? "no reason given" : why), fix);
   }
 
   /// Inputs and outputs lie behind one another in the arena.

@@ -22,7 +22,9 @@ struct Port {
 struct PlanSummary {
   std::int64_t arena_bytes = 0;
   std::int64_t constant_bytes = 0;       ///< weights in the form that they run in, tables
-  bool shared_constants = false;         ///< they were there already, from another session
+  bool shared_constants = false;         ///< they were there already, from another plan
+  const void* constants = nullptr;       ///< where they lie: the same for plans that share them; null: not known
+  bool kept = false;                     ///< planned by a session that ended (plan_cache.hpp)
   std::int64_t sum_of_values_bytes = 0;  ///< what the arena would be without overlapped lifetimes
   int nodes = 0, reorders = 0;
   std::vector<std::string> reference_nodes;  ///< nodes in plain loops: correct, and slow

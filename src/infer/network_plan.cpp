@@ -4,8 +4,21 @@
 #include "infer/cuda_engine.hpp"
 #include "infer/engine_executor.hpp"
 #include "infer/lower.hpp"
+#include "infer/plan_cache.hpp"
 
 namespace isocenter::infer {
+namespace {
+
+/// Weights that a plan of the same session shares are declared with that one, as what the process may keep is.
+void declare(PlanContext& plan, const PlanSummary& summary, const NetworkOptions& options) {
+  const PlanSummary* beside = options.beside;
+  if (beside == nullptr || summary.constants == nullptr || beside->constants != summary.constants)
+    plan.declare_host_memory(static_cast<std::uint64_t>(summary.constant_bytes));
+  if (beside == nullptr && plan.on_cpu() && options.engine.empty())
+    plan.declare_host_memory(static_cast<std::uint64_t>(options.kept_bytes));
+}
+
+}  // namespace
 
 std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
                                        const NetworkOptions& options) {
@@ -19,13 +32,18 @@ std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model
                                  .device = plan.device().name,
                                  .threads = plan.launcher().concurrency,
                                  .digest = options.digest});
-    plan.declare_host_memory(static_cast<std::uint64_t>(executor->summary().constant_bytes));
+    declare(plan, executor->summary(), options);
   } else if (plan.on_cpu()) {
-    Graph graph = lower(model, lowering);
     CpuOptions cpu{.precision = options.precision, .threads = plan.launcher().concurrency};
     if (!model.external_data) cpu.weights_key = options.digest + " " + to_text(shape);
-    executor = plan_cpu(std::move(graph), cpu);
-    plan.declare_host_memory(static_cast<std::uint64_t>(executor->summary().constant_bytes));
+    const auto make = [&] { return plan_cpu(lower(model, lowering), cpu); };
+    if (options.kept_bytes > 0 && !model.external_data)
+      executor = plan_or_kept(
+          cpu.weights_key + " " + std::to_string(static_cast<int>(cpu.precision)) + " " + std::to_string(cpu.threads),
+          options.kept_bytes, make);
+    else
+      executor = make();
+    declare(plan, executor->summary(), options);
   } else {
     executor = plan_on_cuda(lower(model, lowering), options.precision, isocenter::detail::launcher_of(plan), plan);
   }
@@ -49,6 +67,7 @@ void state_network(PlanContext& plan, const OnnxModel& model, const std::string&
   plan.fact("arena_bytes", std::to_string(s.arena_bytes));
   plan.fact("weights_bytes",
             std::to_string(s.constant_bytes) + (s.shared_constants ? ", another session's" : ", of this session"));
+  if (s.kept) plan.fact("plan", "kept from a session that ended");
   plan.fact("nodes", std::to_string(s.nodes) + ", of them reorders " + std::to_string(s.reorders) +
                          ", in plain loops " + std::to_string(s.reference_nodes.size()));
   if (!s.reference_nodes.empty())

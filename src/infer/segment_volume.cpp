@@ -39,8 +39,8 @@ void SegmentVolumeOperator::plan(PlanContext& plan) {
                   "leave it out, or crop the volume");
   network_.plan(plan, shape_,
                 {params.model, params.window, static_cast<double>(params.overlap), params.intensity, params.precision,
-                 params.engine});
-  if (params.check_numbers) network_.executor().check_numbers();
+                 params.engine, params.batch, params.stream_batch, std::int64_t{params.keep_plans_mb} << 20});
+  if (params.check_numbers) network_.check_numbers();
   if (network_.channels() > 255)
     throw Failure(ErrorCode::unsupported,
                   params.model + ": the network has " + std::to_string(network_.channels()) +
@@ -71,9 +71,11 @@ void SegmentVolumeOperator::describe_output(PlanContext& plan) const {
 }
 
 void SegmentVolumeOperator::run(const RunContext& run) {
-  const float* in = run.input("input").tensor("voxels").as<const float>();
-  auto* out = run.output("output").tensor("labels").as<std::uint8_t>();
+  const bool gives = params.stream_batch == 1 || run.part() >= 0, takes = params.stream_batch == 1 || !gives;
+  const float* in = takes ? run.input("input").tensor("voxels").as<const float>() : nullptr;
   auto* scratch = run.scratch<std::byte>();
+  if (!gives) return network_.take_item(run, scratch, in);
+  auto* out = run.output("output").tensor("labels").as<std::uint8_t>();
   for (int t = 0; t < shape_.nt; ++t) {
     const std::int64_t at = t * shape_.frame_voxels();
     network_.run_labels(run, scratch, in + at, out + at, params.threshold, t, shape_.nt);

@@ -4,12 +4,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include "core/launcher.hpp"
 #include "infer/caffe/caffe_model.hpp"
 #include "infer/copy.hpp"
 #include "infer/moments.hpp"
 #include "infer/network_plan.hpp"
-#include "infer/resample.hpp"
 #include "infer/resample_taps.hpp"
 #include "infer/threads.hpp"
 #include "infer/window_plan.hpp"
@@ -71,10 +69,12 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   on_cpu_ = plan.on_cpu();
   plan_orientation(plan, shape);
   plan_grid(options);
+  plan_batches(options, shape.nt);
   plan_executor(plan, options, hash);
-  plan_tables(plan, options.overlap);
+  plan_tables(plan);
   plan_scratch();
   require_memory(plan);
+  if (options.stream_batch > 1) plan_items(plan);
   state_facts(plan, hash);
   plan.require_kernel<kernels::ExtractWindowKernel>();
   plan.require_kernel<kernels::BlendWindowKernel>();
@@ -160,21 +160,77 @@ void VolumeNetwork::choose_window(const VolumeNetworkOptions& options) {
                   "set its third number to 1");
 }
 
+/// As few runs as the windows need, of as equal sizes as they can be.
+void VolumeNetwork::plan_batches(const VolumeNetworkOptions& options, int frames) {
+  windows_ = 1;
+  for (std::size_t k = 0; k < 3; ++k) {
+    starts_[k] = window_starts(network_[k], window_[k], options.overlap);
+    windows_ *= static_cast<std::int64_t>(starts_[k].size());
+  }
+  const OnnxPort& port = model_.inputs[0];
+  const bool items = options.stream_batch > 1;
+  if ((items || options.batch > 1) && port.shape && (*port.shape)[0].extent == 1)
+    throw Failure(ErrorCode::unsupported,
+                  model_.source + (items ? ": stream_batch = " : ": batch = ") +
+                      std::to_string(items ? options.stream_batch : options.batch) + ", and the input '" + port.name +
+                      "' of the model takes 1 item",
+                  "export the model with a free batch axis, or leave it at 1");
+  if (items && windows_ * frames > 1)
+    throw Failure(ErrorCode::invalid_argument,
+                  "stream_batch = " + std::to_string(options.stream_batch) +
+                      " is for items that are one window each, and each of these has " +
+                      std::to_string(windows_ * frames),
+                  "set batch instead, for the windows of an item, or a window that holds all of it");
+  if (items) {
+    batch_ = options.stream_batch;
+    rest_windows_ = 1;
+    return;
+  }
+  const std::int64_t runs = (windows_ + options.batch - 1) / options.batch;
+  batch_ = (windows_ + runs - 1) / runs;
+  rest_windows_ = windows_ % batch_;
+}
+
+/// Items that are one window each wait for one another in memory of the session's; what the stream's end leaves runs
+/// one by one.
+void VolumeNetwork::plan_items(PlanContext& plan) {
+  const auto count = static_cast<std::uint64_t>(batch_), voxels = static_cast<std::uint64_t>(window_voxels());
+  plan.gather(batch_);
+  plan.spread(batch_);
+  item_windows_ = plan.allocate<float>(count * voxels, "windows of the items in a batch");
+  item_scores_ = plan.allocate<float>(count * voxels * static_cast<std::uint64_t>(channels_), "their scores");
+  item_factors_ = plan.allocate<float>(2 * count, "their intensity scales");
+}
+
 void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash) {
-  Shape shape{1, 1};
+  Shape shape{batch_, 1};
   if (!flat_) shape.push_back(window_[2]);
   shape.insert(shape.end(), {window_[1], window_[0]});
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-  executor_ =
-      plan_network(plan, model_, shape, {.precision = options.precision, .digest = hash, .engine = options.engine});
+  NetworkOptions network{
+      .precision = options.precision, .digest = hash, .engine = options.engine, .kept_bytes = options.kept_bytes};
+  executor_ = plan_network(plan, model_, shape, network);
   channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
+  rest_ = nullptr;
+  if (rest_windows_ == 0) return;
+  shape[0] = rest_windows_;
+  network.beside = &executor_->summary();
+  rest_ = plan_network(plan, model_, shape, network);
 }
 
-void VolumeNetwork::plan_tables(PlanContext& plan, double overlap) {
+void VolumeNetwork::check_numbers() {
+  executor_->check_numbers();
+  if (rest_ != nullptr) rest_->check_numbers();
+}
+
+std::int64_t VolumeNetwork::arena_bytes() const {
+  return std::max(executor_->summary().arena_bytes, rest_ == nullptr ? 0 : rest_->summary().arena_bytes);
+}
+
+void VolumeNetwork::plan_tables(PlanContext& plan) {
   const std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
   for (std::size_t k = 0; k < 3; ++k) {
     if (k == 2) last_slice_.clear();
-    starts_[k] = window_starts(network_[k], window_[k], overlap);
     ring_[k] = std::max(network_[k], window_[k]);
     weights_[k] = plan.upload<float>(window_weights(window_[k]), "window weights");
     const AxisReading reading =
@@ -206,7 +262,7 @@ void VolumeNetwork::plan_tables(PlanContext& plan, double overlap) {
 
 void VolumeNetwork::plan_scratch() {
   const std::int64_t nx = shape_.nx, ny = shape_.ny;
-  scratch_bytes_ = padded(executor_->summary().arena_bytes);
+  scratch_bytes_ = padded(arena_bytes());
   const auto reserve = [&](std::int64_t bytes) {
     const std::int64_t at = scratch_bytes_;
     scratch_bytes_ += bytes;
@@ -229,7 +285,7 @@ void VolumeNetwork::require_memory(const PlanContext& plan) const {
   constexpr int step = 16;
   const auto left = static_cast<double>(plan.memory_left()), all = static_cast<double>(scratch_bytes_);
   if (all <= left) return;
-  const auto arena = static_cast<double>(executor_->summary().arena_bytes);
+  const auto arena = static_cast<double>(arena_bytes());
   const double part = (left - (all - arena)) / arena;
   const OnnxPort& port = model_.inputs[0];
   bool free = port.shape.has_value();
@@ -241,173 +297,24 @@ void VolumeNetwork::require_memory(const PlanContext& plan) const {
     voxels *= smaller[k];
   }
   const auto megabytes = [](double bytes) { return text(std::ceil(bytes * 1e-6)) + " MB"; };
+  const auto fewer = static_cast<std::int64_t>(static_cast<double>(batch_) * part);
+  const std::string windows = batch_ > 1 ? std::to_string(batch_) + " windows of " : "a window of ";
   throw Failure(ErrorCode::out_of_memory,
-                model_.source + ": a window of " + text(window_) + " needs " + megabytes(all) + " to work in, and " +
-                    megabytes(left) + " are left of the budget on '" + plan.device().name + "'",
-                free && voxels > 0 ? "raise the budget; window = " + text(smaller) + " would fit"
-                                   : "raise the budget by " + megabytes(all - left));
+                model_.source + ": " + windows + text(window_) + (batch_ > 1 ? " need " : " needs ") + megabytes(all) +
+                    " to work in, and " + megabytes(left) + " are left of the budget on '" + plan.device().name + "'",
+                fewer > 0            ? "raise the budget; batch = " + std::to_string(fewer) + " would fit"
+                : free && voxels > 0 ? "raise the budget; window = " + text(smaller) + " would fit"
+                                     : "raise the budget by " + megabytes(all - left));
 }
 
 void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) const {
   state_network(plan, model_, hash, executor_->summary());
   plan.fact("window", text(window_));
-  plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
+  plan.fact("windows", std::to_string(windows_));
+  if (batch_ > 1)
+    plan.fact(windows_ < batch_ ? "stream_batch" : "batch",
+              std::to_string(batch_) + (rest_ == nullptr ? "" : ", at last " + std::to_string(rest_windows_)));
   plan.fact("network_grid", text(network_));
-}
-
-const kernels::Launcher& VolumeNetwork::launcher(const RunContext& run) {
-  if (!on_cpu_) launcher_ = kernels::launcher_of(run);
-  return launcher_;
-}
-
-/// The volume with its axes in the network's order.
-const float* VolumeNetwork::reorient(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
-  if (orientation_.as_it_comes()) return in;
-  kernels::CopyKernel kernel{};
-  kernel.in = in + steps_.first;
-  kernel.out = at(scratch, oriented_at_);
-  kernel.in_x = static_cast<int>(steps_.x);
-  kernel.in_y = steps_.y;
-  kernel.out_y = shape_.nx;
-  kernel.axes_z = 1;
-  kernel.extent_z[0] = shape_.nz;
-  kernel.in_z[0] = steps_.z;
-  kernel.out_z[0] = static_cast<std::int64_t>(shape_.nx) * shape_.ny;
-  kernels::launch(l, kernel, shape_.nx, shape_.ny, shape_.nz);
-  return kernel.out;
-}
-
-/// Along z, y, then x, so that each pass moves rows that are as long as possible.
-const float* VolumeNetwork::resample(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
-  std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
-  const float* from = in;
-  for (const std::size_t k : {std::size_t{2}, std::size_t{1}, std::size_t{0}}) {
-    if (!resampled_[k]) continue;
-    kernels::ResampleKernel kernel{};
-    kernel.in = from;
-    kernel.out = at(scratch, resampled_at_[k]);
-    // The axis is the kernel's column axis: what is faster is its channels, what is slower its items.
-    std::int64_t channels = 1, items = 1;
-    for (std::size_t i = 0; i < 3; ++i) (i < k ? channels : items) *= i == k ? 1 : size[i];
-    kernel.channels = static_cast<int>(channels);
-    const int outs = network_[k];
-    for (int i = 0; i < 3; ++i) kernel.in_extent[i] = kernel.out_extent[i] = kernel.taps[i] = 1;
-    kernel.in_extent[2] = size[k];
-    kernel.out_extent[2] = outs;
-    kernel.taps[2] = taps_[k];
-    kernel.indices[2] = tap_indices_[k];
-    kernel.weights[2] = tap_weights_[k];
-    for (int i = 0; i < 2; ++i) {  // one tap at position 0 with weight 1
-      kernel.indices[i] = reinterpret_cast<const std::int32_t*>(constants_ + 3);
-      kernel.weights[i] = constants_ + 2;
-    }
-    kernels::launch(l, kernel, kernel.channels, outs, static_cast<int>(items));
-    size[k] = outs;
-    from = kernel.out;
-  }
-  return from;
-}
-
-/// Mean and standard deviation of the volume at the network's spacing, as the factors a and b of the intensity scale.
-void VolumeNetwork::measure(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
-  const std::int64_t rows = static_cast<std::int64_t>(network_[1]) * network_[2];
-  const int blocks = static_cast<int>((rows + kernels::moments_block - 1) / kernels::moments_block);
-  float* mean = at(scratch, moments_at_);
-  float* squares = mean + static_cast<std::int64_t>(blocks) * network_[0];
-  kernels::launch(l, kernels::PartialMomentsKernel{in, mean, squares, rows, network_[0], blocks}, network_[0], blocks,
-                  1);
-  float* result = at(scratch, factors_at_);
-  kernels::launch(l,
-                  kernels::MergeMomentsKernel{mean, squares, constants_ + 2, constants_ + 3, result, result + 1, rows,
-                                              network_[0], blocks, network_[0], 1e-12F},
-                  1, 1, 1);
-}
-
-const float* VolumeNetwork::factors(std::byte* scratch) const {
-  return intensity_.kind == Intensity::Kind::z_score ? at(scratch, factors_at_) : constants_;
-}
-
-kernels::RingReader VolumeNetwork::reader(std::byte* scratch) const {
-  return {at(scratch, ring_at_), {ring_[0], ring_[1], ring_[2]}, readings_[0], readings_[1], readings_[2]};
-}
-
-template <class Read>
-void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames,
-                              Read read) {
-  const kernels::Launcher& l = launcher(run);
-  if (bound_ != scratch) executor_->bind(bound_ = scratch);
-  const float* volume = reorient(l, scratch, in);
-  if (resamples()) volume = resample(l, scratch, volume);
-  if (intensity_.kind == Intensity::Kind::z_score) measure(l, scratch, volume);
-
-  kernels::ExtractWindowKernel extract{};
-  kernels::BlendWindowKernel blend{};
-  extract.in = volume;
-  extract.out = reinterpret_cast<float*>(scratch + executor_->inputs()[0].offset);
-  extract.low = intensity_.kind == Intensity::Kind::clip ? static_cast<float>(intensity_.low) : -INFINITY;
-  extract.high = intensity_.kind == Intensity::Kind::clip ? static_cast<float>(intensity_.high) : INFINITY;
-  extract.a = factors(scratch);
-  extract.b = extract.a + 1;
-  blend.scores = reinterpret_cast<const float*>(scratch + executor_->outputs()[0].offset);
-  blend.ring = at(scratch, ring_at_);
-  blend.weight_x = weights_[0];
-  blend.weight_y = weights_[1];
-  blend.weight_z = weights_[2];
-  for (std::size_t k = 0; k < 3; ++k) {
-    extract.extent[k] = network_[k];
-    extract.window[k] = blend.window[k] = window_[k];
-    blend.extent[k] = ring_[k];
-  }
-
-  const std::size_t total = starts_[0].size() * starts_[1].size() * starts_[2].size();
-  std::size_t done = 0;
-  int cleared = 0, written = 0;
-  for (std::size_t iz = 0; iz < starts_[2].size(); ++iz) {
-    const int z = starts_[2][iz];
-    kernels::ClearRingKernel clear{blend.ring, {ring_[0], ring_[1], ring_[2]}, cleared, z + window_[2] - cleared};
-    kernels::launch(l, clear, ring_[0], ring_[1], channels_ * clear.count);
-    cleared = z + window_[2];
-    for (const int y : starts_[1])
-      for (const int x : starts_[0]) {
-        run.check_cancelled();
-        extract.start[0] = blend.start[0] = x;
-        extract.start[1] = blend.start[1] = y;
-        extract.start[2] = blend.start[2] = z;
-        kernels::launch(l, extract, window_[0], window_[1], window_[2]);
-        executor_->run(l.stream);
-        kernels::launch(l, blend, window_[0], window_[1], channels_ * window_[2]);
-        ++done;
-        run.progress((frame + static_cast<double>(done) / static_cast<double>(total)) / frames);
-      }
-    // Slices of the volume that read nothing which a later window still adds to.
-    const bool last = iz + 1 == starts_[2].size();
-    const int final_slices = last ? network_[2] : starts_[2][iz + 1];
-    int end = written;
-    while (end < shape_.nz && last_slice_[static_cast<std::size_t>(end)] < final_slices) ++end;
-    if (end > written) read(written, end - written);
-    written = end;
-  }
-}
-
-void VolumeNetwork::run_labels(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out,
-                               float threshold, int frame, int frames) {
-  kernels::ReadLabelsKernel kernel{reader(scratch), out, steps_, channels_, 0, threshold};
-  run_frame(run, scratch, in, frame, frames, [&](int first, int count) {
-    kernel.first = first;
-    kernels::launch(launcher_, kernel, shape_.nx, shape_.ny, count);
-  });
-}
-
-void VolumeNetwork::run_scores(const RunContext& run, std::byte* scratch, const float* in, float* out,
-                               bool undo_intensity, int frame, int frames) {
-  const float* scale = undo_intensity ? factors(scratch) : nullptr;
-  kernels::ReadScoresKernel kernel{
-      reader(scratch), out, steps_, shape_.frame_voxels(), 0, 0, scale, scale == nullptr ? nullptr : scale + 1};
-  run_frame(run, scratch, in, frame, frames, [&](int first, int count) {
-    kernel.first = first;
-    kernel.count = count;
-    kernels::launch(launcher_, kernel, shape_.nx, shape_.ny, channels_ * count);
-  });
 }
 
 }  // namespace isocenter::infer

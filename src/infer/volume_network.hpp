@@ -21,7 +21,10 @@ struct VolumeNetworkOptions {
   double overlap = 0.25;
   std::string intensity;  ///< empty: the model's
   NetworkPrecision precision = NetworkPrecision::float32;
-  std::string engine;  ///< empty: ours
+  std::string engine;             ///< empty: ours
+  std::int64_t batch = 1;         ///< windows of a frame that the network takes at once, at most
+  std::int64_t stream_batch = 1;  ///< or items of the stream, each of one window
+  std::int64_t kept_bytes = 0;    ///< NetworkOptions::kept_bytes
 };
 
 class VolumeNetwork {
@@ -33,9 +36,15 @@ class VolumeNetwork {
   std::int64_t scratch_bytes() const { return scratch_bytes_; }
   int channels() const { return channels_; }
   const ModelCard& card() const { return card_; }
+  /// Of a network that takes one window at once.
   Executor& executor() { return *executor_; }
+  /// Executor::check_numbers.
+  void check_numbers();
   const isocenter::detail::Launcher& launcher(const RunContext& run);
 
+  /// With stream_batch, while RunContext::part is -1: keeps an item of one frame. run_labels and run_scores then give
+  /// the one of their part, and read no input.
+  void take_item(const RunContext& run, std::byte* scratch, const float* in);
   /// One frame to labels, uint8 zyx. `frame` of `frames` is for the progress that is told.
   void run_labels(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out, float threshold,
                   int frame, int frames);
@@ -49,21 +58,33 @@ class VolumeNetwork {
   void plan_orientation(PlanContext& plan, const isocenter::detail::GridShape& shape);
   void plan_grid(const VolumeNetworkOptions& options);
   void choose_window(const VolumeNetworkOptions& options);
+  void plan_batches(const VolumeNetworkOptions& options, int frames);
+  void plan_items(PlanContext& plan);
   void plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash);
-  void plan_tables(PlanContext& plan, double overlap);
+  void plan_tables(PlanContext& plan);
   void plan_scratch();
   void require_memory(const PlanContext& plan) const;
   void state_facts(PlanContext& plan, const std::string& hash) const;
+  std::int64_t arena_bytes() const;
   bool resamples() const { return resampled_[0] || resampled_[1] || resampled_[2]; }
 
   /// Runs all windows; read(first, count) is called for slices of the volume as soon as they are final.
   template <class Read>
   void run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames, Read read);
+  template <class Read>
+  class Blending;
+  void run_items(const RunContext& run, std::byte* scratch);
+  void bind(std::byte* scratch);
+  isocenter::detail::ExtractWindowKernel extraction(const isocenter::detail::Launcher& l, std::byte* scratch,
+                                                    const float* in) const;
+  void place(std::int64_t window, int (&start)[3]) const;
+  std::int64_t window_voxels() const { return static_cast<std::int64_t>(window_[0]) * window_[1] * window_[2]; }
   const float* reorient(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
   const float* resample(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
   void measure(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
   isocenter::detail::RingReader reader(std::byte* scratch) const;
   float* at(std::byte* scratch, std::int64_t offset) const { return reinterpret_cast<float*>(scratch + offset); }
+  float* measured_factors(std::byte* scratch) const;
   const float* factors(std::byte* scratch) const;
 
   isocenter::detail::GridShape shape_;  ///< of the volume, its axes in the network's order
@@ -80,7 +101,9 @@ class VolumeNetwork {
   std::array<std::vector<int>, 3> starts_;
   std::vector<std::int32_t> last_slice_;  ///< for each slice of the volume the last of the network's that it reads
 
-  std::unique_ptr<Executor> executor_;
+  std::int64_t windows_ = 0, batch_ = 1;       ///< of a frame; of them, or of the stream's items, at once
+  std::int64_t rest_windows_ = 0;              ///< that are left over by batches
+  std::unique_ptr<Executor> executor_, rest_;  ///< for batch_ windows; for those that are left, where any are
   std::byte* bound_ = nullptr;
   bool on_cpu_ = true;
   isocenter::detail::Launcher launcher_;
@@ -92,6 +115,11 @@ class VolumeNetwork {
   std::array<const std::int32_t*, 3> tap_indices_{};
   std::array<const float*, 3> tap_weights_{};
   const float* constants_ = nullptr;  ///< a, b of the intensity scale; 1 and 0 for the moments
+
+  // Of a batch of the stream's items, for the session's life on the device; null without one.
+  float *item_windows_ = nullptr, *item_scores_ = nullptr, *item_factors_ = nullptr;
+  std::int64_t taken_ = 0, item_ = 0;  ///< items that wait, and the one that is taken or given
+  bool given_ = false;                 ///< some of them were given: what comes next is another batch
 
   // In the scratch memory, bytes.
   std::int64_t scratch_bytes_ = 0, oriented_at_ = 0, ring_at_ = 0, moments_at_ = 0, factors_at_ = 0;

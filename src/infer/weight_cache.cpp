@@ -43,6 +43,12 @@ std::shared_ptr<const WeightBlock> share_weights(const std::string& key, std::sh
   const std::lock_guard lock(cache().mutex);
   std::erase_if(cache().blocks, [](const auto& entry) { return entry.second.expired(); });
   if (auto earlier = cache().find(key)) return earlier;
+  for (const auto& [other, kept] : cache().blocks)
+    if (const auto earlier = kept.lock(); earlier != nullptr && earlier->bytes() == block->bytes() &&
+                                          std::memcmp(earlier->data(), block->data(), block->bytes()) == 0) {
+      block = earlier;
+      break;
+    }
   cache().blocks[key] = block;
   return block;
 }

@@ -25,8 +25,8 @@ class WeightBlock {
 /// The block that a session which still lives made under this key; null when there is none. Safe from any thread.
 std::shared_ptr<const WeightBlock> find_weights(const std::string& key);
 
-/// Keeps a block under the key for as long as somebody holds it. Where another session was faster, its block counts and
-/// is given back.
+/// Keeps a block under the key for as long as somebody holds it. Where another session was faster, or one keeps the
+/// same bytes under another key (another shape, whose weights take the same form), that block counts and is given back.
 std::shared_ptr<const WeightBlock> share_weights(const std::string& key, std::shared_ptr<const WeightBlock> block);
 
 }  // namespace isocenter::infer

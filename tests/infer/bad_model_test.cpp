@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "fixture.hpp"
+#include "message_of.hpp"
 #include "tiny_model.hpp"
 
 namespace isocenter::infer::test {
@@ -10,15 +11,6 @@ namespace {
 using namespace tiny;
 using testing::AllOf;
 using testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 OnnxModel parse(const std::string& text) {
   return parse_onnx({reinterpret_cast<const std::byte*>(text.data()), text.size()}, "test.onnx", "");

@@ -6,6 +6,7 @@
 #include "fixture.hpp"
 #include "infer/caffe/caffe_model.hpp"
 #include "infer/caffe/prototxt.hpp"
+#include "message_of.hpp"
 
 namespace isocenter::infer::test {
 namespace {
@@ -13,15 +14,6 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 constexpr const char* input =
     "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: [1, 2, 6, 5] } } }\n";

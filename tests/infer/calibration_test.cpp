@@ -5,15 +5,13 @@
 
 #include <filesystem>
 #include <isocenter/infer/calibrate_network.hpp>
-#include <isocenter/infer/segment_volume.hpp>
-#include <isocenter/isocenter.hpp>
-#include <isocenter/phantom/phantom_volume.hpp>
 
-#include "device_test.hpp"
 #include "fixture.hpp"
 #include "infer/calibrate_network.hpp"
 #include "infer/onednn_steps.hpp"
-#include "tiny_model.hpp"
+#include "message_of.hpp"
+#include "model_file.hpp"
+#include "thorax_labels.hpp"
 
 namespace isocenter::infer::test {
 namespace {
@@ -83,13 +81,8 @@ TEST_P(Int8, StaysWithinAFewPercentOfOnnxRuntimesFloat32ForEveryThreadCount) {
 }
 
 TEST_P(Int8, IsRefusedWithoutRangesAndWithAnotherNetworks) {
-  const auto refused = [&](Graph graph) {
-    try {
-      plan_cpu(std::move(graph), {.precision = Precision::int8});
-    } catch (const Error& e) {
-      return std::string(e.what());
-    }
-    return std::string("no error");
+  const auto refused = [](Graph graph) {
+    return message_of([&] { plan_cpu(std::move(graph), {.precision = Precision::int8}); });
   };
   EXPECT_THAT(refused(load(GetParam())), AllOf(HasSubstr("precision = int8"), HasSubstr("calibrate_network")));
   std::string ranges = ranges_of(x);
@@ -115,72 +108,122 @@ TEST(CalibratedFiles, KeepEveryByteAndTheLastRangesCount) {
   EXPECT_EQ(parsed.metadata.at(calibration_key), std::string(300, 'b'));
 }
 
-PhantomVolume::Params chest_of(std::uint32_t seed) {
-  PhantomVolume::Params chest;
-  chest.phantom = PhantomKind::moving_thorax;
-  chest.seed = seed;
-  chest.nx = 112;
-  chest.ny = chest.nz = 96;
-  chest.spacing_mm = {3};
-  chest.centre_mm = {0, 10, -40};
-  return chest;
+/// The network that the ranges below are measured with.
+CalibrateNetwork::Params calibration(const std::string& model, const std::string& file, std::vector<double> window) {
+  CalibrateNetwork::Params params;
+  params.model = model;
+  params.file = file;
+  params.window = std::move(window);
+  params.overlap = 0;
+  return params;
 }
 
-/// 2 |a and b| / (|a| + |b|) of one label.
-double dice(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b, int label) {
-  double both = 0, sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    both += a[i] == label && b[i] == label ? 1 : 0;
-    sum += (a[i] == label ? 1 : 0) + (b[i] == label ? 1 : 0);
-  }
-  return 2 * both / sum;
+/// Calibrates with a volume of noise; `before` comes between planning and running.
+void calibrate(const CalibrateNetwork::Params& params, const std::function<void()>& before) {
+  Pipeline pipeline(isocenter::testing::context());
+  const Volume in = volume(noise(16 * 16), 16, 16, 1);
+  const auto input = pipeline.add_input("input", in);
+  const auto node = pipeline.add<CalibrateNetwork>("calibration", params);
+  pipeline.connect(input, node.input);
+  Session session = pipeline.prepare();
+  before();
+  session.start();
+  session.push("input", in);
+  session.end_input("input");
+  session.wait();
+}
+
+TEST(CalibratedFiles, LeaveNothingBehindWhereTheyCannotBeWritten) {
+  const auto folder = std::filesystem::temp_directory_path() / ("isocenter_calibration_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder / "taken" / "by a folder");
+  const std::string file = folder / "taken";
+  EXPECT_THAT(isocenter::testing::error_of([&] {
+                calibrate(calibration(data_path("dncnn.onnx"), file, {16, 16, 1}), [] {});
+              }),
+              AllOf(HasSubstr(file), HasSubstr("cannot be written")));
+  const std::filesystem::directory_iterator left(folder);
+  EXPECT_EQ(std::distance(begin(left), end(left)), 1);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(CalibratedFiles, AreRefusedWhereTheModelChangedMeanwhile) {
+  const std::vector<std::byte> bytes = read_bytes(data_path("dncnn.onnx"));
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const ModelFile model(text), out("");
+  const auto params = calibration(model, out, {16, 16, 1});
+  EXPECT_THAT(isocenter::testing::error_of([&] {
+                calibrate(params, [&] {
+                  std::ofstream(std::string(model), std::ios::binary)
+                      << text << tiny::metadata("isocenter.axes", "any");
+                });
+              }),
+              AllOf(HasSubstr(std::string(model)), HasSubstr("another one than when")));
+  EXPECT_EQ(std::filesystem::file_size(std::string(out)), 0U);
+}
+
+OnnxModel parsed(const std::string& text) {
+  return parse_onnx({reinterpret_cast<const std::byte*>(text.data()), text.size()}, "test.onnx", "");
+}
+std::string weights_of(std::size_t count) { return tiny::floats(std::vector<float>(count, 0.5F)); }
+
+/// Three pixels of four channels, each a batch of its own: the twelfth value is the largest.
+TEST(Ranges, OfSinglePixelsHoldAllTheirChannels) {
+  using namespace tiny;
+  const OnnxModel model_of =
+      parsed(model(node("Conv", {"x", "w"}, "y") + initialiser("w", {4, 4, 1, 1}, weights_of(16)) +
+                   port(11, "x", {3, 4, 1, 1}) + port(12, "y", {3, 4, 1, 1})));
+  Runner runner(plan_cpu(lower(model_of, {}), {}));
+  runner.executor().record_ranges();
+  std::vector<float> x(12);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i + 1);
+  runner.run(x);
+  EXPECT_THAT(runner.executor().recorded_ranges(100), HasSubstr("\n0 12 the_Conv"));
+}
+
+TEST(Ranges, ThatContradictOneAnotherForOneValueAreRefused) {
+  if (!onednn_has_int8()) GTEST_SKIP() << "this processor has no int8";
+  using namespace tiny;
+  const OnnxModel two =
+      parsed(model(node("Conv", {"x", "w"}, "a") + node("Conv", {"x", "v"}, "b") + node("Add", {"a", "b"}, "y") +
+                   initialiser("w", {4, 4, 1, 1}, weights_of(16)) + initialiser("v", {4, 4, 1, 1}, weights_of(16)) +
+                   port(11, "x", {1, 4, 5, 5}) + port(12, "y", {1, 4, 5, 5})));
+  Runner runner(plan_cpu(lower(two, {}), {}));
+  runner.executor().record_ranges();
+  runner.run(std::vector<float>(100, 1.0F));
+  const std::string header = runner.executor().recorded_ranges(100).substr(0, 18);
+  const auto plan_with = [&](const std::string& ranges) {
+    Graph graph = lower(two, {});
+    graph.metadata[calibration_key] = header + "\n" + ranges;
+    plan_cpu(std::move(graph), {.precision = Precision::int8});
+  };
+  plan_with("0 1 the_Conv\n0 1 the_Conv\n");
+  EXPECT_THAT(isocenter::testing::error_of([&] { plan_with("0 1 the_Conv\n0 2 the_Conv\n"); }),
+              HasSubstr("gives two ranges to what"));
 }
 
 /// The project's own network: ranges from one chest, labels of another that it was not trained on either.
 TEST(Calibration, TheThoraxNetworksDiceInInt8IsThatOfFloat32WithinAHundredth) {
   if (!onednn_has_int8()) GTEST_SKIP() << "this processor has no int8";
-  const std::string model = std::string(ISOCENTER_SOURCE_DIR) + "/models/thorax_segmentation/thorax_segmentation.onnx";
-  const std::string file = (std::filesystem::temp_directory_path() / "isocenter_calibration_test.onnx").string();
+  const ModelFile file("");
   {
     Pipeline pipeline(isocenter::testing::context());
     const auto phantom = pipeline.add<PhantomVolume>("phantom", chest_of(100002));
-    CalibrateNetwork::Params params;
-    params.model = model;
-    params.file = file;
-    params.overlap = 0;
-    const auto calibration = pipeline.add<CalibrateNetwork>("calibration", params);
-    pipeline.connect(phantom.output, calibration.input);
+    const auto node = pipeline.add<CalibrateNetwork>("calibration", calibration(thorax_model(), file, {}));
+    pipeline.connect(phantom.output, node.input);
     Session session = pipeline.prepare();
     session.start();
     session.wait();
   }
-  std::vector<std::uint8_t> truth, found[2];
-  for (const bool narrow : {false, true}) {
-    Pipeline pipeline(isocenter::testing::context());
-    const auto phantom = pipeline.add<PhantomVolume>("phantom", chest_of(100001));
-    SegmentVolume::Params params;
-    params.model = narrow ? file : model;
-    params.overlap = 0;
-    if (narrow) params.precision = NetworkPrecision::int8;
-    const auto network = pipeline.add<SegmentVolume>("network", params);
-    pipeline.connect(phantom.output, network.input);
-    pipeline.add_output("truth", phantom.labels);
-    pipeline.add_output("found", network.output);
-    Session session = pipeline.prepare();
-    session.start();
-    const auto t = session.pull("truth"), f = session.pull("found");
-    ASSERT_TRUE(t && f);
-    const auto labels = [](const Payload& p) {
-      const auto s = p.tensor("labels").span<std::uint8_t>();
-      return std::vector<std::uint8_t>(s.begin(), s.end());
-    };
-    truth = labels(*t);
-    found[narrow ? 1 : 0] = labels(*f);
-  }
-  std::filesystem::remove(file);
-  EXPECT_NE(found[0], found[1]) << "both ran in the same precision";
+  SegmentVolume::Params params;
+  params.model = thorax_model();
+  params.overlap = 0;
+  const ThoraxLabels wide = label_chest(100001, params);
+  params.model = file;
+  params.precision = NetworkPrecision::int8;
+  const ThoraxLabels narrow = label_chest(100001, params);
+  EXPECT_NE(wide.found, narrow.found) << "both ran in the same precision";
   for (int label = 0; label < 5; ++label)
-    EXPECT_NEAR(dice(truth, found[0], label), dice(truth, found[1], label), 0.01) << "label " << label;
+    EXPECT_NEAR(dice(wide, label), dice(narrow, label), 0.01) << "label " << label;
 }
 
 }  // namespace

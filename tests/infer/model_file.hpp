@@ -29,15 +29,15 @@ class ModelFile {
   std::filesystem::path path_;
 };
 
-/// One convolution over a volume: channels x 1 x k^3 weights, zero padding; metadata after it.
+/// One convolution over volumes, any number of them: channels x 1 x k^3 weights, zero padding; metadata after it.
 inline std::string convolution(const std::vector<float>& weights, std::uint64_t channels, std::uint64_t k,
                                const std::vector<float>& bias, const std::string& more = "") {
   using namespace tiny;
   const std::uint64_t p = k / 2;
   return model(node("Conv", {"x", "w", "b"}, "y", ints("pads", {p, p, p, p, p, p})) +
                initialiser("w", {channels, 1, k, k, k}, floats(weights)) + initialiser("b", {channels}, floats(bias)) +
-               port(11, "x", {1, 1, -1, -1, -1}) +
-               port(12, "y", {1, static_cast<std::int64_t>(channels), -1, -1, -1})) +
+               port(11, "x", {-1, 1, -1, -1, -1}) +
+               port(12, "y", {-1, static_cast<std::int64_t>(channels), -1, -1, -1})) +
          more;
 }
 inline std::string identity(const std::string& more = "") { return convolution({1}, 1, 1, {0}, more); }

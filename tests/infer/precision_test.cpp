@@ -1,15 +1,11 @@
 // bfloat16 on the CPU: how far results move, that threads move none, and that what cannot be is refused.
 #include <gmock/gmock.h>
 
-#include <isocenter/infer/segment_volume.hpp>
-#include <isocenter/isocenter.hpp>
-#include <isocenter/phantom/phantom_volume.hpp>
-
-#include "device_test.hpp"
 #include "fixture.hpp"
 #include "infer/onednn_steps.hpp"
 #include "infer/schedule.hpp"
 #include "infer/storage.hpp"
+#include "thorax_labels.hpp"
 #include "tiny_model.hpp"
 
 namespace isocenter::infer::test {
@@ -140,53 +136,17 @@ TEST(Precision, Tf32IsRefusedOnTheCpu) {
   }
 }
 
-/// 2 |a and b| / (|a| + |b|) of one label.
-double dice(const std::vector<std::uint8_t>& a, const std::vector<std::uint8_t>& b, int label) {
-  double both = 0, sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    both += a[i] == label && b[i] == label ? 1 : 0;
-    sum += (a[i] == label ? 1 : 0) + (b[i] == label ? 1 : 0);
-  }
-  return 2 * both / sum;
-}
-
-/// The project's own network on a chest that it was not trained on (its seed; models/thorax_segmentation).
 TEST(Precision, TheThoraxNetworksDiceIsTheSameInBfloat16WithinAFiveHundredth) {
   if (!onednn_has_bfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
-  PhantomVolume::Params chest;
-  chest.phantom = PhantomKind::moving_thorax;
-  chest.seed = 100001;
-  chest.nx = 112;
-  chest.ny = chest.nz = 96;
-  chest.spacing_mm = {3};
-  chest.centre_mm = {0, 10, -40};
-  std::vector<std::uint8_t> truth, found[2];
-  for (const NetworkPrecision precision : {NetworkPrecision::float32, NetworkPrecision::bfloat16}) {
-    Pipeline pipeline(isocenter::testing::context());
-    const auto phantom = pipeline.add<PhantomVolume>("phantom", chest);
-    SegmentVolume::Params params;
-    params.model = std::string(ISOCENTER_SOURCE_DIR) + "/models/thorax_segmentation/thorax_segmentation.onnx";
-    params.precision = precision;
-    const auto network = pipeline.add<SegmentVolume>("network", params);
-    pipeline.connect(phantom.output, network.input);
-    pipeline.add_output("truth", phantom.labels);
-    pipeline.add_output("found", network.output);
-    Session session = pipeline.prepare();
-    session.start();
-    const auto t = session.pull("truth"), f = session.pull("found");
-    ASSERT_TRUE(t && f);
-    const auto labels = [](const Payload& p) {
-      const auto s = p.tensor("labels").span<std::uint8_t>();
-      return std::vector<std::uint8_t>(s.begin(), s.end());
-    };
-    truth = labels(*t);
-    found[precision == NetworkPrecision::bfloat16 ? 1 : 0] = labels(*f);
-  }
-  EXPECT_NE(found[0], found[1]) << "both ran in the same precision";
+  SegmentVolume::Params params;
+  params.model = thorax_model();
+  const ThoraxLabels wide = label_chest(100001, params);
+  params.precision = NetworkPrecision::bfloat16;
+  const ThoraxLabels narrowed = label_chest(100001, params);
+  EXPECT_NE(wide.found, narrowed.found) << "both ran in the same precision";
   for (int label = 0; label < 5; ++label) {
-    const double wide = dice(truth, found[0], label), half = dice(truth, found[1], label);
-    EXPECT_NEAR(wide, half, 0.002) << "label " << label;
-    EXPECT_GT(wide, label < 3 ? 0.9 : 0.6) << "label " << label;
+    EXPECT_NEAR(dice(wide, label), dice(narrowed, label), 0.002) << "label " << label;
+    EXPECT_GT(dice(wide, label), label < 3 ? 0.9 : 0.6) << "label " << label;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <isocenter/infer/network_inference.hpp>
 #include <isocenter/infer/segment_volume.hpp>
 #include <isocenter/isocenter.hpp>
+#include <thread>
 
 #include "device_test.hpp"
 #include "model_file.hpp"
@@ -56,10 +57,6 @@ TEST_P(NetworkInferenceTest, IsTheWeightedMeanOfItsWindowsWhateverTheirOrder) {
   const int n[3] = {19, 10, 12}, w[3] = {8, 10, 5};
   const ModelFile file(convolution(std::vector<float>(27, 1.0F / 27), 1, 3, {0}));
   const auto v = noise(19 * 10 * 12);
-  const auto got = values<float>(
-      run_network<NetworkInference>(context(), {.model = file, .window = {8, 10, 5}, .overlap = 0.4F, .intensity = ""},
-                                    volume(v, 19, 10, 12), options()),
-      "voxels");
   // In float64, from the last window to the first: each window's box mean with zeros beyond the window, not the volume.
   const auto starts = [&](int k) {
     const int step = std::max(1, static_cast<int>(std::floor(w[k] * 0.6))),
@@ -95,7 +92,15 @@ TEST_P(NetworkInferenceTest, IsTheWeightedMeanOfItsWindowsWhateverTheirOrder) {
               sum[at] += g * mean;
               total[at] += g;
             }
-  for (std::size_t i = 0; i < v.size(); ++i) ASSERT_NEAR(static_cast<double>(got[i]), sum[i] / total[i], 1e-4) << i;
+  for (const int batch : {1, 2, 4, 5, 256}) {  // of 9 windows: the last run has 1, 1, 3, 4 and 9
+    const auto got = values<float>(
+        run_network<NetworkInference>(
+            context(), {.model = file, .window = {8, 10, 5}, .overlap = 0.4F, .intensity = "", .batch = batch},
+            volume(v, 19, 10, 12), options()),
+        "voxels");
+    for (std::size_t i = 0; i < v.size(); ++i)
+      ASSERT_NEAR(static_cast<double>(got[i]), sum[i] / total[i], 1e-4) << i << ", batch " << batch;
+  }
 }
 
 TEST_P(NetworkInferenceTest, TheIntensityScaleIsUndoneForImages) {
@@ -152,17 +157,61 @@ TEST_P(NetworkInferenceTest, ATwoDimensionalNetworkWorksSliceBySlice) {
     for (std::size_t i = 0; i < slice.size(); ++i) ASSERT_NEAR(got[z * slice.size() + i], expected[i], 2e-5F) << z;
 }
 
+/// Seven volumes of different means and spreads, three at once; the last one is left by the stream's end.
+TEST_P(NetworkInferenceTest, ItemsOfAStreamThatRunTogetherComeOutAsAlone) {
+  const ModelFile file(convolution({2}, 1, 1, {0.5F}));
+  std::vector<Volume> items;
+  for (int i = 0; i < 7; ++i) {
+    auto v = noise(9 * 8 * 7);
+    for (float& x : v) x = x * static_cast<float>(1 + i) + 100.0F * static_cast<float>(i * i);
+    items.push_back(volume(std::move(v), 9, 8, 7));
+  }
+  Pipeline pipeline(context());
+  const auto input = pipeline.add_input("input", items[0]);
+  NetworkInference::Params params{.model = file, .window = {9, 8, 7}, .intensity = "z_score"};
+  params.stream_batch = 3;
+  const auto network = pipeline.add<NetworkInference>("network", params);
+  pipeline.connect(input, network.input);
+  pipeline.add_output("output", network.output);
+  Session session = pipeline.prepare(options());
+  EXPECT_THAT(session.report(), HasSubstr("3, at last 1"));
+  session.start();
+  std::jthread pushes([&] {
+    for (const Volume& item : items) session.push("input", item);
+    session.end_input("input");
+  });
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const auto got = session.pull("output");
+    ASSERT_TRUE(got);
+    const auto out = values<float>(*got, "voxels"), in = values<float>(items[i], "voxels");
+    double mean = 0, squares = 0;
+    for (const float x : in) mean += static_cast<double>(x) / static_cast<double>(in.size());
+    for (const float x : in) squares += std::pow(static_cast<double>(x) - mean, 2) / static_cast<double>(in.size());
+    const double deviation = std::sqrt(squares);  // 2 z + 0.5, brought back
+    double worst = 0;
+    for (std::size_t k = 0; k < in.size(); ++k)
+      worst = std::max(
+          worst, std::fabs(static_cast<double>(out[k]) - 2 * static_cast<double>(in[k]) + mean - 0.5 * deviation));
+    EXPECT_LT(worst, 1e-5 * (mean + 10 * deviation)) << "item " << i;
+  }
+  EXPECT_FALSE(session.pull("output"));
+  session.wait();
+}
+
 TEST_P(SegmentVolumeTest, LabelsWhatIsAboveALimitForEveryWindow) {
   const ModelFile two(above(30)), one(convolution({1}, 1, 1, {0}));
   const auto v = noise(23 * 11 * 9);
   for (const bool single : {false, true})
     for (const auto& window : std::vector<std::vector<double>>{{23, 11, 9}, {8, 8, 8}, {16, 16, 2}, {64, 64, 64}}) {
-      const auto labels = values<std::uint8_t>(
-          run_network<SegmentVolume>(
-              context(),
-              {.model = single ? one : two, .window = window, .overlap = 0.3F, .intensity = "", .threshold = 30},
-              volume(v, 23, 11, 9), options()),
-          "labels");
+      const auto labels = values<std::uint8_t>(run_network<SegmentVolume>(context(),
+                                                                          {.model = single ? one : two,
+                                                                           .window = window,
+                                                                           .overlap = 0.3F,
+                                                                           .intensity = "",
+                                                                           .threshold = 30,
+                                                                           .batch = single ? 1 : 5},
+                                                                          volume(v, 23, 11, 9), options()),
+                                               "labels");
       for (std::size_t i = 0; i < v.size(); ++i) {
         if (std::fabs(v[i] - 30) > 1e-3F) {
           ASSERT_EQ(labels[i], v[i] > 30 ? 1 : 0) << v[i];
@@ -277,6 +326,33 @@ TEST(SegmentVolumeRefuses, AnOperatorThatIsNotSupportedByNodeAndType) {
       model(node("Det", {"x"}, "y") + port(11, "x", {1, 1, -1, -1, -1}) + port(12, "y", {1, 1, -1, -1, -1})));
   EXPECT_THAT(refusal({.model = file, .window = {8, 8, 8}}),
               AllOf(HasSubstr("segment_volume"), HasSubstr("'the_Det' (Det)")));
+}
+TEST(SegmentVolumeRefuses, ABatchForANetworkThatTakesOneVolume) {
+  const ModelFile file(
+      model(node("Relu", {"x"}, "y") + port(11, "x", {1, 1, -1, -1, -1}) + port(12, "y", {1, 1, -1, -1, -1})));
+  EXPECT_THAT(refusal({.model = file, .window = {4, 4, 4}, .batch = 2}),
+              AllOf(HasSubstr("batch = 2"), HasSubstr("takes 1 item"), HasSubstr("free batch axis")));
+}
+TEST(SegmentVolumeRefuses, ABatchOfItemsOfSeveralWindows) {
+  const ModelFile file(above(0));
+  EXPECT_THAT(refusal({.model = file, .window = {8, 8, 4}, .overlap = 0, .stream_batch = 4}),
+              AllOf(HasSubstr("stream_batch = 4"), HasSubstr("each of these has 2"), HasSubstr("set batch instead")));
+}
+TEST(SegmentVolumeRefuses, ABatchThatDoesNotFitAndNamesOneThatDoes) {
+  const ModelFile file(above(0));
+  SessionOptions options;
+  options.memory_bytes = 4 << 20;
+  const auto run = [&](int batch) {
+    run_network<SegmentVolume>(context(), {.model = file, .window = {32, 32, 32}, .overlap = 0.5F, .batch = batch},
+                               volume(std::vector<float>(64 * 64 * 48), 64, 64, 48), options);
+  };
+  const std::string message = error_of([&] { run(9); });
+  const std::size_t at = message.find("batch = ");
+  ASSERT_NE(at, std::string::npos) << message;
+  const int fits = std::stoi(message.substr(at + 8));
+  EXPECT_GE(fits, 1);
+  EXPECT_LT(fits, 9);
+  run(fits);
 }
 TEST(SegmentVolumeRefuses, ClassNamesThatDoNotFitTheNetwork) {
   EXPECT_THAT(

@@ -41,12 +41,21 @@ TEST_P(SharedWeights, ASecondPlanAddsNoneAndGivesTheSame) {
   EXPECT_LT(relative_error(result, expected), 2e-6);
 }
 
-TEST_P(SharedWeights, AnotherPrecisionOtherThreadsAndNoKeyShareNothing) {
+TEST_P(SharedWeights, AnotherFormAndNoKeyShareNothing) {
   const auto first = plan_cpu(load(GetParam()), keyed("two"));
-  EXPECT_FALSE(plan_cpu(load(GetParam()), keyed("two", 1))->summary().shared_constants);
-  EXPECT_FALSE(plan_cpu(load(GetParam()), keyed("three"))->summary().shared_constants);
+  CpuOptions loops = keyed("two");
+  loops.reference = true;
+  EXPECT_FALSE(plan_cpu(load(GetParam()), loops)->summary().shared_constants);
   EXPECT_FALSE(plan_cpu(load(GetParam()), keyed(""))->summary().shared_constants);
   EXPECT_TRUE(plan_cpu(load(GetParam()), keyed("two"))->summary().shared_constants);
+}
+
+/// A batch's plan and that of the windows that are left, or two shapes in two sessions.
+TEST_P(SharedWeights, AnotherShapeWhoseWeightsTakeTheSameFormAddsNone) {
+  const auto first = plan_cpu(load(GetParam()), keyed("four"));
+  const auto same = plan_cpu(load(GetParam()), keyed("five"));
+  EXPECT_TRUE(same->summary().shared_constants);
+  EXPECT_EQ(same->summary().constants, first->summary().constants);
 }
 
 TEST(WeightCache, GoWithTheLastSessionThatHoldsThem) {
@@ -55,6 +64,9 @@ TEST(WeightCache, GoWithTheLastSessionThatHoldsThem) {
   EXPECT_EQ(find_weights("key"), block);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block->data()) % 256, 0U);
   EXPECT_EQ(share_weights("key", std::make_shared<const WeightBlock>(content)), block) << "the earlier one counts";
+  EXPECT_EQ(share_weights("other", std::make_shared<const WeightBlock>(content)), block) << "the same bytes";
+  const std::vector<std::byte> others(1000, std::byte{8});
+  EXPECT_NE(share_weights("others", std::make_shared<const WeightBlock>(others)), block);
   block.reset();
   EXPECT_EQ(find_weights("key"), nullptr);
 }

@@ -30,6 +30,9 @@ struct NetworkInference {
     NetworkPrecision precision = NetworkPrecision::float32;
     bool check_numbers = false;
     std::string engine;
+    int batch = 1;
+    int stream_batch = 1;
+    int keep_plans_mb = 0;
     static constexpr auto describe() {
       return std::tuple{
           param(&Params::model, "model", "The ONNX file, or a Caffe .prototxt with its .caffemodel beside it.",
@@ -46,6 +49,14 @@ struct NetworkInference {
           param(
               &Params::engine, "engine",
               "Another engine for the network: its name or its shared object (isocenter/infer/engine.h); empty: ours."),
+          param(&Params::batch, "batch", Unit::none, 1, 256,
+                "Windows that the network takes at once, at most; the arena grows with it."),
+          param(
+              &Params::stream_batch, "stream_batch", Unit::none, 1, 256,
+              "Items of the stream that the network takes at once, each of one window; an item waits for the others."),
+          param(&Params::keep_plans_mb, "keep_plans_mb", Unit::none, 0, 65536,
+                "Megabytes of weights of plans that wait in the process, on the CPU, for a session of the same network "
+                "and window; 0: this session's goes with it."),
       };
     }
   };

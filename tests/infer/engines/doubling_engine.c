@@ -45,7 +45,7 @@ static isocenter_status run(void* given, const void* const* inputs, void* const*
   float* out = outputs[0];
   (void)stream;
   for (int64_t i = 0; i < n->count; ++i) {
-    if (in[i] == -999.0F) return refuse(error, ISOCENTER_BAD_DATA, "there is a -999");
+    if (in[i] == -999.0F) return refuse(error, ISOCENTER_BAD_DATA, "there is a -999. Fix: leave the volume out.");
     out[i] = 2.0F * in[i];
   }
   return ISOCENTER_OK;
