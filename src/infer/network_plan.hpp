@@ -20,8 +20,8 @@ struct NetworkOptions {
 };
 
 /// The model for its one input of this shape, on the plan's device. On the CPU sessions share their weights by the
-/// file's digest; each declares them, so that no session's end changes what another one needs. Errors: unsupported, also
-/// where the output is not float32 on the input's grid.
+/// file's digest; each declares them, so that no session's end changes what another one needs. Errors: unsupported,
+/// also where the output is not float32 on the input's grid.
 std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model, const Shape& shape,
                                        const NetworkOptions& options);
 
