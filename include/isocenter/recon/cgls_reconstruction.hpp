@@ -21,7 +21,7 @@ namespace isocenter::inline v1 {
 /// Any trajectory, cone or parallel beam, flat or curved detector; projectors: forward_projection and its exact
 /// adjoint. Optional inputs on the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are
 /// 0 in it stay 0). Metrics: "relative_residual", one for each iteration, and "iterations". Ends after
-/// `iterations` or at stop_at_change. A cancelled session: the node leaves its step and gives the last iterate, which can
+/// `iterations` or at stop_at_change. A cancelled session: it leaves its step and gives the last iterate, which can
 /// be pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and 3
 /// stacks of projections, and 1 volume for a mask; less in slabs where a budget does not hold that, and out_of_memory
 /// with the least that would do when even a slab does not fit (docs/recon/scale.md). Errors: bad_data for a value that
