@@ -8,6 +8,7 @@
 #include "core/launcher.hpp"
 #include "recon/bad_reading.hpp"
 #include "recon/fbp_engine.hpp"
+#include "recon/memory_need.hpp"
 #include "recon/reading_check.hpp"
 
 namespace isocenter::detail {
@@ -74,14 +75,12 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
       if (left == UINT64_MAX || kept + engine_->scratch_bytes() <= left) return;
       missing = kept + engine_->scratch_bytes() - left;
     }
-    const std::uint64_t left = plan.memory_left(), budget = plan.memory_budget() > 0 ? plan.memory_budget() : left;
-    const auto megabytes = [](std::uint64_t bytes) { return number(1e-6 * static_cast<double>(bytes)) + " MB"; };
+    const std::uint64_t left = plan.memory_left();
     throw Failure(ErrorCode::out_of_memory,
                   "even slice by slice, " + std::to_string(made.grid.nz) + " slices of " +
                       std::to_string(made.grid.nx) + " x " + std::to_string(made.grid.ny) + " pixels need " +
-                      megabytes(left + missing) + ", and of the budget " + megabytes(left) + " are left on '" +
-                      plan.device().name + "'",
-                  "raise the budget to " + megabytes(budget + missing) + " at least");
+                      megabytes(left + missing) + ", and " + left_text(plan, left, plan.device().name),
+                  more_memory(plan, missing));
   }
 
   /// On a device.
