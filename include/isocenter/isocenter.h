@@ -211,7 +211,7 @@ ISOCENTER_API isocenter_status isocenter_payload_allocate(isocenter_payload* pay
 ISOCENTER_API isocenter_status isocenter_payload_copy_to(const isocenter_payload* payload, isocenter_context* context,
                                                          const char* device, isocenter_payload** copy,
                                                          isocenter_error* error);
-/* The device's name; "cpu" for data set from outside and for descriptions. */
+/* The device's name; "cpu" for data set from outside and for descriptions, but in plan an input's: where it will be. */
 ISOCENTER_API const char* isocenter_payload_device(const isocenter_payload* payload);
 ISOCENTER_API isocenter_status isocenter_payload_set_geometry(isocenter_payload* payload,
                                                               const isocenter_geometry* geometry,
@@ -354,12 +354,12 @@ ISOCENTER_API uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan);
 ISOCENTER_API void isocenter_plan_items(isocenter_plan* plan, int64_t count);
 /* A node with inputs that gives one item for every `count` that it takes (1 is the default). Its outputs are the same
  * payloads during the runs of items n * count to n * count + count - 1, and go on after the last one, as item n. When
- * one of them fails, the others are not run and item n fails. 0: it gives nothing in this process, and what is behind it
+ * one of them fails, the others are not run and item n fails. 0: it gives nothing in this process; what is behind it
  * neither runs nor gets memory. */
 ISOCENTER_API void isocenter_plan_gather(isocenter_plan* plan, int64_t count);
 /* A node with inputs that gives `count` items for every one that it takes: item n is run `count` times,
  * isocenter_run_part says for which of them, and they go on as items n * count to n * count + count - 1. When one fails,
- * those behind it are not run and fail as well. */
+ * those behind it fail too. A node that gathers as many works item for item: isocenter_run_part. */
 ISOCENTER_API void isocenter_plan_spread(isocenter_plan* plan, int64_t count);
 /* Whether all that is connected to an output port takes volumes in slabs. */
 ISOCENTER_API int32_t isocenter_plan_takes_slabs(const isocenter_plan* plan, const char* port);
@@ -423,7 +423,7 @@ ISOCENTER_API void isocenter_run_metric(const isocenter_run* run, const char* na
 ISOCENTER_API void isocenter_run_warn(const isocenter_run* run, const char* what, const char* fix);
 /* The item's place in the stream: 0, 1, 2, ... */
 ISOCENTER_API int64_t isocenter_run_sequence(const isocenter_run* run);
-/* Which of the items that a spreading node gives for it. */
+/* Which of the items that a spreading node gives for it; of a node that gathers as many, -1: takes one, gives none. */
 ISOCENTER_API int64_t isocenter_run_part(const isocenter_run* run);
 
 /* ---- Pipelines --------------------------------------------------------------------------------------------------- */
