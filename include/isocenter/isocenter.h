@@ -358,7 +358,7 @@ ISOCENTER_API void isocenter_plan_items(isocenter_plan* plan, int64_t count);
  * neither runs nor gets memory. */
 ISOCENTER_API void isocenter_plan_gather(isocenter_plan* plan, int64_t count);
 /* A node with inputs that gives `count` items for every one that it takes: item n is run `count` times,
- * isocenter_run_part says for which of them, and they go on as items n * count to n * count + count - 1. When one fails,
+ * isocenter_run_part says for which of them, and they go on as items n * count to n * count + count - 1. If one fails,
  * those behind it fail too. A node that gathers as many works item for item: isocenter_run_part. */
 ISOCENTER_API void isocenter_plan_spread(isocenter_plan* plan, int64_t count);
 /* Whether all that is connected to an output port takes volumes in slabs. */
