@@ -211,7 +211,7 @@ ISOCENTER_API isocenter_status isocenter_payload_allocate(isocenter_payload* pay
 ISOCENTER_API isocenter_status isocenter_payload_copy_to(const isocenter_payload* payload, isocenter_context* context,
                                                          const char* device, isocenter_payload** copy,
                                                          isocenter_error* error);
-/* The device's name; "cpu" for data set from outside and for descriptions, but in plan an input's: where it will be. */
+/* The device's name ("cpu" for outside data and descriptions); of an input in plan, where the node before leaves it. */
 ISOCENTER_API const char* isocenter_payload_device(const isocenter_payload* payload);
 ISOCENTER_API isocenter_status isocenter_payload_set_geometry(isocenter_payload* payload,
                                                               const isocenter_geometry* geometry,
@@ -359,7 +359,7 @@ ISOCENTER_API void isocenter_plan_items(isocenter_plan* plan, int64_t count);
 ISOCENTER_API void isocenter_plan_gather(isocenter_plan* plan, int64_t count);
 /* A node with inputs that gives `count` items for every one that it takes: item n is run `count` times,
  * isocenter_run_part says for which of them, and they go on as items n * count to n * count + count - 1. If one fails,
- * those behind it fail too. A node that gathers as many works item for item: isocenter_run_part. */
+ * those behind it fail too. A node that gathers as many works item for item: docs/architecture.md, "Batches". */
 ISOCENTER_API void isocenter_plan_spread(isocenter_plan* plan, int64_t count);
 /* Whether all that is connected to an output port takes volumes in slabs. */
 ISOCENTER_API int32_t isocenter_plan_takes_slabs(const isocenter_plan* plan, const char* port);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "core/text.hpp"
 
@@ -51,7 +52,9 @@ std::uint64_t limit_of(const isocenter_session& session, const Device& device) {
   return device.type.memory_bytes / 10 * 9;
 }
 
-[[noreturn]] void refuse_budget(const isocenter_session& session, const Device& device, std::uint64_t needed) {
+/// `waited_for`: the nodes whose batches items wait for on other ways.
+[[noreturn]] void refuse_budget(const isocenter_session& session, const Device& device, std::uint64_t needed,
+                                const std::string& waited_for) {
   std::vector<std::pair<std::uint64_t, std::string>> largest;
   for (const auto& n : session.nodes)
     if (const std::uint64_t bytes = bytes_on(*n, device, session.in_flight); bytes > 0)
@@ -62,8 +65,10 @@ std::uint64_t limit_of(const isocenter_session& session, const Device& device) {
     text += (i == 0 ? "" : ", ") + ("'" + largest[i].second + "' " + format_bytes(largest[i].first));
   throw Failure(ErrorCode::out_of_memory,
                 "the plan needs " + format_bytes(needed) + " on '" + device.name + "' and the budget is " +
-                    format_bytes(session.options.memory_bytes) + " (the largest: " + text + ")",
-                "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight");
+                    format_bytes(session.options.memory_bytes) + " (the largest: " + text +
+                    (waited_for.empty() ? ")" : "; beside the batches of " + waited_for + " items wait for them)"),
+                "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight" +
+                    std::string(waited_for.empty() ? "" : ", or in a batch"));
 }
 
 /// The device to which an output in host memory is copied in pieces, or from which it is filled; null where there is
@@ -116,26 +121,65 @@ std::uint64_t memory_left(const isocenter_session& session, const Device& device
 
 namespace {
 
-/// A node that takes items in batches holds them back: where a stream parts before it, the other branches have to take
-/// as many meanwhile, or the node in which they meet would wait for ever.
-void widen_forks(isocenter_session& session) {
-  std::size_t held = 0;
-  for (const auto& n : session.nodes)
-    if (n->batches()) held += static_cast<std::size_t>(n->gather);
-  if (held == 0) return;
-  for (const auto& n : session.nodes) {
-    std::size_t branches = 0;
-    for (const auto& out : n->outputs) branches += out->consumers.size();
-    for (const auto& out : n->outputs)
-      for (Queue* q : out->consumers)
-        if (branches > 1 && q->policy == ISOCENTER_EDGE_BLOCK) q->ring.resize(q->ring.size() + held);
+/// For each node the items that it has to be given before `batching` gives one: a batch, what other batches between the
+/// two hold back, counted in the items of a stream that is gathered or spread on the way. 0 where no way leads there.
+std::map<const SessionNode*, std::size_t> items_before(const isocenter_session& session, const SessionNode& batching) {
+  std::map<const SessionNode*, std::size_t> items;
+  for (auto n = session.nodes.rbegin(); n != session.nodes.rend(); ++n) {
+    const SessionNode& node = **n;
+    const auto gather = static_cast<std::size_t>(node.gather), spread = static_cast<std::size_t>(node.spread);
+    std::size_t behind = 0;
+    for (const auto& out : node.outputs)
+      for (const Queue* q : out->consumers) behind = std::max(behind, items[q->consumer]);
+    if (behind > 0 && !node.batches())
+      behind = (spread > 1 ? behind / spread + 1 : behind) * gather;
+    else if (behind > 0 || &node == &batching)
+      behind += gather;
+    items[&node] = behind;
   }
+  return items;
+}
+
+/// The ways on which a stream goes on from each place where it parts. One thread may push to all inputs in turn: they
+/// are one such place. Sources have threads of their own.
+std::vector<std::vector<Queue*>> forks_of(const isocenter_session& session) {
+  std::vector<std::vector<Queue*>> forks(1);
+  for (const auto& n : session.nodes) {
+    if (n->role != Node::Role::input) forks.emplace_back();
+    auto& ways = n->role == Node::Role::input ? forks.front() : forks.back();
+    for (const auto& out : n->outputs) ways.insert(ways.end(), out->consumers.begin(), out->consumers.end());
+  }
+  return forks;
+}
+
+/// A node that takes items in batches holds them back: where a stream parts before it, the ways that lead past it have
+/// to take as many meanwhile, or the node in which they meet would wait for ever. Gives the names of such nodes.
+std::string widen_forks(isocenter_session& session) {
+  std::map<Queue*, std::size_t> more;
+  std::string names;
+  for (const auto& n : session.nodes) {
+    if (!n->batches() || n->idle) continue;
+    auto items = items_before(session, *n);
+    bool widens = false;
+    for (const auto& ways : forks_of(session)) {
+      std::size_t most = 0;
+      for (const Queue* q : ways) most = std::max(most, items[q->consumer]);
+      for (Queue* q : ways) {
+        if (most == 0 || items[q->consumer] > 0 || q->policy != ISOCENTER_EDGE_BLOCK) continue;
+        more[q] = std::max(more[q], most);
+        widens = true;
+      }
+    }
+    if (widens) names += (names.empty() ? "'" : ", '") + n->name + "'";
+  }
+  for (const auto& [queue, items] : more) queue->ring.resize(queue->ring.size() + items);
+  return names;
 }
 
 }  // namespace
 
 void choose_in_flight(isocenter_session& session) {
-  widen_forks(session);
+  const std::string waited_for = widen_forks(session);
   const isocenter_session_options& options = session.options;
   bool single = true;
   for (const auto& n : session.nodes) {
@@ -148,7 +192,7 @@ void choose_in_flight(isocenter_session& session) {
     if (limit == 0) continue;
     if (options.in_flight == 0 && planned_on(session, *device, session.in_flight) > limit) session.in_flight = 1;
     const std::uint64_t needed = planned_on(session, *device, session.in_flight);
-    if (options.memory_bytes > 0 && needed > limit) refuse_budget(session, *device, needed);
+    if (options.memory_bytes > 0 && needed > limit) refuse_budget(session, *device, needed, waited_for);
   }
 }
 

@@ -90,16 +90,14 @@ void isocenter_session::work_batches(Node& node) {
   }
 }
 
-/// Each item of a batch at its place in the stream; one that failed when it was taken was not counted by the operator.
-/// False when the session stops.
+/// Each item of a batch at its place in the stream, whatever becomes of the others; one that failed when it was taken
+/// was not counted by the operator. False when the session stops.
 bool isocenter_session::give_batch(Node& node, std::vector<Item>& batch) {
-  bool ok = true;
   node.part = 0;
   for (Item& item : batch) {
     if (item.kind == Item::Kind::payload) {
-      if (ok && !acquire_outputs(node)) return false;
-      ok = ok && run_item(node, item) == ISOCENTER_OK;
-      if (!ok) item.kind = Item::Kind::failed;
+      if (stopping() || !acquire_outputs(node)) return false;
+      if (run_item(node, item) != ISOCENTER_OK) item.kind = Item::Kind::failed;
       ++node.part;
     }
     hand_on(node, item, item.kind == Item::Kind::payload);
@@ -260,12 +258,13 @@ isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
   if (status == ISOCENTER_END_OF_STREAM && node.inputs.empty()) return status;
   {
     const std::lock_guard lock(mutex);
-    node.time.add(seconds(end - begin));
+    const bool gives = node.part >= 0;  // taking an item into a batch is not its end
+    if (gives) node.time.add(seconds(end - begin));
     node.spans.add({item.sequence, seconds(begin - started_at), seconds(end - started_at)});
-    if (status == ISOCENTER_OK && node.part >= 0) ++node.done;
+    if (status == ISOCENTER_OK && gives) ++node.done;
     const bool last =
         std::all_of(node.outputs.begin(), node.outputs.end(), [](const auto& o) { return o->consumers.empty(); });
-    if (last) {
+    if (last && gives) {
       const double age = seconds(end - item.born);
       latency.add(age);
       if (options.deadline_s > 0 && age > options.deadline_s) ++deadline_misses;

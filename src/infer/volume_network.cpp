@@ -200,6 +200,7 @@ void VolumeNetwork::plan_items(PlanContext& plan) {
   item_windows_ = plan.allocate<float>(count * voxels, "windows of the items in a batch");
   item_scores_ = plan.allocate<float>(count * voxels * static_cast<std::uint64_t>(channels_), "their scores");
   item_factors_ = plan.allocate<float>(2 * count, "their intensity scales");
+  item_errors_.resize(count);
 }
 
 void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash) {
@@ -225,6 +226,12 @@ void VolumeNetwork::check_numbers() {
 
 std::int64_t VolumeNetwork::arena_bytes() const {
   return std::max(executor_->summary().arena_bytes, rest_ == nullptr ? 0 : rest_->summary().arena_bytes);
+}
+
+/// What the items of a batch wait in: plan_items.
+std::int64_t VolumeNetwork::item_bytes() const {
+  if (windows_ >= batch_) return 0;
+  return floats(batch_ * window_voxels()) + floats(batch_ * window_voxels() * channels_) + floats(2 * batch_);
 }
 
 void VolumeNetwork::plan_tables(PlanContext& plan) {
@@ -280,13 +287,14 @@ void VolumeNetwork::plan_scratch() {
   if (intensity_.kind == Intensity::Kind::z_score) moments_at_ = reserve(2 * floats(blocks * network_[0]));
 }
 
-/// The arena grows with the window's voxels; a window that would fit is named in steps that networks can halve.
+/// The arena and what items wait in grow with the window's voxels and the batch; a window that would fit is named in
+/// steps that networks can halve.
 void VolumeNetwork::require_memory(const PlanContext& plan) const {
   constexpr int step = 16;
-  const auto left = static_cast<double>(plan.memory_left()), all = static_cast<double>(scratch_bytes_);
+  const auto left = static_cast<double>(plan.memory_left()), all = static_cast<double>(scratch_bytes_ + item_bytes());
   if (all <= left) return;
-  const auto arena = static_cast<double>(arena_bytes());
-  const double part = (left - (all - arena)) / arena;
+  const auto grows = static_cast<double>(arena_bytes() + item_bytes());
+  const double part = (left - (all - grows)) / grows;
   const OnnxPort& port = model_.inputs[0];
   bool free = port.shape.has_value();
   Extents smaller = window_;
@@ -302,7 +310,7 @@ void VolumeNetwork::require_memory(const PlanContext& plan) const {
   throw Failure(ErrorCode::out_of_memory,
                 model_.source + ": " + windows + text(window_) + (batch_ > 1 ? " need " : " needs ") + megabytes(all) +
                     " to work in, and " + megabytes(left) + " are left of the budget on '" + plan.device().name + "'",
-                fewer > 0            ? "raise the budget; batch = " + std::to_string(fewer) + " would fit"
+                fewer > 0 ? "raise the budget; " + batch_name() + " = " + std::to_string(fewer) + " would fit"
                 : free && voxels > 0 ? "raise the budget; window = " + text(smaller) + " would fit"
                                      : "raise the budget by " + megabytes(all - left));
 }
@@ -312,7 +320,7 @@ void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) cons
   plan.fact("window", text(window_));
   plan.fact("windows", std::to_string(windows_));
   if (batch_ > 1)
-    plan.fact(windows_ < batch_ ? "stream_batch" : "batch",
+    plan.fact(batch_name().c_str(),
               std::to_string(batch_) + (rest_ == nullptr ? "" : ", at last " + std::to_string(rest_windows_)));
   plan.fact("network_grid", text(network_));
 }

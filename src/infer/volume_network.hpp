@@ -2,6 +2,7 @@
 // A network over a volume: turning its axes to the network's, resampling to its spacing, windows, blending, reading
 // back. The part that segment_volume and network_inference share; it runs on every device that has the kernels.
 #include <array>
+#include <exception>
 #include <isocenter/operator.hpp>
 #include <memory>
 
@@ -66,6 +67,9 @@ class VolumeNetwork {
   void require_memory(const PlanContext& plan) const;
   void state_facts(PlanContext& plan, const std::string& hash) const;
   std::int64_t arena_bytes() const;
+  std::int64_t item_bytes() const;
+  /// The parameter that batch_ is from.
+  std::string batch_name() const { return windows_ < batch_ ? "stream_batch" : "batch"; }
   bool resamples() const { return resampled_[0] || resampled_[1] || resampled_[2]; }
 
   /// Runs all windows; read(first, count) is called for slices of the volume as soon as they are final.
@@ -73,7 +77,8 @@ class VolumeNetwork {
   void run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames, Read read);
   template <class Read>
   class Blending;
-  void run_items(const RunContext& run, std::byte* scratch);
+  void score_items(const RunContext& run, std::byte* scratch);
+  void run_items(const RunContext& run, std::byte* scratch, Executor& network, std::int64_t first);
   void bind(std::byte* scratch);
   isocenter::detail::ExtractWindowKernel extraction(const isocenter::detail::Launcher& l, std::byte* scratch,
                                                     const float* in) const;
@@ -118,8 +123,10 @@ class VolumeNetwork {
 
   // Of a batch of the stream's items, for the session's life on the device; null without one.
   float *item_windows_ = nullptr, *item_scores_ = nullptr, *item_factors_ = nullptr;
-  std::int64_t taken_ = 0, item_ = 0;  ///< items that wait, and the one that is taken or given
-  bool given_ = false;                 ///< some of them were given: what comes next is another batch
+  std::int64_t taken_ = 0, item_ = 0;            ///< items that wait, and the one that is taken or given
+  bool given_ = false;                           ///< one was asked for: what comes next is another batch
+  bool scored_ = false;                          ///< each has its scores, or its error
+  std::vector<std::exception_ptr> item_errors_;  ///< of those that the network failed on
 
   // In the scratch memory, bytes.
   std::int64_t scratch_bytes_ = 0, oriented_at_ = 0, ring_at_ = 0, moments_at_ = 0, factors_at_ = 0;

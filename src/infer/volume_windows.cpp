@@ -1,6 +1,7 @@
 // What a network does to a volume: its axes and spacing changed, windows cut out, run and blended.
 #include <algorithm>
 #include <cmath>
+#include <exception>
 
 #include "core/launcher.hpp"
 #include "infer/copy.hpp"
@@ -175,11 +176,13 @@ void VolumeNetwork::place(std::int64_t window, int (&start)[3]) const {
 template <class Read>
 void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames,
                               Read read) {
+  given_ = true;  // whatever fails from here on: what is taken next belongs to another batch
   const kernels::Launcher& l = launcher(run);
   bind(scratch);
   Blending<Read> blending(*this, l, scratch, std::move(read));
   if (item_windows_ != nullptr) {
-    if (run.part() == 0) run_items(run, scratch);
+    if (!scored_) score_items(run, scratch);
+    if (const auto& error = item_errors_[static_cast<std::size_t>(run.part())]) std::rethrow_exception(error);
     return blending.add(0, item_scores_ + run.part() * channels_ * window_voxels());
   }
   kernels::ExtractWindowKernel extract = extraction(l, scratch, in);
@@ -201,7 +204,10 @@ void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const f
 
 void VolumeNetwork::take_item(const RunContext& run, std::byte* scratch, const float* in) {
   if (given_) taken_ = 0;
-  given_ = false;
+  given_ = scored_ = false;
+  if (taken_ == batch_)
+    throw Failure(ErrorCode::internal, "an item came to a batch that holds " + std::to_string(batch_) + " and is full",
+                  "report it with the pipeline that led to it");
   item_ = taken_;
   const kernels::Launcher& l = launcher(run);
   kernels::ExtractWindowKernel extract = extraction(l, scratch, in);
@@ -210,21 +216,47 @@ void VolumeNetwork::take_item(const RunContext& run, std::byte* scratch, const f
   ++taken_;
 }
 
-/// The items that were taken, at once where the batch is whole.
-void VolumeNetwork::run_items(const RunContext& run, std::byte* scratch) {
-  given_ = true;
-  const bool whole = taken_ == batch_;
-  Executor& network = whole ? *executor_ : *rest_;
-  const std::int64_t count = whole ? batch_ : 1, voxels = count * window_voxels();
-  constexpr auto bytes = static_cast<std::int64_t>(sizeof(float));
-  for (std::int64_t first = 0; first < taken_; first += count) {
-    run.check_cancelled();
-    run.copy(scratch + network.inputs()[0].offset, item_windows_ + first * window_voxels(),
-             static_cast<std::uint64_t>(voxels * bytes));
-    network.run(launcher_.stream);
-    run.copy(item_scores_ + first * channels_ * window_voxels(), scratch + network.outputs()[0].offset,
-             static_cast<std::uint64_t>(voxels * channels_ * bytes));
+/// The items that were taken, at once where the batch is whole. Where that fails, and where it is not whole, each runs
+/// alone and keeps its own error.
+void VolumeNetwork::score_items(const RunContext& run, std::byte* scratch) {
+  std::fill(item_errors_.begin(), item_errors_.end(), nullptr);
+  std::string why;
+  if (taken_ == batch_) {
+    try {
+      run_items(run, scratch, *executor_, 0);
+      scored_ = true;
+      return;
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::device_lost) throw;
+      why = e.what();
+    }
   }
+  bool failed = false;
+  for (std::int64_t i = 0; i < taken_; ++i) {
+    try {
+      run_items(run, scratch, *rest_, i);
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::device_lost) throw;
+      item_errors_[static_cast<std::size_t>(i)] = std::current_exception();
+      failed = true;
+    }
+  }
+  scored_ = true;
+  if (!why.empty() && !failed)
+    run.warn(std::to_string(batch_) + " items at once failed, and each went through alone: " + why,
+             "set a smaller stream_batch");
+}
+
+/// As many items as the network takes, from `first` on.
+void VolumeNetwork::run_items(const RunContext& run, std::byte* scratch, Executor& network, std::int64_t first) {
+  run.check_cancelled();
+  const std::int64_t voxels = network.inputs()[0].shape[0] * window_voxels();
+  constexpr auto bytes = static_cast<std::int64_t>(sizeof(float));
+  run.copy(scratch + network.inputs()[0].offset, item_windows_ + first * window_voxels(),
+           static_cast<std::uint64_t>(voxels * bytes));
+  network.run(launcher_.stream);
+  run.copy(item_scores_ + first * channels_ * window_voxels(), scratch + network.outputs()[0].offset,
+           static_cast<std::uint64_t>(voxels * channels_ * bytes));
 }
 
 void VolumeNetwork::run_labels(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out,

@@ -1,6 +1,8 @@
 // Nodes that take items of a stream in batches: each comes out at its place, whatever the batch that it ran in.
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "core/test_operators.hpp"
 #include "device_test.hpp"
 
@@ -55,9 +57,37 @@ class TogetherOperator final : public OperatorBase<Together> {
   bool given_ = false;
 };
 
+/// The last of every `count` items.
+struct Gather {
+  static constexpr const char* name = "test_gather";
+  static constexpr const char* module = "test";
+  static constexpr const char* summary = "Gathers.";
+  struct Params {
+    int count = 4;
+    static constexpr auto describe() {
+      return std::tuple{param(&Params::count, "count", Unit::none, 1, 100, "Items for one.")};
+    }
+  };
+  using Ports = Together::Ports;
+};
+
+class GatherOperator final : public OperatorBase<Gather> {
+ public:
+  void plan(PlanContext& plan) override {
+    plan.output("output").like(plan.input("input"));
+    plan.gather(params.count);
+  }
+  void run(const RunContext& run) override {
+    run.output("output").tensor("voxels").as<float>()[0] = run.input("input").tensor("voxels").as<float>()[0];
+  }
+};
+
 class BatchTest : public ::testing::Test {
  protected:
-  BatchTest() { register_operator<TogetherOperator>(context_.get()); }
+  BatchTest() {
+    register_operator<TogetherOperator>(context_.get());
+    register_operator<GatherOperator>(context_.get());
+  }
   /// source -> together -> recorder.
   void run(const CountingSource::Params& source_params, const Together::Params& params) {
     const auto source = pipeline_.add<CountingSource>("source", source_params);
@@ -67,9 +97,11 @@ class BatchTest : public ::testing::Test {
     pipeline_.connect(together.output, recorder.input);
     Session session = pipeline_.prepare();
     session.run();
+    report_ = session.report();
   }
   Context context_ = test_context();
   Pipeline pipeline_{context_};
+  std::string report_;
 };
 
 TEST_F(BatchTest, FullOnesRunTogetherAndTheStreamsEndGivesTheRest) {
@@ -87,10 +119,16 @@ TEST_F(BatchTest, AnItemThatFailedBeforeIsMissingFromItsOwnAlone) {
   EXPECT_THAT(Recorder::seen, ElementsAre(400, 401, 402, 403, 304, 306, 307, 108));
 }
 
-TEST_F(BatchTest, AnItemThatFailsWhenItIsGivenTakesThoseBehindItInItsBatch) {
+TEST_F(BatchTest, AnItemThatFailsWhenItIsGivenFailsAlone) {
   EXPECT_THAT(error_of([&] { run({.count = 9, .nx = 1}, {.batch = 4, .fail_at = 5}); }),
               HasSubstr("'together': this one is broken"));
-  EXPECT_THAT(Recorder::seen, ElementsAre(400, 401, 402, 403, 404, 108));
+  EXPECT_THAT(Recorder::seen, ElementsAre(400, 401, 402, 403, 404, 406, 407, 108));
+}
+
+TEST_F(BatchTest, TheirNodeIsTimedForEachItemThatItGives) {
+  run({.count = 10, .nx = 1}, {.batch = 4});
+  const std::size_t node = report_.find("\"test_together\"");
+  EXPECT_THAT(report_.substr(report_.find("\"time_s\"", node)), ::testing::StartsWith("\"time_s\":{\"count\":10,"));
 }
 
 /// The other branch holds what the batch holds back; without room for it the join would wait for ever.
@@ -113,6 +151,69 @@ TEST_F(BatchTest, MeetTheOtherBranchOfTheirStreamInAJoin) {
     EXPECT_EQ(sum->sequence(), i);
   }
   EXPECT_FALSE(session.pull("sum"));
+}
+
+/// One thread pushes to both inputs in turn while the batch holds the first items of one of them.
+TEST_F(BatchTest, MeetAnotherInputThatTheSameThreadFeeds) {
+  const Volume item = Volume::own({1.0F}, 1, 1, 1, Geometry(), "HU");
+  const auto a = pipeline_.add_input("a", item), b = pipeline_.add_input("b", item);
+  const auto together = pipeline_.add<Together>("together", {.batch = 4});
+  const auto join = pipeline_.add<Sum>("join");
+  pipeline_.connect(a, together.input);
+  pipeline_.connect(together.output, join.a);
+  pipeline_.connect(b, join.b);
+  pipeline_.add_output("sum", join.output);
+  Session session = pipeline_.prepare();
+  session.start();
+  std::jthread pushes([&] {
+    try {
+      for (int i = 0; i < 8; ++i)
+        for (const char* input : {"a", "b"}) session.push(input, item);
+    } catch (const Error&) {  // cancelled below
+    }
+  });
+  int came = 0;
+  while (came < 8 && session.try_pull("sum", 5)) ++came;
+  session.cancel();
+  EXPECT_EQ(came, 8);
+}
+
+/// source -> gather -> together -> behind, and past them source -> past; what is behind a batch parts without need.
+TEST_F(BatchTest, WidenTheWaysPastThemByWhatTheyHoldAndNoOthers) {
+  const auto source = pipeline_.add<CountingSource>("source", {.count = 64, .nx = 1});
+  const auto gather = pipeline_.add<Gather>("gather", {.count = 4});
+  const auto together = pipeline_.add<Together>("together", {.batch = 8});
+  const auto behind = pipeline_.add<Sum>("behind");
+  const auto past = pipeline_.add<Recorder>("past", {.path = "x"});
+  pipeline_.connect(source.output, gather.input);
+  pipeline_.connect(gather.output, together.input);
+  pipeline_.connect(together.output, behind.a);
+  pipeline_.connect(together.output, behind.b);
+  pipeline_.connect(source.output, past.input);
+  pipeline_.add_output("sum", behind.output);
+  const std::string report = pipeline_.prepare().report();
+  const auto capacity = [&](const std::string& node) {
+    const std::string inputs = report.substr(report.find("\"name\":\"" + node + "\""));
+    return std::stoi(inputs.substr(inputs.find("\"capacity\":") + 11));
+  };
+  EXPECT_EQ(capacity("past"), 1 + 4 * 8);
+  EXPECT_EQ(capacity("gather"), 1);
+  EXPECT_EQ(capacity("together"), 1);
+  EXPECT_EQ(capacity("behind"), 1);
+}
+
+TEST_F(BatchTest, ARefusedBudgetNamesTheBatchThatOtherItemsWaitFor) {
+  const auto source = pipeline_.add<CountingSource>("source", {.count = 64, .nx = 1000});
+  const auto together = pipeline_.add<Together>("together", {.batch = 50});
+  const auto join = pipeline_.add<Sum>("join");
+  pipeline_.connect(source.output, together.input);
+  pipeline_.connect(together.output, join.a);
+  pipeline_.connect(source.output, join.b);
+  pipeline_.add_output("sum", join.output);
+  SessionOptions options;
+  options.memory_bytes = 100000;
+  EXPECT_THAT(error_of([&] { pipeline_.prepare(options); }),
+              ::testing::AllOf(HasSubstr("'source'"), HasSubstr("beside the batches of 'together' items wait")));
 }
 
 }  // namespace

@@ -198,6 +198,38 @@ TEST_P(NetworkInferenceTest, ItemsOfAStreamThatRunTogetherComeOutAsAlone) {
   session.wait();
 }
 
+TEST(NetworkInferenceOnCpu, AnItemThatIsNotANumberFailsAloneInItsBatch) {
+  const ModelFile file(convolution({2}, 1, 1, {0}));
+  NetworkInference::Params params{.model = file, .window = {4, 4, 4}, .intensity = "", .check_numbers = true};
+  params.stream_batch = 4;
+  std::vector<Volume> items;
+  for (int i = 0; i < 9; ++i)
+    items.push_back(volume(std::vector<float>(64, i == 5 ? NAN : static_cast<float>(i)), 4, 4, 4));
+  Pipeline pipeline(context());
+  const auto input = pipeline.add_input("input", items[0]);
+  const auto network = pipeline.add<NetworkInference>("network", params);
+  pipeline.connect(input, network.input);
+  pipeline.add_output("output", network.output);
+  Session session = pipeline.prepare();
+  session.start();
+  std::jthread pushes([&] {
+    for (const Volume& item : items) session.push("input", item);
+    session.end_input("input");
+  });
+  for (const std::int64_t i : {0, 1, 2, 3, 4, 6, 7, 8}) {
+    const auto out = session.pull("output");
+    ASSERT_TRUE(out) << "item " << i;
+    EXPECT_EQ(out->sequence(), i);
+    EXPECT_NEAR(values<float>(*out, "voxels")[63], 2.0F * static_cast<float>(i), 1e-4F);
+  }
+  EXPECT_FALSE(session.pull("output"));
+  const auto error = session.next_error();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->sequence, 5);
+  EXPECT_THAT(error->message, HasSubstr("not a number"));
+  EXPECT_FALSE(session.next_error());
+}
+
 TEST_P(SegmentVolumeTest, LabelsWhatIsAboveALimitForEveryWindow) {
   const ModelFile two(above(30)), one(convolution({1}, 1, 1, {0}));
   const auto v = noise(23 * 11 * 9);
@@ -352,6 +384,23 @@ TEST(SegmentVolumeRefuses, ABatchThatDoesNotFitAndNamesOneThatDoes) {
   const int fits = std::stoi(message.substr(at + 8));
   EXPECT_GE(fits, 1);
   EXPECT_LT(fits, 9);
+  run(fits);
+}
+TEST(SegmentVolumeRefuses, ABatchOfItemsThatDoesNotFitAndNamesOneThatDoes) {
+  const ModelFile file(above(0));
+  SessionOptions options;
+  options.memory_bytes = 6 << 20;
+  const auto run = [&](int batch) {
+    SegmentVolume::Params params{.model = file, .window = {32, 32, 32}};
+    params.stream_batch = batch;
+    run_network<SegmentVolume>(context(), params, volume(std::vector<float>(32 * 32 * 32), 32, 32, 32), options);
+  };
+  const std::string message = error_of([&] { run(64); });
+  const std::size_t at = message.find("stream_batch = ");
+  ASSERT_NE(at, std::string::npos) << message;
+  const int fits = std::stoi(message.substr(at + 15));
+  EXPECT_GE(fits, 2);
+  EXPECT_LT(fits, 64);
   run(fits);
 }
 TEST(SegmentVolumeRefuses, ClassNamesThatDoNotFitTheNetwork) {
