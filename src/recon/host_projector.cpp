@@ -18,6 +18,7 @@ std::uint64_t HostProjector::work_bytes(const Launcher& launcher) const {
 void HostProjector::use(const RunContext& run, const Launcher& launcher, SlabProjector* slabs, const JosephLine* lines,
                         void* work) {
   run_ = &run;
+  may_stop_ = true;
   launcher_ = launcher;
   slabs_ = slabs;
   slabs->use(lines, work);
@@ -30,7 +31,7 @@ void HostProjector::use(const RunContext& run, const Launcher& launcher, SlabPro
 
 void HostProjector::forward(const float* volume, const std::int32_t* order, int count, float* out) const {
   const int views = slabs_->views(), groups = (count + views - 1) / views;
-  for (int slab = 0; slab < slabs_->slabs() && !run_->cancelled(); ++slab) {
+  for (int slab = 0; slab < slabs_->slabs() && !stops(); ++slab) {
     if (volume != nullptr) run_->copy(dense_, volume + slabs_->first_slice(slab) * slice_, slab_bytes(slab));
     slabs_->hold(launcher_, slab, volume == nullptr ? nullptr : dense_);
     // What the slabs before gave comes to be added to.
@@ -41,7 +42,7 @@ void HostProjector::forward(const float* volume, const std::int32_t* order, int 
     };
     fetch(0);
     run_->follow(ISOCENTER_STREAM_MAIN);
-    for (int g = 0; g < groups && !run_->cancelled(); ++g) {
+    for (int g = 0; g < groups && !stops(); ++g) {
       const int begin = g * views, some = std::min(views, count - begin);
       float* sum = buffer(g);
       slabs_->forward_held(launcher_, slab, order + begin, some, slab == 0 ? sum : slabs_->added());
@@ -72,7 +73,7 @@ void HostProjector::back(const ProjectorPlan& plan, const float* in, const std::
   fetch(0);
   for (int g = 0; g < groups; ++g) {
     run_->wait(ISOCENTER_STREAM_BESIDE);  // this group is there, and the one before the last is done
-    if (run_->cancelled()) break;
+    if (stops()) break;
     run_->follow(ISOCENTER_STREAM_BESIDE);  // what the last one is read from is not written before it is done
     fetch(g + 1);
     const int begin = g * views, some = std::min(views, count - begin);

@@ -18,6 +18,9 @@ class HostProjector {
   /// Before a run: `lines` and `work` as in SlabProjector::use, on the device.
   void use(const RunContext& run, const Launcher& launcher, SlabProjector* slabs, const JosephLine* lines, void* work);
 
+  /// Whether a cancelled run's projections are left, as in SlabProjector.
+  void may_stop(bool may) { may_stop_ = may; }
+
   // As those of SlabProjector, with volumes and projections in host memory, and `order` on the device. They return when
   // the host may read what they give, and are never more than two groups ahead of the device.
   void forward(const float* volume, const std::int32_t* order, int count, float* out) const;
@@ -26,6 +29,7 @@ class HostProjector {
             int slab, float* slices, bool goes_on) const;
 
  private:
+  bool stops() const { return may_stop_ && run_->cancelled(); }
   void wait() const;
   float* buffer(int group) const { return buffers_ + group % 2 * slabs_->view_floats(slabs_->views()); }
   std::uint64_t bytes_of(int views) const {
@@ -42,6 +46,7 @@ class HostProjector {
   Launcher launcher_{};
   float *dense_ = nullptr, *buffers_ = nullptr;
   void* voxel_driven_work_ = nullptr;
+  bool may_stop_ = true;
 };
 
 }  // namespace isocenter::detail

@@ -17,6 +17,7 @@ void IterativeProblem::begin(const RunContext& run) {
   run_ = &run;
   launcher_ = launcher_of(run);
   done_ = 0;
+  steps_ = false;
   require_planned_views(run.input("input"), planned_views_);
   scratch_ = run.scratch<float>();
   work_ = at(room_.work);
@@ -199,6 +200,12 @@ void IterativeProblem::back(const Places& places, const float* in, int slab, flo
 
 void IterativeProblem::back(const Places& places, const float* in, float* x, bool goes_on) const {
   for (int slab = 0; slab < slabs() && !is_left(); ++slab) back(places, in, slab, x + slab_offset(slab), goes_on);
+}
+
+void IterativeProblem::step_slab(int slab) {
+  steps_ = slab + 1 < slabs();
+  if (slabs_) slabs_->may_stop(!steps_);
+  if (host_) host_->may_stop(!steps_);
 }
 
 void IterativeProblem::back_ones(const Places& places, int slab, float* to) const {

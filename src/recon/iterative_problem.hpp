@@ -159,8 +159,11 @@ class IterativeProblem {
   void take_slice_before(float* x) const;
 
   bool cancelled() const { return run_->cancelled(); }
-  /// Whether projections are left, and so the step in work. Never between processes, which add theirs up.
-  bool is_left() const { return others_ == nullptr && run_->cancelled(); }
+  /// Whether projections are left, and so the step in work. Never between processes, which add theirs up, nor while
+  /// slabs take the step.
+  bool is_left() const { return others_ == nullptr && !steps_ && run_->cancelled(); }
+  /// Before a slab takes the step: the slabs behind it take it too, so that the volume is one iterate.
+  void step_slab(int slab);
   /// Ends an iteration whose residual ‖A x - b‖² is in the scalar; `reference` is that of x = 0. False when it was the
   /// last one. On a device it waits for the iteration, and so sees a cancelled session too.
   bool go_on(const double* residual, const double* reference);
@@ -247,6 +250,7 @@ class IterativeProblem {
   float *scratch_ = nullptr, *first_volume_ = nullptr;
   void* work_ = nullptr;
   int done_ = 0;
+  bool steps_ = false;  ///< slabs have taken the step, and others have not
 };
 
 }  // namespace isocenter::detail

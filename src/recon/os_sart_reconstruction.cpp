@@ -27,7 +27,8 @@ class OsSartReconstructionOperator : public OperatorBase<OsSartReconstruction> {
     p.take_start(x, 0.0F);
     p.sum_measured(scalar_measured);
     do {
-      for (int s = 0; s < p.subsets() && !(s > 0 && p.cancelled()); ++s) {
+      for (int s = 0; s < p.subsets(); ++s) {
+        if (s > 0 && p.cancelled()) return p.end(x);  // the residual of all subsets is not known
         const Places subset = p.subset(s);
         p.forward(subset, x, projected);
         for (int g = 0; g < p.groups(subset) && !p.is_left(); ++g) compare(p.group(subset, g), s > 0 || g > 0);
@@ -36,6 +37,7 @@ class OsSartReconstructionOperator : public OperatorBase<OsSartReconstruction> {
           // Where nothing is to be back-projected any more the projections' place is free.
           if (!keeps_voxels()) weigh_voxels(subset, k, per_voxel(k));
           if (p.is_left()) return p.end(x);
+          p.step_slab(k);
           StepKernel kernel{x + p.slab_offset(k), step, per_voxel(k), p.mask(k), static_cast<float>(params.relaxation)};
           kernel.positive = params.positivity;
           launch_flat(p.launcher(), kernel, p.slab_floats(k));

@@ -29,7 +29,8 @@ class OsemReconstructionOperator : public OperatorBase<OsemReconstruction> {
     p.take_start(x, emission() ? 1.0F : 0.0F);
     p.sum_measured(scalar_measured);
     do {
-      for (int s = 0; s < p.subsets() && !(s > 0 && p.cancelled()); ++s) {
+      for (int s = 0; s < p.subsets(); ++s) {
+        if (s > 0 && p.cancelled()) return p.end(x);  // the residual of all subsets is not known
         const Places subset = p.subset(s);
         if (!emission() && p.is_lean()) weigh_rays(subset, p.subset_stack(1));
         p.forward(subset, x, projected);
@@ -38,6 +39,7 @@ class OsemReconstructionOperator : public OperatorBase<OsemReconstruction> {
           p.back(subset, projected, k, update);
           if (!keeps_voxels()) weigh_voxels(subset, k, per_voxel(k));
           if (p.is_left()) return p.end(x);
+          p.step_slab(k);
           take_step(x + p.slab_offset(k), update, k);
         }
       }

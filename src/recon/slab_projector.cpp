@@ -50,6 +50,7 @@ std::uint64_t SlabProjector::work_bytes(const Launcher& launcher) const {
 
 void SlabProjector::use(const JosephLine* lines, void* work, const RunContext* run) {
   run_ = run;
+  may_stop_ = true;
   const auto floats = static_cast<std::int64_t>(sizeof(float));
   auto* at = static_cast<char*>(work);
   volume_ = reinterpret_cast<float*>(at);

@@ -32,6 +32,8 @@ class SlabProjector {
   /// Before all others: `work` is their memory, `lines` the table of `whole`. Where `run` is given and is cancelled,
   /// forward and back end after the group of views that they are at, and what they give is of no use.
   void use(const JosephLine* lines, void* work, const RunContext* run = nullptr);
+  /// From here on whether they may end so.
+  void may_stop(bool may) { may_stop_ = may; }
 
   /// out = A volume for the views order[0 .. count). Without a volume that of ones.
   void forward(const Launcher& launcher, const float* volume, const std::int32_t* order, int count, float* out) const;
@@ -57,7 +59,7 @@ class SlabProjector {
  private:
   const Projector& take(int slab) const { return slab + 1 < slabs_ ? most_ : last_; }
   void shift_lines(const Launcher& launcher, const std::int32_t* order, int count, int slab) const;
-  bool stops() const { return run_ != nullptr && run_->cancelled(); }
+  bool stops() const { return may_stop_ && run_ != nullptr && run_->cancelled(); }
 
   const ProjectorPlan* whole_;
   ValueMap map_;
@@ -70,6 +72,7 @@ class SlabProjector {
   JosephLine* lines_ = nullptr;
   void* scratch_ = nullptr;
   const RunContext* run_ = nullptr;
+  bool may_stop_ = true;
 };
 
 }  // namespace isocenter::detail

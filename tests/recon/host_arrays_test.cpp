@@ -161,9 +161,10 @@ TEST(HostArrays, WithoutABudgetTheDevicesMemoryIsWhatIsTooSmall) {
 }
 
 /// Cancelled while the device works on a group of views of its second iteration, it gives the first or the second
-/// iterate, and the device works on no more groups than it had got by then.
+/// iterate. The device works on no more groups than it had got by then, and where slabs take the step one after another
+/// and one has taken it, on those that the others still need.
 template <class Op>
-void check_cancellation(typename Op::Params params) {
+void check_cancellation(typename Op::Params params, bool slab_by_slab) {
   const Payload projections = scan(0.0, 40);  // five groups
   const auto run = [&](std::int64_t iterations, Moment* when) {
     params.iterations = iterations;
@@ -179,26 +180,21 @@ void check_cancellation(typename Op::Params params) {
   const Given first = run(1, &one), second = run(2, &two);
   EXPECT_THAT(first.report, HasSubstr("volumes and projections in host memory"));
   const int in_one = two.projections - one.projections;
-  for (int at = one.projections + 1; at <= two.projections; at += (in_one + 3) / 4) {
+  for (int at = one.projections + 1; at <= two.projections; at += (in_one + 11) / 12) {
     Moment when{.cancel_at = at};
     const Given given = run(1000, &when);
-    for (std::size_t z = 0; z < nz; ++z) {  // a slab's slices may have taken the step already
-      const auto is_that_of = [&](const Given& iterate) {
-        const auto from = static_cast<std::ptrdiff_t>(z * nx * nx);
-        return std::equal(given.values.begin() + from, given.values.begin() + from + nx * nx,
-                          iterate.values.begin() + from);
-      };
-      ASSERT_TRUE(is_that_of(first) || is_that_of(second)) << Op::name << ", projection " << at << ", slice " << z;
-    }
+    const bool has_stepped = given.values == second.values;
+    ASSERT_TRUE(has_stepped || given.values == first.values) << Op::name << ", projection " << at;
     // Two groups, of three kernels each when they are back-projected.
-    EXPECT_LE(when.projections - at, 6) << Op::name << ", cancelled at " << at << " of " << two.projections;
+    EXPECT_LE(when.projections, has_stepped && slab_by_slab ? two.projections : at + 6)
+        << Op::name << ", cancelled at " << at << " of " << two.projections;
   }
 }
 
 TEST(HostArrays, OfACancelledSessionGiveTheLastIterateSoon) {
-  check_cancellation<OsSartReconstruction>({});
-  check_cancellation<CglsReconstruction>({});
-  check_cancellation<TvReconstruction>({.weight_per_mm = 1e-4});
+  check_cancellation<OsSartReconstruction>({}, true);
+  check_cancellation<CglsReconstruction>({}, false);
+  check_cancellation<TvReconstruction>({.weight_per_mm = 1e-4}, false);
 }
 
 /// Projections with another value at one place.

@@ -25,9 +25,10 @@ namespace isocenter::inline v1 {
 /// of the formula with this back projection in place of A_s', and convergence is no theorem any more. Optional
 /// inputs on the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are 0 in it stay
 /// 0). Metrics: "relative_residual", one for each iteration, and "iterations". Ends after `iterations`
-/// or at stop_at_change. A cancelled session: it leaves its step and gives the last iterate, which can be
-/// pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes and
-/// 3 stacks of projections (2 and a subset when there are several), 1 volume for a mask, and 1 volume and 48 views
+/// or at stop_at_change. A cancelled session: it leaves its step (not where some slabs
+/// have taken it) and gives the last iterate, that of the last subset, which can be pulled after wait() has reported
+/// the cancellation; the metrics speak of complete iterations. Same bits for every number of threads. Memory: 3 volumes
+/// and 3 stacks of projections (2 and a subset when there are several), 1 volume for a mask, and 1 volume and 48 views
 /// for voxel_driven; less in slabs where a budget does not hold that, and out_of_memory with the least that would do
 /// when even a slab does not fit (docs/recon/scale.md). With more than one subset C is computed in each step, by a
 /// second back projection. Errors: bad_data for a value that is no finite number (named by view, row and column) and

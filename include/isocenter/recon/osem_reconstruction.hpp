@@ -28,14 +28,15 @@ enum class EmData { emission, transmission };
 /// of the formula with this back projection in place of A_s', and convergence is no theorem any more. Optional
 /// inputs on the same grid: "start" (a warm start, in the output's unit) and "mask" (voxels that are 0 in it stay
 /// 0). Metrics: "relative_residual", one for each iteration, and "iterations". Ends after `iterations`
-/// or at stop_at_change. A cancelled session: it leaves its step and gives the last iterate, which can be
-/// pulled after wait() has reported the cancellation. Same bits for every number of threads. Memory: 3 volumes,
-/// 1 stack of projections (2 for transmission) and 2 of the largest subset, 1 volume for a mask, and 1 volume and 48
-/// views for voxel_driven; less in slabs where a budget does not hold that, and out_of_memory with the least that would
-/// do when even a slab does not fit (docs/recon/scale.md).
-/// Errors: bad_data for a value that is no finite number (named by view, row and column) and for what is wrong
-/// with the acquisition; invalid_argument for optional inputs on another grid or in another unit, and for more
-/// subsets than views; unsupported for voxel_driven with a curved detector.
+/// or at stop_at_change. A cancelled session: it leaves its step (not where some slabs
+/// have taken it) and gives the last iterate, that of the last subset, which can be pulled after wait() has reported
+/// the cancellation; the metrics speak of complete iterations. Same bits for every number of threads. Memory: 3
+/// volumes, 1 stack of projections (2 for transmission) and 2 of the largest subset, 1 volume for a mask, and 1 volume
+/// and 48 views for voxel_driven; less in slabs where a budget does not hold that, and out_of_memory with the least
+/// that would do when even a slab does not fit (docs/recon/scale.md). Errors: bad_data for a value that is no finite
+/// number (named by view, row and column) and for what is wrong with the acquisition; invalid_argument for optional
+/// inputs on another grid or in another unit, and for more subsets than views; unsupported for voxel_driven with a
+/// curved detector.
 struct OsemReconstruction {
   static constexpr const char* name = "osem_reconstruction";
   static constexpr const char* module = "recon";
