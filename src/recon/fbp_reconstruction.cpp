@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <isocenter/recon/fbp_reconstruction.hpp>
 #include <numbers>
 #include <optional>
@@ -53,7 +54,8 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
 
  private:
   /// In passes as large as half of what the budget leaves beside the slices; on a device that does not hold these and
-  /// the projections, from and to host memory.
+  /// the projections, from and to host memory. Projections that a node before this one has left on the device take
+  /// their memory there anyway.
   void make_engine(PlanContext& plan, const FbpPlan& made, const FftService* fft) {
     const Launcher launcher = launcher_of(plan);
     const auto slices = 4 * static_cast<std::uint64_t>(made.grid.nx * made.grid.ny * made.grid.nz);
@@ -63,9 +65,11 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     for (const bool on_host : {false, true}) {
       if (on_host && plan.on_cpu()) break;
       if (on_host) {
-        plan.keep_on_host("input");
+        const bool frees = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
+        if (frees) plan.keep_on_host("input");
         plan.keep_on_host("output");
-        plan.fact("fbp.projections", "they and the slices in host memory, brought to the device pass by pass");
+        plan.fact("fbp.projections", frees ? "they and the slices in host memory, brought to the device pass by pass"
+                                           : "on the device; the slices in host memory, brought there pass by pass");
       }
       const std::uint64_t left = plan.memory_left(), kept = tables + (on_host ? 0 : slices);
       FbpLimits limits{.on_host = on_host};

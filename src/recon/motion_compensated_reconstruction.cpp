@@ -239,17 +239,19 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       fits = try_passes(plan, fft);
     }
     if (fits) return;
-    const std::uint64_t needed = volume_bytes() + scratch_bytes(), left = plan.memory_left();
+    const std::uint64_t work = scratch_bytes() + table_bytes(plan), needed = volume_bytes() + work,
+                        left = plan.memory_left();
     throw Failure(ErrorCode::out_of_memory,
                   "a volume of " + std::to_string(fdk_.grid.nx) + " x " + std::to_string(fdk_.grid.ny) + " x " +
                       std::to_string(fdk_.grid.nz) + " voxels needs " + megabytes(volume_bytes()) + " and " +
-                      megabytes(scratch_bytes()) + " to work in, and " + left_text(plan, left, plan.device().name),
+                      megabytes(work) + " to work in, and " + left_text(plan, left, plan.device().name),
                   more_memory(plan, needed > left ? needed - left : 0) + ", or give fewer voxels or a coarser field");
   }
 
-  /// With passes as large as half of what the budget leaves beside the volume; false when not even one view fits.
+  /// With passes as large as half of what the budget leaves beside the volume and the tables; false when not even one
+  /// view fits.
   bool try_passes(const PlanContext& plan, const FftService* fft) {
-    const std::uint64_t left = plan.memory_left(), most = left > volume_bytes() ? (left - volume_bytes()) / 2 : 0;
+    const std::uint64_t left = plan.memory_left();
     views_per_pass_ = static_cast<int>(std::min<std::size_t>(views_per_pass_at_most, fdk_.order.size()));
     for (;; views_per_pass_ = (views_per_pass_ + 1) / 2) {
       stage_.emplace(RampStage::Shape{.columns = fdk_.columns,
@@ -265,8 +267,9 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
           (static_cast<std::uint64_t>(node_floats) * sizeof(float) * static_cast<std::uint64_t>(views_per_pass_) + 63) /
           64 * 64;
       tuned_bytes_ = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
-      if (left == UINT64_MAX || scratch_bytes() <= most) return true;
-      if (views_per_pass_ == 1) return volume_bytes() + scratch_bytes() <= left;
+      const std::uint64_t kept = volume_bytes() + table_bytes(plan);
+      if (left == UINT64_MAX || kept + 2 * scratch_bytes() <= left) return true;
+      if (views_per_pass_ == 1) return kept + scratch_bytes() <= left;
     }
   }
 
@@ -293,6 +296,14 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
                static_cast<std::uint64_t>(raw_view()) * sizeof(float), ISOCENTER_STREAM_BESIDE);
   }
 
+  /// What upload takes.
+  std::uint64_t table_bytes(const PlanContext& plan) const {
+    const auto bytes = [](const auto& table) { return table.size() * sizeof table[0]; };
+    return bytes(fdk_.order) + bytes(fdk_.weights) + bytes(fdk_.matrices) + bytes(moments_) +
+           bytes(fdk_.rectification) + bytes(fdk_.redundancy) + stage_->table_bytes() +
+           (on_host_ ? static_cast<std::uint64_t>(views_per_pass_) * sizeof(std::int64_t) : 0) +
+           (plan.on_cpu() ? 0 : sizeof(std::int64_t));
+  }
   void upload(PlanContext& plan) {
     order_table_ = plan.upload(std::span<const std::int64_t>(fdk_.order), "order of the views");
     weight_table_ = plan.upload(std::span<const FdkViewWeight>(fdk_.weights), "weights of the views");

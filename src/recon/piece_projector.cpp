@@ -36,7 +36,9 @@ void PieceProjector::plan(PlanContext& plan, const Setup& setup, const Projector
   if (slabs_)
     plan.fact("slabs", std::to_string(slabs_->slabs()) + " of " + std::to_string(slabs_->height()) + " slices, " +
                            std::to_string(slabs_->views()) + " views at a time" +
-                           (on_host_ ? ", volume and projections in host memory" : ""));
+                           (!on_host_       ? ""
+                            : volume_stays_ ? ", projections in host memory"
+                                            : ", volume and projections in host memory"));
 }
 
 void PieceProjector::require_kernels(const PlanContext& plan) const {
@@ -47,7 +49,7 @@ void PieceProjector::require_kernels(const PlanContext& plan) const {
 
 void PieceProjector::choose_memory(PlanContext& plan) {
   const Launcher launcher = launcher_of(plan);
-  on_host_ = false;
+  on_host_ = volume_stays_ = false;
   slabs_.reset();
   host_.reset();
   chunk_ = std::min(views_, voxel_driven_ ? voxel_driven_views : Projector::views_between_looks);
@@ -69,7 +71,9 @@ bool PieceProjector::fits_in_slabs(PlanContext& plan) {
     if (on_host && plan.on_cpu()) break;
     on_host_ = on_host;
     if (on_host) {
-      plan.keep_on_host(setup_.input);
+      // Such a volume takes its memory there anyway. Projections are turned into the projector's order on the host.
+      volume_stays_ = setup_.forward && std::strcmp(plan.input(setup_.input).device(), plan.device().name) == 0;
+      if (!volume_stays_) plan.keep_on_host(setup_.input);
       plan.keep_on_host("output");
     }
     const int most = on_host || plan.on_cpu() ? nz : thick;

@@ -54,8 +54,9 @@ class PieceProjector {
   std::optional<VoxelDriven> voxel_driven_;
   const std::int32_t* order_ = nullptr;
   int n_[3] = {1, 1, 1}, views_ = 0;
-  int chunk_ = 1;  ///< views that are turned into the projector's order at once
-  bool on_host_ = false;
+  int chunk_ = 1;              ///< views that are turned into the projector's order at once
+  bool on_host_ = false;       ///< projections, and volumes where they come from there
+  bool volume_stays_ = false;  ///< on the device, where a node before this one has left it
 
   const RunContext* run_ = nullptr;
   Launcher launcher_{}, stack_launcher_{};  ///< of the projector, and of what lies in the projector's order

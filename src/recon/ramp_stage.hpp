@@ -38,6 +38,10 @@ class RampStage {
   std::uint64_t work_bytes() const { return work_bytes_; }    ///< only while it filters
   /// In host memory it runs without this too, with the tables that it has made.
   void upload(PlanContext& plan);
+  /// What upload takes.
+  std::uint64_t table_bytes() const {
+    return response_.size() * sizeof(float) + (fft_ == nullptr ? twiddles_.size() * sizeof(Complex<float>) : 0);
+  }
   FdkStack stack(void* memory) const {
     return FdkStack::describe(static_cast<float*>(memory), shape_.columns, shape_.rows);
   }

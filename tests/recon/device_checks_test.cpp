@@ -109,6 +109,26 @@ TEST(DeviceChecks, ReconstructionsGiveTheVolumeOfTheCpu) {
   }
 }
 
+TEST(DeviceChecks, AReconstructionCountsItsTablesBeforeItTakesThem) {
+  const Method& m = methods[2];
+  const auto inputs = inputs_of(m, m.scan());
+  const Given whole = run_node(context(), "cpu", m.node, inputs);
+  int refused = 0, given = 0;
+  for (std::uint64_t memory = 300000; memory > 20000; memory -= memory / 24) {
+    Apart small(memory);
+    try {
+      EXPECT_LT(apart_by(run_node(*small.context, "apart:0", m.node, inputs).values, whole.values), 2e-5) << memory;
+      EXPECT_LE(small.device.most_memory(), memory / 10 * 9);
+      ++given;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("a volume of 21 x 19 x 9 voxels needs ")) << memory;
+      ++refused;
+    }
+  }
+  EXPECT_GE(refused, 1);
+  EXPECT_GE(given, 1);
+}
+
 TEST(DeviceChecks, AReadingThatCannotBeFilteredIsNamed) {
   for (const Method& m : methods) {
     const Payload good = m.scan();

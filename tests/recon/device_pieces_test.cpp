@@ -149,6 +149,39 @@ TEST(Pieces, OfSlicesAreReconstructedAsTogetherOnTheCpuAndFromHostMemoryOnADevic
   EXPECT_GE(from_host, 2);
 }
 
+/// Copying them to the host would free nothing.
+TEST(Pieces, WhatLiesOnTheDeviceAnywayIsNotCopiedToTheHost) {
+  auto params = circle_of(views);
+  params.beam = PhantomBeam::parallel;
+  params.column_step_mm = 10;
+  const NodeOnDevice fbp = {"fbp_reconstruction",
+                            {{"nx", "24"}, {"ny", "22"}, {"spacing_mm", "10"}, {"largest_gap_deg", "40"}}};
+  const auto projections = one_of<PhantomProjections>(params);
+  const Given slices = run_node(context(), "cpu", fbp, {{"input", projections}});
+  const Projecting forward = projectings(0.0).front();
+  const Given on_cpu = run_node(context(), "cpu", forward.node, forward.inputs);
+  int of_fbp = 0, of_forward = 0;
+  for (std::uint64_t memory = 400000; memory > 60000; memory -= memory / 16) {
+    const auto count = [&](const NodeOnDevice& node, const auto& inputs, const Given& wanted, bool as_budget,
+                           const char* fact) {
+      Apart apart(as_budget ? ample : memory);
+      try {
+        const Given given = run_node(*apart.context, "apart:0", node, inputs, as_budget ? memory : 0, "apart:0");
+        EXPECT_LT(apart_by(given.values, wanted.values), 1e-5) << node.name << " in " << memory;
+        return given.report.find(fact) != std::string::npos ? 1 : 0;
+      } catch (const Error& e) {
+        EXPECT_THAT(e.what(), HasSubstr("budget"));
+        return 0;
+      }
+    };
+    of_fbp +=
+        count(fbp, std::vector{std::pair{"input", projections}}, slices, false, "on the device; the slices in host");
+    of_forward += count(forward.node, forward.inputs, on_cpu, true, "views at a time, projections in host memory");
+  }
+  EXPECT_GE(of_fbp, 1);
+  EXPECT_GE(of_forward, 1);
+}
+
 // ---- FDK ----
 
 const NodeOnDevice fdk = {
