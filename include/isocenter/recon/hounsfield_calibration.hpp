@@ -16,7 +16,7 @@ namespace isocenter::inline v1 {
 /// (centre x, y, z and radius in the patient frame; a sphere, or over all slices a cylinder), of all time frames
 /// together. Metrics: slope, intercept, water, air. Errors: bad_data when a region holds no voxel of the volume,
 /// or water and air are the same; invalid_argument when inserts do
-/// not fit each other.
+/// not fit each other. On a device run waits for what it has measured, which it refuses or reports.
 struct HounsfieldCalibration {
   static constexpr const char* name = "hounsfield_calibration";
   static constexpr const char* module = "recon";

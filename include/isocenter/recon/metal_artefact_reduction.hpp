@@ -21,7 +21,8 @@ namespace isocenter::inline v1 {
 ///     fdk_reconstruction
 ///
 /// Metrics: replaced_percent, rows_all_metal (they stay as they are, with a warning). Cost: one read of each
-/// input and one write. Errors: bad_data when the inputs' shapes disagree.
+/// input and one write; on a device run waits for the counts that it reports. Errors: bad_data when the inputs' shapes
+/// disagree.
 struct MetalArtefactReduction {
   static constexpr const char* name = "metal_artefact_reduction";
   static constexpr const char* module = "recon";

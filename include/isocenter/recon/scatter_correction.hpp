@@ -23,9 +23,9 @@ enum class ScatterSourceKind { thickness, intensity };
 ///
 /// amplitude and sigma_mm belong to a scanner: they are fitted to a measurement behind a beam stopper. Border: what
 /// lies beyond the detector is taken as open (thickness) or dark (intensity). A detector of one row is blurred along
-/// the row alone. Cost: two passes over the projections and `iterations` over the coarse grid. Errors: bad_data when
-/// there is no "acquisition.views" (it has the detector's step); invalid_argument for a sigma_mm below half a detector
-/// element.
+/// the row alone. Cost: two passes over the projections and `iterations` over the coarse grid; on a device run waits
+/// for the numbers that it reports. Errors: bad_data when there is no "acquisition.views" (it has the detector's step);
+/// invalid_argument for a sigma_mm below half a detector element.
 struct ScatterCorrection {
   static constexpr const char* name = "scatter_correction";
   static constexpr const char* module = "recon";
