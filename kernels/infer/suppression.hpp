@@ -49,7 +49,9 @@ struct SuppressionKernel {
     int found = 0;
     for (int i = 0; i < count && found < most; ++i) {
       const std::int64_t box = order[pair * count + i];
-      if (!(static_cast<double>(scores[pair * count + box]) > lowest)) continue;
+      const double score = static_cast<double>(scores[pair * count + box]);
+      if (score != score) continue;  // in front of all numbers
+      if (!(score > lowest)) break;
       const Box candidate = read(own + box * 4);
       bool covered = false;
       for (int k = 0; k < found && !covered; ++k)

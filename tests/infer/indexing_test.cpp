@@ -201,6 +201,14 @@ TEST(NonMaximumSuppression, OnLiveDataGivesTheSelectedThenRowsOfMinusOne) {
   }
 }
 
+TEST(NonMaximumSuppression, OfNoBoxesAtMostGivesNoRows) {
+  std::string bytes = detector();
+  bytes.replace(bytes.find(std::string("\2\0\0\0\0\0\0\0", 8)), 1, 1, '\0');
+  const Graph graph = lower(parse_detector(bytes), {.input_shapes = four_boxes});
+  EXPECT_THAT(graph.value(graph.outputs[0]).shape, ElementsAre(0, 3));
+  EXPECT_THAT(run<std::int64_t>(graph, {std::vector<float>(16, 1.0F), std::vector<float>(8, 0.9F)}, {}), IsEmpty());
+}
+
 TEST(NonMaximumSuppression, FollowsTheGreedyDefinitionOnRandomBoxes) {
   std::mt19937 random(6);
   for (int round = 0; round < 30; ++round) {
