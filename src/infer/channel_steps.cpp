@@ -151,11 +151,15 @@ void add_normalisation(StepBuilder& b, int node_index, const Node& node, const N
   std::int64_t pixels = 1;
   for (std::size_t k = 2; k < shape.size(); ++k) pixels *= shape[k];
   const std::int64_t blocks = (pixels + kernels::moments_block - 1) / kernels::moments_block;
-  const std::int64_t partial = batch * blocks * channels, factors = batch * channels;
+  const std::int64_t run = kernels::moments_run(blocks, channels / norm.groups),
+                     runs = run > 0 ? (blocks + run - 1) / run : 0;
+  const std::int64_t partial = batch * blocks * channels, combined = batch * runs * norm.groups,
+                     factors = batch * channels;
   const auto bytes = [](std::int64_t count) { return count * static_cast<std::int64_t>(sizeof(float)); };
-  const Slot mean{add_scratch(b.schedule, node_index, bytes(2 * partial + 2 * factors)), 0};
-  const Slot squares{mean.buffer, bytes(partial)}, scale{mean.buffer, bytes(2 * partial)},
-      shift{mean.buffer, bytes(2 * partial + factors)};
+  const int scratch = add_scratch(b.schedule, node_index, bytes(2 * (partial + combined + factors)));
+  const auto at = [&](std::int64_t count) { return Slot{scratch, bytes(count)}; };
+  const Slot mean = at(0), squares = at(partial), scale = at(2 * partial), shift = at(2 * partial + factors),
+             run_mean = at(2 * (partial + factors)), run_squares = at(2 * (partial + factors) + combined);
   const Slot in = b.slot(node.inputs[0]), gamma = b.slot(node.inputs[1]), beta = b.slot(node.inputs[2]);
 
   with_storage(b.schedule.placement(node.inputs[0]).storage, [&](auto type) {
@@ -170,20 +174,39 @@ void add_normalisation(StepBuilder& b, int node_index, const Node& node, const N
       k.squares = a.at(squares);
     });
   });
-  kernels::MergeMomentsKernel second{};
-  second.pixels = pixels;
-  second.channels = static_cast<int>(channels);
-  second.blocks = static_cast<int>(blocks);
-  second.channels_per_group = static_cast<int>(channels / norm.groups);
-  second.epsilon = norm.epsilon;
-  add_step(b, second, {channels, 1, batch}, [=](kernels::MergeMomentsKernel& k, const Addresses& a) {
-    k.mean = a.at(mean);
-    k.squares = a.at(squares);
-    k.scale = a.at(gamma);
-    k.shift = a.at(beta);
-    k.a = a.at(scale);
-    k.b = a.at(shift);
-  });
+  kernels::MergeMomentsKernel last{};
+  last.pixels = pixels;
+  last.channels = static_cast<int>(channels);
+  last.blocks = static_cast<int>(blocks);
+  last.channels_per_group = static_cast<int>(channels / norm.groups);
+  last.epsilon = norm.epsilon;
+  if (run > 0) {
+    kernels::CombineMomentsKernel combine{};
+    combine.pixels = pixels;
+    combine.channels = last.channels;
+    combine.blocks = last.blocks;
+    combine.channels_per_group = last.channels_per_group;
+    combine.run = static_cast<int>(run);
+    add_step(b, combine, {norm.groups, runs, batch}, [=](kernels::CombineMomentsKernel& k, const Addresses& a) {
+      k.mean = a.at(mean);
+      k.squares = a.at(squares);
+      k.combined_mean = a.at(run_mean);
+      k.combined_squares = a.at(run_squares);
+    });
+    last.blocks = static_cast<int>(runs);
+    last.entry_pixels = run * kernels::moments_block;
+    last.entry_channels = last.channels_per_group;
+  }
+  add_step(b, last, {channels, 1, batch},
+           [=, from_mean = run > 0 ? run_mean : mean, from_squares = run > 0 ? run_squares : squares](
+               kernels::MergeMomentsKernel& k, const Addresses& a) {
+             k.mean = a.at(from_mean);
+             k.squares = a.at(from_squares);
+             k.scale = a.at(gamma);
+             k.shift = a.at(beta);
+             k.a = a.at(scale);
+             k.b = a.at(shift);
+           });
   add_channel_affine(b, node.inputs[0], node.output, scale, shift, channels, norm.then);
 }
 
