@@ -11,6 +11,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "infer/cuda/device_queue.hpp"
 #include "infer/cuda/plan_store.hpp"
 
 namespace isocenter::infer {
@@ -32,7 +33,8 @@ class Device final : public CudnnDevice {
   std::string name() const override {
     const std::size_t v = cudnnGetVersion();
     return "cuDNN " + std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." + std::to_string(v % 100) +
-           ", plans " + (choice == PlanChoice::autotuned ? "autotuned" : "heuristic");
+           ", plans " + (choice == PlanChoice::autotuned ? "autotuned" : "heuristic") +
+           (not_timed_ > 0 ? ", " + std::to_string(not_timed_) + " not timed" : "");
   }
   cudnnHandle_t handle = nullptr;
   std::shared_ptr<fe::DeviceProperties> described;
@@ -44,11 +46,12 @@ class Device final : public CudnnDevice {
  private:
   struct Made {
     std::shared_ptr<fe::graph::Graph> graph;  ///< null: there is no plan
-    bool kept = false;
+    bool kept = false, timed = false;
     std::string why_not;
   };
   Made make(const std::string& name, const CudnnProblem& problem) const;
   std::map<std::string, Made> made_;  ///< by problem: networks pose the same ones again and again
+  int not_timed_ = 0;                 ///< of them, where they should have been
 };
 
 /// Extents and strides of a channels-last tensor in ONNX's axis order.
@@ -227,9 +230,11 @@ std::shared_ptr<CudnnDevice> CudnnDevice::present() {
   return device;
 }
 
-std::shared_ptr<CudnnDevice> CudnnDevice::described(const std::string& json, const std::string& plan_folder) {
+std::shared_ptr<CudnnDevice> CudnnDevice::described(const std::string& json, const std::string& plan_folder,
+                                                    PlanChoice choice) {
   auto device = std::make_shared<Device>();
   device->identity = json;
+  device->choice = choice;
   device->plans = PlanStore(plan_folder);
   device->described = std::make_shared<fe::DeviceProperties>();
   if (auto e = device->described->deserialize(std::vector<std::uint8_t>(json.begin(), json.end())); e.is_bad())
@@ -271,19 +276,22 @@ std::shared_ptr<fe::graph::Graph> find_kept(const Device& d, const std::string& 
   const auto graph = graph_for(d);
   try {
     const auto e = d.handle != nullptr ? graph->deserialize(d.handle, *data) : graph->deserialize(*data);
-    return e.is_good() ? graph : nullptr;
+    std::int64_t workspace = 0;
+    return e.is_good() && graph->get_workspace_size(workspace).is_good() ? graph : nullptr;
   } catch (const std::exception&) {  // of the frontend's JSON
     return nullptr;
   }
 }
 
 /// Times cuDNN's first candidates on the device, in memory of their own, and leaves the fastest as the graph's plan.
-/// Without that memory, or where none can be timed, the heuristic's choice stays.
-void time_candidates(fe::graph::Graph& graph, cudnnHandle_t handle, const CudnnProblem& p) {
+/// False without that memory, or where none can be timed: the heuristic's choice stays.
+bool time_candidates(fe::graph::Graph& graph, cudnnHandle_t handle, const CudnnProblem& p) {
+  if (handle == nullptr) return false;
   constexpr int most_timed = 8;  // engines that are compiled as they are planned take seconds each
   int built = 0;
   for (std::int64_t i = 0; i < graph.get_execution_plan_count() && built < most_timed; ++i)
     built += graph.build_plan_at_index(i).is_good() ? 1 : 0;
+  const std::lock_guard alone(recording_mutex());
   struct Memory {
     std::byte* start = nullptr;
     ~Memory() { cudaFree(start); }
@@ -302,13 +310,15 @@ void time_candidates(fe::graph::Graph& graph, cudnnHandle_t handle, const CudnnP
   if (cudaMalloc(reinterpret_cast<void**>(&memory.start), bytes) != cudaSuccess ||
       cudaMemset(memory.start, 0, bytes) != cudaSuccess) {
     (void)cudaGetLastError();
-    return;
+    return false;
   }
   std::unordered_map<std::int64_t, void*> pointers{
       {uid_x, memory.start + x}, {uid_w, memory.start + w}, {uid_y, memory.start + y}};
   if (p.convolution.bias) pointers[uid_bias] = memory.start + bias;
   if (p.convolution.residual) pointers[uid_residual] = memory.start + residual;
-  if (graph.autotune(handle, pointers, memory.start + workspace).is_bad()) (void)cudaGetLastError();
+  if (graph.autotune(handle, pointers, memory.start + workspace).is_good()) return true;
+  (void)cudaGetLastError();
+  return false;
 }
 
 /// The graph with its chosen plan and no other.
@@ -322,7 +332,7 @@ std::shared_ptr<fe::graph::Graph> alone(const Device& d, const fe::graph::Graph&
 }  // namespace
 
 Device::Made Device::make(const std::string& name, const CudnnProblem& problem) const {
-  if (auto kept = find_kept(*this, name)) return {std::move(kept), true, {}};
+  if (auto kept = find_kept(*this, name)) return {std::move(kept), true, false, {}};
   Made made;
   auto graph = graph_for(*this);
   if (!describe(*graph, problem, made.why_not)) return made;
@@ -337,10 +347,11 @@ Device::Made Device::make(const std::string& name, const CudnnProblem& problem) 
   if (failed(graph->check_support())) return made;
   if (failed(graph->build_plans())) return made;
   if (choice == PlanChoice::autotuned) {
-    time_candidates(*graph, handle, problem);
+    made.timed = time_candidates(*graph, handle, problem);
     if (auto fastest = alone(*this, *graph)) graph = fastest;
   }
-  if (std::vector<std::uint8_t> data; graph->serialize(data, false).is_good()) plans.keep(name, data);
+  const bool as_chosen = choice == PlanChoice::heuristic || made.timed;
+  if (std::vector<std::uint8_t> data; as_chosen && graph->serialize(data, false).is_good()) plans.keep(name, data);
   made.graph = std::move(graph);
   return made;
 }
@@ -348,8 +359,10 @@ Device::Made Device::make(const std::string& name, const CudnnProblem& problem) 
 std::unique_ptr<CudnnConvolution> Device::plan(const CudnnProblem& problem, std::string& why_not) {
   const std::string name = name_of_problem(*this, problem);
   auto it = made_.find(name);
-  if (it == made_.end()) it = made_.emplace(name, make(name, problem)).first;
+  const bool is_new = it == made_.end();
+  if (is_new) it = made_.emplace(name, make(name, problem)).first;
   const Made& made = it->second;
+  if (is_new && choice == PlanChoice::autotuned && made.graph != nullptr && !made.kept && !made.timed) ++not_timed_;
   why_not = made.why_not;
   if (made.graph == nullptr) return nullptr;
   return std::make_unique<Planned>(*this, made.graph, problem.convolution, made.kept);

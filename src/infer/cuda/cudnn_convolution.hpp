@@ -48,10 +48,11 @@ class CudnnDevice {
   static std::shared_ptr<CudnnDevice> present();
   /// A device described by cuDNN's JSON (CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, cuDNN 9.8 or newer): plans can be
   /// made and not run, and kept in `plan_folder` where one is given.
-  static std::shared_ptr<CudnnDevice> described(const std::string& json, const std::string& plan_folder = {});
+  static std::shared_ptr<CudnnDevice> described(const std::string& json, const std::string& plan_folder = {},
+                                                PlanChoice choice = PlanChoice::heuristic);
   virtual ~CudnnDevice() = default;
   virtual void set_stream(void* stream) = 0;
-  /// "cuDNN 9.19.0, plans heuristic", for reports.
+  /// "cuDNN 9.19.0, plans heuristic", or "autotuned, 2 not timed", for reports.
   virtual std::string name() const = 0;
   /// Plans a problem as one graph, its products as exact as asked for (no Winograd) and with the same bits at every
   /// run; null, with the reason, when cuDNN has no plan for it. A plan that was kept is taken instead. The device has

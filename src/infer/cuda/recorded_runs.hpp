@@ -12,13 +12,14 @@ class RecordedRuns {
   explicit RecordedRuns(std::unique_ptr<DeviceQueue> queue) : queue_(std::move(queue)) {}
 
   /// Calls enqueue(), or replays what it enqueued for this memory before. The first call of all is never recorded:
-  /// libraries load what they need then. Where the stream takes no recording, or what is enqueued cannot be recorded,
-  /// enqueue() is called each time. Recordings of most_recordings places are kept; the oldest goes first.
+  /// libraries load what they need then. Where the stream takes no recording, enqueue() is called and the stream asked
+  /// again next time; after most_failures recordings that failed, enqueue() is called each time. Recordings of
+  /// most_recordings places are kept; the oldest goes first.
   template <class Enqueue>
   void run(const void* memory, void* stream, Enqueue&& enqueue) {
     queue_->make_current();
     if (Recording* recording = find(memory)) return recording->replay(stream);
-    if (!warm_ || !recordable_ || !queue_->begin_recording(stream)) {
+    if (!warm_ || failures_ >= most_failures || !queue_->begin_recording(stream)) {
       enqueue();
       warm_ = true;
       return;
@@ -30,12 +31,15 @@ class RecordedRuns {
     } catch (...) {  // what fails on its own account fails again below
       queue_->end_recording(stream);
     }
-    recordable_ = recording != nullptr;
-    if (!recordable_) return enqueue();
+    if (recording == nullptr) {
+      ++failures_;
+      return enqueue();
+    }
     keep(memory, std::move(recording))->replay(stream);
   }
 
   static constexpr std::size_t most_recordings = 4;  ///< a session has few arenas, for the items that overlap
+  static constexpr int most_failures = 3;            ///< what else the process does on the device may spoil one
 
  private:
   struct Entry {
@@ -56,7 +60,8 @@ class RecordedRuns {
   std::unique_ptr<DeviceQueue> queue_;
   std::array<Entry, most_recordings> entries_;
   std::size_t next_ = 0;
-  bool warm_ = false, recordable_ = true;
+  int failures_ = 0;
+  bool warm_ = false;
 };
 
 }  // namespace isocenter::infer

@@ -257,12 +257,22 @@ TEST_F(RecordedRunsTest, MemoryThatMovesIsRecordedAgainAndWhatComesBackIsReplaye
   EXPECT_EQ(calls.begun, 6);
 }
 
-TEST_F(RecordedRunsTest, WhatCannotBeRecordedIsEnqueuedEachTime) {
+TEST_F(RecordedRunsTest, WhatCannotBeRecordedThreeTimesIsEnqueuedEachTime) {
   calls.records = false;
-  for (int i = 0; i < 4; ++i) run(0);
-  EXPECT_EQ(calls.begun, 1);
+  for (int i = 0; i < 6; ++i) run(0);
+  EXPECT_EQ(calls.begun, 3);
   EXPECT_EQ(calls.replayed, 0);
-  EXPECT_EQ(enqueued, 5);  // once while it was recorded in vain
+  EXPECT_EQ(enqueued, 9);  // three times while it was recorded in vain
+}
+
+TEST_F(RecordedRunsTest, ARecordingThatAnotherSpoiltIsMadeTheNextTime) {
+  run(0);
+  calls.records = false;
+  run(0);
+  calls.records = true;
+  for (int i = 0; i < 2; ++i) run(0);
+  EXPECT_EQ(calls.begun, 2);
+  EXPECT_EQ(calls.replayed, 2);
 }
 
 TEST_F(RecordedRunsTest, AStreamThatTakesNoRecordingIsAskedAgain) {
@@ -281,7 +291,8 @@ TEST_F(RecordedRunsTest, AnErrorWhileRecordingEndsTheRecordingAndIsTheRunsOwn) {
   EXPECT_EQ(calls.ended, 1);
   fails = false;
   run(0);
-  EXPECT_EQ(calls.begun, 1);
+  EXPECT_EQ(calls.begun, 2);
+  EXPECT_EQ(calls.replayed, 1);
   EXPECT_EQ(enqueued, 4);
 }
 

@@ -159,6 +159,21 @@ TEST(CudnnPlanning, APlanThatWasKeptIsTakenAgainAndADamagedFileIsNot) {
   std::filesystem::remove_all(folder);
 }
 
+/// A described device times nothing: the heuristic's plan is given, counted, and not kept as an autotuned one.
+TEST(CudnnPlanning, APlanThatWasNotTimedIsNotKeptAsAutotuned) {
+  const auto folder = std::filesystem::temp_directory_path() / ("isocenter_untimed_" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  const auto device = [&] { return CudnnDevice::described(h100_text(), folder.string(), PlanChoice::autotuned); };
+  const auto first = device(), second = device();
+  const CudnnProblem p = problem(2, 32, 64, 64, window(2, 3, 1, 1, 1));
+  std::string why_not;
+  for (int i = 0; i < 2; ++i) ASSERT_NE(first->plan(p, why_not), nullptr) << why_not;
+  EXPECT_THAT(first->name(), testing::EndsWith("plans autotuned, 1 not timed"));
+  EXPECT_THAT(second->name(), testing::EndsWith("plans autotuned"));
+  EXPECT_FALSE(second->plan(p, why_not)->was_kept());
+  std::filesystem::remove_all(folder);
+}
+
 TEST(CudnnPlanning, ADescriptionThatIsNoneIsRefused) {
   try {
     CudnnDevice::described("{}");
