@@ -15,12 +15,24 @@ constexpr std::uint64_t no_bound = std::uint64_t{1} << 62U;
 struct Coding {
   unsigned levels = 0, block_width_log2 = 6, block_height_log2 = 6, style = 0;
   std::array<std::uint8_t, 33> precinct_log2{};
+
+  bool operator==(const Coding&) const = default;
 };
 
 struct Headers {
   std::uint64_t tile_width = 0, tile_height = 0, tiles = 0, components = 0, layers = 1;
   std::vector<Coding> codings;  ///< different ones
+  bool bounded = true;          ///< false: a decoder may find other markers than these
 };
+
+/// Markers of a main header whose segments every decoder steps over by their length: ISO/IEC 15444-1 table A.2 (SIZ,
+/// COD, COC, TLM, PLM, QCD, QCC, RGN, POC, PPM, CRG, COM, SOT and, for those that refuse them here, PLT and PPT),
+/// 15444-15 (CAP), 15444-2 (MCT, MCC, MCO, CBD).
+bool has_length(unsigned marker) {
+  constexpr std::uint8_t all[] = {0x50, 0x51, 0x52, 0x53, 0x55, 0x57, 0x58, 0x5C, 0x5D, 0x5E,
+                                  0x5F, 0x60, 0x61, 0x63, 0x64, 0x74, 0x75, 0x77, 0x78, 0x90};
+  return std::find(std::begin(all), std::end(all), marker) != std::end(all);
+}
 
 /// A codestream's marker segments, from one to the next.
 class Scanner {
@@ -28,29 +40,7 @@ class Scanner {
   explicit Scanner(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
 
   Headers read() {
-    constexpr std::uint8_t begin[] = {0xFF, 0x4F, 0xFF, 0x51};  // some writers wrap it in a JP2 file
-    const auto found = std::search(bytes_.begin(), bytes_.end(), std::begin(begin), std::end(begin));
-    std::size_t at = static_cast<std::size_t>(found - bytes_.begin()) + 2;
-    std::size_t tile_part = 0, tile_part_bytes = 0;
-    while (at + 4 <= bytes_.size() && bytes_[at] == 0xFF) {
-      const unsigned marker = bytes_[at + 1];
-      if (marker == 0xD9) break;
-      if (marker == 0x93) {  // the packets; a tile-part without a length is the last
-        if (tile_part_bytes <= at - tile_part) break;
-        at = tile_part + tile_part_bytes;
-        continue;
-      }
-      const std::size_t length = word(at + 2);
-      if (length < 2) break;
-      const std::size_t end = std::min(bytes_.size(), at + 2 + length);
-      if (marker == 0x90) {
-        tile_part = at;
-        tile_part_bytes = number(at + 6);
-      } else {
-        segment(marker, at + 4, end);
-      }
-      at += 2 + length;
-    }
+    headers_.bounded = markers(codestream()) && headers_.tiles > 0;
     return std::move(headers_);
   }
 
@@ -59,8 +49,68 @@ class Scanner {
   unsigned word(std::size_t at) const { return byte(at) << 8U | byte(at + 1); }
   std::uint64_t number(std::size_t at) const { return std::uint64_t{word(at)} << 16U | word(at + 2); }
 
+  /// Where SOC is: in a JP2 file, which some writers wrap it in, the contents of the box jp2c (ISO/IEC 15444-1 I.4).
+  std::size_t codestream() const {
+    constexpr std::uint8_t signature[] = {0, 0, 0, 12, 'j', 'P', ' ', ' '};
+    if (bytes_.size() < 8 || !std::equal(std::begin(signature), std::end(signature), bytes_.begin())) return 0;
+    std::size_t at = 0;
+    while (at + 8 <= bytes_.size()) {
+      const std::uint64_t short_length = number(at);
+      const std::size_t head = short_length == 1 ? 16 : 8;
+      if (number(at + 4) == 0x6A703263) return at + head;
+      const std::uint64_t length = short_length == 1 ? number(at + 8) << 32U | number(at + 12) : short_length;
+      if (length < head || length > bytes_.size() - at) break;  // 0: up to the end
+      at += length;
+    }
+    return bytes_.size();
+  }
+
+  /// Reads those from SOC on. False if decoders may disagree where the next one is: OpenJPEG steps over a marker that
+  /// it does not know word by word, not by its length.
+  bool markers(std::size_t at) {
+    if (word(at) != 0xFF4F) return false;
+    at += 2;
+    bool main_header = true;
+    std::size_t tile_part = 0, tile_part_bytes = 0;
+    while (at + 4 <= bytes_.size() && bytes_[at] == 0xFF) {
+      const unsigned marker = bytes_[at + 1];
+      if (main_header && marker >= 0x30 && marker <= 0x3F) {  // no segment
+        at += 2;
+        if (byte(at) != 0xFF) return false;
+        continue;
+      }
+      const std::size_t length = word(at + 2);
+      if (main_header && !has_length(marker) && !is_plain(marker, at + 2, length)) return false;
+      if (marker == 0xD9) break;
+      if (marker == 0x93) {  // the packets; a tile-part without a length is the last
+        if (tile_part_bytes == 0) break;
+        if (tile_part_bytes < at + 2 - tile_part) return false;
+        at = tile_part + tile_part_bytes;
+        continue;
+      }
+      if (length < 2) break;
+      const std::size_t end = std::min(bytes_.size(), at + 2 + length);
+      if (marker == 0x90) {
+        main_header = false;
+        tile_part = at;
+        tile_part_bytes = number(at + 6);
+      } else {
+        segment(marker, at + 4, end);
+      }
+      at += 2 + length;
+    }
+    return headers_.codings.size() <= most_codings;
+  }
+
+  /// CPF or PRF (ISO/IEC 15444-15, 15444-1), which not every OpenJPEG knows, and no word in it reads as a marker.
+  bool is_plain(unsigned marker, std::size_t at, std::size_t length) const {
+    if ((marker != 0x59 && marker != 0x56) || length < 2 || length % 2 != 0) return false;
+    const auto segment = bytes_.subspan(at, std::min(length, bytes_.size() - at));
+    return std::find(segment.begin(), segment.end(), 0xFF) == segment.end();
+  }
+
   void segment(unsigned marker, std::size_t at, std::size_t end) {
-    if (marker == 0x51) image_size(at);
+    if (marker == 0x51 && headers_.tiles == 0) image_size(at);
     if (marker == 0x52) {
       headers_.layers = std::max<std::uint64_t>(headers_.layers, word(at + 2));
       coding(at + 5, end, (byte(at) & 1U) != 0);
@@ -93,10 +143,11 @@ class Scanner {
     c.style = byte(at + 3);
     for (std::size_t r = 0; r < c.precinct_log2.size(); ++r)
       c.precinct_log2[r] = precincts && at + 5 + r < end ? static_cast<std::uint8_t>(byte(at + 5 + r)) : 0xFF;
-    constexpr std::size_t most = 64;  // more kinds than tiles that differ in a file of use
-    if (headers_.codings.size() < most) headers_.codings.push_back(c);
+    auto& all = headers_.codings;
+    if (all.size() <= most_codings && std::find(all.begin(), all.end(), c) == all.end()) all.push_back(c);
   }
 
+  static constexpr std::size_t most_codings = 64;  // more kinds than tiles that differ in a file of use
   std::span<const std::uint8_t> bytes_;
   Headers headers_;
 };
@@ -146,8 +197,7 @@ std::uint64_t jpeg2000_demand(std::span<const std::uint8_t> codestream, const Jp
                               std::uint64_t codestream_bytes) {
   const Headers h = Scanner(codestream).read();
   const std::uint64_t whole = fixed_bytes + codestream_bytes + codestream_bytes / 4 + 4 * samples_of(frame);
-  if (h.tiles == 0) return whole;
-  if (h.tiles > 65535 || h.components > 16384) return no_bound;
+  if (!h.bounded || h.tiles > 65535 || h.components > 16384) return no_bound;
   // A codestream of another size than the frame is refused before its tiles are laid out.
   const std::uint64_t width = std::min(h.tile_width, static_cast<std::uint64_t>(frame.columns));
   const std::uint64_t height = std::min(h.tile_height, static_cast<std::uint64_t>(frame.rows));

@@ -103,6 +103,35 @@ TEST(DicomJpeg2000Memory, NoDecoderTakesMoreMemoryThanTheMarkersAskFor) {
 }
 #endif
 
+void append(Bytes& to, const Bytes& more) { to.insert(to.end(), more.begin(), more.end()); }
+
+Bytes big_endian(std::uint32_t v) {
+  return {static_cast<std::uint8_t>(v >> 24U), static_cast<std::uint8_t>(v >> 16U), static_cast<std::uint8_t>(v >> 8U),
+          static_cast<std::uint8_t>(v)};
+}
+
+struct Box {
+  std::string type;
+  Bytes contents;
+  std::uint32_t length_word = 8;  ///< or 0, up to the end of the file, or 1, with a length of 8 bytes
+};
+
+/// Behind the signature box of a JP2 file.
+Bytes in_boxes(const std::vector<Box>& boxes) {
+  Bytes file = {0, 0, 0, 12, 'j', 'P', ' ', ' ', 13, 10, 0x87, 10};
+  for (const Box& box : boxes) {
+    const auto size = static_cast<std::uint32_t>(box.contents.size());
+    append(file, big_endian(box.length_word == 8 ? 8 + size : box.length_word));
+    append(file, Bytes(box.type.begin(), box.type.end()));
+    if (box.length_word == 1) {
+      append(file, big_endian(0));
+      append(file, big_endian(16 + size));
+    }
+    append(file, box.contents);
+  }
+  return file;
+}
+
 TEST(DicomJpeg2000Memory, ACodestreamOfTinyTilesOrPrecinctsIsRefusedBeforeItIsDecoded) {
   std::mt19937 random(1);
   for (const Structure& s : {Structure{.tile = 4}, Structure{.block = 4, .precinct = 4}}) {
@@ -117,13 +146,106 @@ TEST(DicomJpeg2000Memory, ACodestreamOfTinyTilesOrPrecinctsIsRefusedBeforeItIsDe
     // Its header alone tells, also in a JP2 file.
     const Bytes head(codestream.begin(),
                      codestream.begin() + static_cast<std::ptrdiff_t>(find_segment(codestream, 0x90)));
-    Bytes boxed(40, 0);
-    boxed.insert(boxed.end(), head.begin(), head.end());
+    const Bytes boxed = in_boxes({{"jp2c", head}});
     EXPECT_GT(jpeg2000_demand(head, picture.frame(), codestream.size()), most);
     EXPECT_GT(jpeg2000_demand(boxed, picture.frame(), codestream.size()), most);
     for (std::size_t n = 0; n < head.size(); ++n)
       EXPECT_LE(jpeg2000_working_bytes({head.data(), n}, picture.frame(), codestream.size()), most);
   }
+}
+
+/// A picture of 256 x 256 samples, a usual codestream of it and one that takes too much memory.
+struct Disguise {
+  Picture picture;
+  Bytes usual, costly;
+
+  Disguise() {
+    std::mt19937 random(3);
+    picture = make_picture(random, 256, 256, 1, 8, false);
+    usual = encoded(picture, parameters_of({}));
+    costly = encoded(picture, parameters_of({.block = 4, .precinct = 4}));
+  }
+  /// The first segment of this marker, with it.
+  static Bytes segment(const Bytes& from, std::uint8_t marker) {
+    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(find_segment(from, marker));
+    return {begin, begin + 2 + begin[2] * 256 + begin[3]};
+  }
+  /// The usual one with `more` in front of one of its segments.
+  Bytes usual_with(const Bytes& more, std::uint8_t marker = 0x5C) const {
+    Bytes all = usual;
+    all.insert(all.begin() + static_cast<std::ptrdiff_t>(find_segment(usual, marker)), more.begin(), more.end());
+    return all;
+  }
+  bool is_allowed(const Bytes& codestream) const {
+    return jpeg2000_demand(codestream, picture.frame(), codestream.size()) <=
+           jpeg2000_most_bytes(picture.frame(), codestream.size());
+  }
+};
+
+TEST(DicomJpeg2000Memory, ACostlyCodingBehindManyOthersIsCounted) {
+  const Disguise d;
+  Bytes coding = Disguise::segment(d.usual, 0x52), same, different;
+  for (int i = 0; i < 70; ++i) append(same, coding);
+  EXPECT_TRUE(d.is_allowed(d.usual_with(same)));
+  Bytes behind = same;
+  append(behind, Disguise::segment(d.costly, 0x52));
+  EXPECT_FALSE(d.is_allowed(d.usual_with(behind)));
+  // Of 64 different ones each is counted, for more no bound can be given.
+  for (int i = 0; i < 65; ++i) {
+    EXPECT_TRUE(d.is_allowed(d.usual_with(different))) << i;
+    coding[10] = static_cast<std::uint8_t>(i % 9);      // a code-block's width
+    coding[11] = static_cast<std::uint8_t>(1 + i / 9);  // and height
+    append(different, coding);
+  }
+  EXPECT_FALSE(d.is_allowed(d.usual_with(different)));
+}
+
+TEST(DicomJpeg2000Memory, OnlyTheCodestreamInTheBoxJp2cCounts) {
+  const Disguise d;
+  for (const std::uint32_t length : {0U, 1U, 8U}) {
+    EXPECT_TRUE(d.is_allowed(in_boxes({{"xml ", d.costly}, {"jp2c", d.usual, length}}))) << length;
+    EXPECT_FALSE(d.is_allowed(in_boxes({{"xml ", d.usual}, {"jp2c", d.costly, length}}))) << length;
+  }
+  EXPECT_TRUE(d.is_allowed(in_boxes({{"uuid", d.costly, 1}, {"jp2c", d.usual}})));
+  EXPECT_FALSE(d.is_allowed(in_boxes({{"uuid", d.usual, 1}, {"jp2c", d.costly}})));
+  EXPECT_FALSE(d.is_allowed(in_boxes({{"uuid", d.usual, 0}, {"jp2c", d.usual}}))) << "there is no other box";
+}
+
+TEST(DicomJpeg2000Memory, ACodingInWhatADecoderMayNotStepOverIsNotOverlooked) {
+  const Disguise d;
+  const Bytes hidden = Disguise::segment(d.costly, 0x52);
+  const auto length = static_cast<std::uint8_t>(2 + hidden.size());
+  for (const int marker : {0x70, 0x59, 0x56, 0xD9, 0x93}) {
+    Bytes segment = {0xFF, static_cast<std::uint8_t>(marker), 0, length};
+    append(segment, hidden);
+    EXPECT_FALSE(d.is_allowed(d.usual_with(segment))) << marker;
+  }
+  Bytes without_length = {0xFF, 0x30, 0, 0};
+  append(without_length, hidden);
+  EXPECT_FALSE(d.is_allowed(d.usual_with(without_length)));
+  // Those of part 15, and a marker of no length, as they should be.
+  EXPECT_TRUE(d.is_allowed(d.usual_with({0xFF, 0x50, 0, 8, 0, 2, 0, 0, 0, 0, 0xFF, 0x59, 0, 4, 0, 3, 0xFF, 0x30})));
+  // In a tile-part's header; and behind a tile-part that is said to end before its packets begin.
+  EXPECT_FALSE(d.is_allowed(d.usual_with(hidden, 0x93)));
+  const Bytes tile_part = {0xFF, 0x90, 0, 10, 0, 0, 0, 0, 0, 12, 0, 2, 0xFF, 0x93};
+  EXPECT_FALSE(d.is_allowed(d.usual_with(tile_part, 0x90)));
+  // A second SIZ takes nothing back.
+  const Bytes size = Disguise::segment(d.usual, 0x51);
+  Bytes tiny = encoded(d.picture, parameters_of({.tile = 4}));
+  tiny.insert(tiny.begin() + static_cast<std::ptrdiff_t>(find_segment(tiny, 0x93)), size.begin(), size.end());
+  EXPECT_FALSE(d.is_allowed(tiny));
+}
+
+TEST(DicomJpeg2000Memory, WithoutItsSizeACodestreamHasNoBound) {
+  const Disguise d;
+  EXPECT_TRUE(d.is_allowed(d.usual));
+  Bytes late = d.usual;
+  late.insert(late.begin(), {0, 0});
+  EXPECT_FALSE(d.is_allowed(late));
+  EXPECT_FALSE(d.is_allowed(in_boxes({{"xml ", d.usual}})));
+  EXPECT_FALSE(d.is_allowed({}));
+  EXPECT_FALSE(d.is_allowed({0xFF, 0x4F}));
+  EXPECT_LE(jpeg2000_working_bytes({}, d.picture.frame(), 1000), jpeg2000_most_bytes(d.picture.frame(), 1000));
 }
 
 TEST(DicomJpeg2000Memory, ATileOfMorePrecinctsAndBlocksThanASixteenthOfItsSamplesIsNotLaidOut) {
