@@ -44,6 +44,7 @@ const Statement statements[] = {
     {DCM_AttenuationCorrectionTemporalRelationship, Statement::term, false, "SEPARATE"},
     {DCM_ScatterCorrectionMethod, Statement::text, false, "single scatter simulation"},
     {DCM_DecayCorrectionDateTime, Statement::moment, false, "20260310114000"},
+    {DCM_SensitivityCalibrated, Statement::term, false, "YES", "YES NO"},
     {DCM_RelatedSeriesSequence, Statement::series, false, "1.2.840.99.7 (the SeriesInstanceUID of the CT)"},
     {DCM_RadionuclideCodeSequence, Statement::code, true, "77004003^SCT^^18^Fluorine"},
     {DCM_RadiopharmaceuticalCodeSequence, Statement::code, true, "35321007^SCT^Fluorodeoxyglucose F^18^"},
@@ -126,6 +127,11 @@ void put(const ItemWriter& to, const Statement& s, const std::string& value, con
   to.text(s.tag, value);
 }
 
+bool was_corrected(DcmItem& known, const char* term) {
+  const std::vector<std::string> applied = split_values(value_of(known, DCM_CorrectedImage));
+  return std::find(applied.begin(), applied.end(), term) != applied.end();
+}
+
 /// Adds what was stated to what the source says.
 void apply_statements(DcmItem& known, const EnhancedPet& pet) {
   const std::string_view all = pet.statements;
@@ -157,6 +163,8 @@ void apply_statements(DcmItem& known, const EnhancedPet& pet) {
     // The view is that of the new slices, whatever the source's was.
     if (item->tagExistsWithValue(s->tag) && s->tag != DCM_ViewCodeSequence)
       unreadable(entry, "is stated, and the source or an earlier statement has " + name_of(s->tag));
+    if (s->tag == DCM_SensitivityCalibrated && was_corrected(known, "DCAL"))
+      unreadable(entry, "is stated, and the source's " + name_of(DCM_CorrectedImage) + " lists DCAL");
     item->findAndDeleteElement(s->tag);
     put(ItemWriter(*item), *s, value, entry, pet.study_uid);
   }
@@ -199,12 +207,19 @@ std::string moment_of(DcmItem& item, const DcmTagKey& date, const DcmTagKey& tim
   return d.size() == 8 && t.size() >= 6 ? d + t : std::string();
 }
 
-/// When the scan began: SeriesDate and SeriesTime, unless they are those of a later processing; "" when unknown.
+/// When the scan began: SeriesDate and SeriesTime, where the acquisition's show that they are not those of a later
+/// processing; "" when unknown.
 std::string scan_start(DcmItem& known) {
   const std::string series = moment_of(known, DCM_SeriesDate, DCM_SeriesTime);
   const std::string acquisition = moment_of(known, DCM_AcquisitionDate, DCM_AcquisitionTime);
-  return !series.empty() && (acquisition.empty() || series.substr(0, 14) <= acquisition.substr(0, 14)) ? series
-                                                                                                       : std::string();
+  return !acquisition.empty() && series.substr(0, 14) <= acquisition.substr(0, 14) ? series : std::string();
+}
+
+/// A time without a date is that of the scan's day only where a day is many half lives: at 4 h a sixty-fourth is left
+/// after one. Zr-89 (78.4 h) and I-124 (4.18 d) are imaged days after the injection.
+bool injected_on_day_of_scan(DcmItem& drug) {
+  const auto half_life_s = parse_number(value_of(drug, DCM_RadionuclideHalfLife));
+  return half_life_s && *half_life_s > 0 && *half_life_s <= 4 * 3600;
 }
 
 /// The moments that classic images tell in parts.
@@ -213,7 +228,8 @@ void complete_moments(DcmItem& known) {
   DcmItem* const drug = sequence_item(known, DCM_RadiopharmaceuticalInformationSequence);
   if (drug != nullptr && !drug->tagExistsWithValue(DCM_RadiopharmaceuticalStartDateTime)) {
     const std::string time = value_of(*drug, DCM_RadiopharmaceuticalStartTime);
-    if (time.size() >= 6 && !start.empty() && start.substr(0, 8) + time.substr(0, 6) <= start.substr(0, 14))
+    const bool same_day = injected_on_day_of_scan(*drug);
+    if (same_day && time.size() >= 6 && !start.empty() && start.substr(0, 8) + time.substr(0, 6) <= start.substr(0, 14))
       ItemWriter(*drug).text(DCM_RadiopharmaceuticalStartDateTime, start.substr(0, 8) + time);
   }
   if (known.tagExistsWithValue(DCM_DecayCorrectionDateTime)) return;
@@ -273,14 +289,17 @@ const Correction corrections[] = {
 };
 
 /// PS3.3 C.8.22.6.
-void add_corrections(DcmItem& known, const ItemWriter& object) {
+void add_corrections(DcmItem& known, const ItemWriter& object, const EnhancedPet& pet) {
   constexpr const char* section = "C.8.22.6";
   copy_required(known, object, DCM_CountsSource, section);
-  const std::vector<std::string> applied = split_values(value_of(known, DCM_CorrectedImage));
   for (const Correction& c : corrections) {
     if (!known.tagExistsWithValue(c.flag)) {
       if (!known.tagExistsWithValue(DCM_CorrectedImage)) refuse(DCM_CorrectedImage, section);
-      const bool yes = std::find(applied.begin(), applied.end(), c.term) != applied.end();
+      const bool yes = was_corrected(known, c.term);
+      // Values in Bq/ml were calibrated somehow, whatever the list leaves out: not for us to say.
+      if (!yes && c.flag == DCM_SensitivityCalibrated && pet_units(pet.unit) == "BQML")
+        refuse(c.flag, section,
+               " does not follow from values in BQML whose " + name_of(DCM_CorrectedImage) + " lacks DCAL");
       ItemWriter(known).text(c.flag, yes ? "YES" : "NO");
     }
     copy(known, object.item(), c.flag);
@@ -325,7 +344,7 @@ void add_enhanced_pet(const ItemWriter& object, const ItemWriter& shared, DcmIte
   complete_moments(known);
   add_isotope(known, object, shared);
   add_acquisition(known, object, pet);
-  add_corrections(known, object);
+  add_corrections(known, object, pet);
 }
 
 void add_pet_values(const ItemWriter& shared, const Quantisation& q, const std::string& unit) {

@@ -18,11 +18,13 @@ struct EnhancedPet {
 /// The modules Enhanced PET Isotope (C.8.22.4), Acquisition (C.8.22.2) and Corrections (C.8.22.6), and the group of
 /// radiopharmaceutical usage (C.8.22.5.9), of a derived image: from an Enhanced PET source as they are; from a classic
 /// one by these rules.
-/// - Corrections are those that CorrectedImage (0028,0051) lists.
+/// - Corrections are those that CorrectedImage (0028,0051) lists; without DCAL among them SensitivityCalibrated
+///   (0018,9767) of values in Bq/ml has to be stated.
 /// - Without RadiopharmaceuticalStartDateTime (0018,1078) the injection is RadiopharmaceuticalStartTime (0018,1072) on
-///   the day of the series, when that is before the scan.
+///   the day of the series, when that is before the scan and RadionuclideHalfLife (0018,1075) is at most 4 h; with a
+///   longer one, which may be imaged days later, the moment has to be stated.
 /// - The moment of decay correction is the injection for DecayCorrection (0054,1102) = ADMIN, and for START the
-///   series' date and time, when they are not after the acquisition's (as for SUV).
+///   series' date and time, when the acquisition's are there and not before them.
 /// - ViewCodeSequence (0054,0220) follows from the slices' orientation (within 10 degrees of the patient's axes), but
 ///   for a view that was stated, or that the source has and whose slices are parallel.
 /// Throws Failure: unsupported with keyword and tag of what neither source nor statements have, invalid_argument for a

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <isocenter/error.hpp>
+#include <utility>
+#include <vector>
 
 #include "dicom/synthetic_series.hpp"
 #include "dicom/validate.hpp"
@@ -36,7 +38,7 @@ SyntheticSlice classic_pet() {
            {0x00541102, "START"},
            {0x00541100, "DLYD"},
            {0x00541105, "single scatter simulation"},
-           {0x00280051, "DECY\\ATTN\\SCAT\\RAN\\NORM"},
+           {0x00280051, "DECY\\ATTN\\SCAT\\RAN\\DCAL\\NORM"},
            {0x00281052, "0"},
            {0x00281053, "1.5"},
            {0x00180015, "CHEST"}};
@@ -121,7 +123,7 @@ TEST(DicomEnhancedPet, IsValidSaysWhatTheClassicSourceSaidAndHoldsItsValuesAndPl
       {DCM_CountLossNormalizationCorrected, "NO"},
       {DCM_RandomsCorrected, "YES"},
       {DCM_NonUniformRadialSamplingCorrected, "NO"},
-      {DCM_SensitivityCalibrated, "NO"},
+      {DCM_SensitivityCalibrated, "YES"},
       {DCM_DetectorNormalizationCorrection, "YES"},
       {DCM_DecayCorrectionDateTime, "20260310114000"},
       {DCM_RandomsCorrectionMethod, "DLYD"},
@@ -222,6 +224,61 @@ TEST(DicomEnhancedPet, RefusesWhatNeitherSourceNorStatementsSayByName) {
   EXPECT_THAT(error_of(source, statements), HasSubstr("PS3.16 CID 84"));
 }
 
+/// The values of what was written with these statements.
+void expect_written(Source& source, const std::string& acquisition, const fs::path& folder,
+                    const std::vector<std::pair<DcmTagKey, const char*>>& expected) {
+  source.volume.acquisition = acquisition;
+  write_enhanced(folder.string(), source.volume, source.metadata, description(), Workers());
+  for (const auto& [tag, text] : expected) EXPECT_EQ(value(folder / "IM00001.dcm", tag), text) << tag.toString();
+}
+
+TEST(DicomEnhancedPet, TakesATimeOfInjectionForTheDayOfTheScanOnlyWhereANuclideDecaysWithinADay) {
+  const ScratchFolder folder;
+  const std::string iodine = "360860", four_hours = "14400";  // I-124: 4.1766 d, ENSDF
+  for (const std::string& half_life_s : {four_hours, iodine}) {
+    write_pet(folder / half_life_s,
+              [&](DcmItem&, DcmItem& drug) { drug.putAndInsertString(DCM_RadionuclideHalfLife, half_life_s.c_str()); });
+  }
+  Source fast(folder / four_hours), slow(folder / iodine);
+  EXPECT_EQ(error_of(fast, statements), "");
+  const std::string error = error_of(slow, statements);
+  EXPECT_THAT(error, HasSubstr("RadiopharmaceuticalStartDateTime (0018,1078)"));
+  EXPECT_THAT(error, HasSubstr("RadiopharmaceuticalStartDateTime = 20260310100000"));
+  expect_written(slow, std::string(statements) + "; RadiopharmaceuticalStartDateTime = 20260306104000", folder / "out",
+                 {{DCM_RadiopharmaceuticalStartDateTime, "20260306104000"}});
+}
+
+TEST(DicomEnhancedPet, TakesTheSeriesMomentForTheScansOnlyBesideThatOfTheAcquisition) {
+  const ScratchFolder folder;
+  write_pet(folder / "in", [](DcmItem& image, DcmItem& drug) {
+    image.findAndDeleteElement(DCM_AcquisitionTime);
+    drug.putAndInsertString(DCM_RadiopharmaceuticalStartDateTime, "20260310104000");
+  });
+  Source source(folder / "in");
+  EXPECT_THAT(error_of(source, statements), HasSubstr("DecayCorrectionDateTime (0018,9701)"));
+  expect_written(source, std::string(statements) + "; DecayCorrectionDateTime = 20260310113000", folder / "out",
+                 {{DCM_DecayCorrectionDateTime, "20260310113000"}});
+}
+
+TEST(DicomEnhancedPet, AsksWhetherValuesInBqMlWithoutDcalWereCalibrated) {
+  const ScratchFolder folder;
+  write_pet(folder / "in",
+            [](DcmItem& image, DcmItem&) { image.putAndInsertString(DCM_CorrectedImage, "DECY\\NORM"); });
+  Source source(folder / "in");
+  const std::string stated =
+      "TableMotion = STATIC; TimeOfFlightInformationUsed = TRUE; "
+      "AdministrationRouteCodeSequence = 47625008^SCT^Intravenous route";
+  const std::string error = error_of(source, stated);
+  EXPECT_THAT(error, HasSubstr("SensitivityCalibrated (0018,9767)"));
+  EXPECT_THAT(error, HasSubstr("CorrectedImage (0028,0051) lacks DCAL"));
+  EXPECT_THAT(error, HasSubstr("SensitivityCalibrated = YES"));
+  EXPECT_THAT(error_of(source, "SensitivityCalibrated = MAYBE", ErrorCode::invalid_argument), HasSubstr("YES NO"));
+  expect_written(source, stated + "; SensitivityCalibrated = YES", folder / "out",
+                 {{DCM_SensitivityCalibrated, "YES"}, {DCM_DeadTimeCorrected, "NO"}});
+  source.volume.unit = "CNTS";
+  expect_written(source, stated, folder / "counts", {{DCM_SensitivityCalibrated, "NO"}});
+}
+
 TEST(DicomEnhancedPet, NamesTheViewOfTheSlicesOrAsksForIt) {
   const ScratchFolder folder;
   SyntheticSlice coronal = classic_pet();
@@ -267,6 +324,7 @@ TEST(DicomEnhancedPet, RefusesStatementsThatCannotBeReadOrThatTheSourceMakes) {
       {"RelatedSeriesSequence = CT", "no SeriesInstanceUID"},
       {"ScatterCorrectionMethod = m\xc3\xa4\xc3\x9fig", "ASCII"},
       {"TableMotion = STATIC; TableMotion = STATIC", "earlier statement"},
+      {"SensitivityCalibrated = NO", "CorrectedImage (0028,0051) lists DCAL"},
   };
   for (const auto& [statement, expected] : wrong)
     EXPECT_THAT(error_of(source, statement, ErrorCode::invalid_argument), HasSubstr(expected)) << statement;

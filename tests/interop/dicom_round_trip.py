@@ -313,7 +313,7 @@ class Pet(unittest.TestCase):
             ds = pydicom.dcmread(path)
             ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.PositronEmissionTomographyImageStorage
             ds.Modality, ds.Units, ds.CountsSource, ds.DecayCorrection = "PT", "BQML", "EMISSION", "ADMIN"
-            ds.SeriesType, ds.CorrectedImage = ["WHOLE BODY", "IMAGE"], ["DECY", "RADL"]
+            ds.SeriesType, ds.CorrectedImage = ["WHOLE BODY", "IMAGE"], ["DECY", "RADL", "DCAL"]
             ds.SeriesDate, ds.SeriesTime, ds.AcquisitionDate, ds.AcquisitionTime = "20260310", "113000", "20260310", "113100"
             ds.RescaleSlope, ds.RescaleIntercept, ds.BitsStored, ds.HighBit = 2.5, 0, 16, 15
             drug = pydicom.Dataset()
