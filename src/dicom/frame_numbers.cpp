@@ -2,6 +2,7 @@
 
 #include <dcmtk/dcmdata/dcdeftag.h>
 
+#include <cmath>
 #include <numbers>
 
 #include "dataset_values.hpp"
@@ -13,6 +14,8 @@ constexpr Attribute nuclear_vectors[] = {
     attribute::energy_window_vector, attribute::detector_vector,     attribute::phase_vector,
     attribute::rotation_vector,      attribute::rr_interval_vector,  attribute::time_slot_vector,
     attribute::slice_vector,         attribute::angular_view_vector, attribute::time_slice_vector};
+
+constexpr Attribute positioner_motion{0x0018, 0x1500, "PositionerMotion"};
 
 std::string name_of(const Attribute& a) { return "dicom." + std::string(a.keyword); }
 
@@ -58,15 +61,25 @@ std::optional<double> group_number(DcmItem& dataset, int frame, const DcmTagKey&
   return item == nullptr ? std::nullopt : number(*item, a);
 }
 
-/// Increments of the classic object: one for all steps, or the offset of each frame.
+/// Increments of the classic object: one for all steps, or the offset of each frame. Empty when those of several frames
+/// cannot be used, or are missing without a positioner that is said to stand still (PS3.3 C.8.7.5.1.1).
 std::vector<double> classic_angles(const Image& image, DcmItem& dataset, double first, const Attribute& increment,
                                    std::vector<std::string>& problems) {
   std::vector<double> angles(image.frames.size(), first);
+  if (text_value(dataset, increment).empty()) {
+    const std::string motion = text_value(dataset, positioner_motion);
+    if (angles.size() <= 1 || motion == "STATIC") return angles;
+    problems.push_back(text(increment) + " is missing and " + text(positioner_motion) + " = '" + motion +
+                       "' is not STATIC; the angles were left out");
+    return {};
+  }
   if (const auto step = numbers(dataset, increment); step && step->size() == 1) {
     for (std::size_t i = 0; i < angles.size(); ++i) angles[i] += static_cast<double>(i) * step->front();
-  } else if (const auto offsets = one_a_frame(image, dataset, increment, problems)) {
-    for (std::size_t i = 0; i < angles.size(); ++i) angles[i] += (*offsets)[i];
+    return angles;
   }
+  const auto offsets = one_a_frame(image, dataset, increment, problems);
+  if (!offsets) return {};
+  for (std::size_t i = 0; i < angles.size(); ++i) angles[i] += (*offsets)[i];
   return angles;
 }
 
@@ -122,6 +135,36 @@ std::vector<double> frame_times_s(const Image& image, DcmItem& dataset, std::vec
   return times;
 }
 
+/// Why the central ray is not known to meet the picture's centre at a right angle; "" when nothing speaks against it.
+/// FieldOfViewOrigin (PS3.3 C.8.11.4.1.1) is accepted for a field that is the whole detector.
+std::string off_centre(DcmItem& dataset, int frame, DcmItem* field) {
+  constexpr Attribute origin{0x0018, 0x7030, "FieldOfViewOrigin"};
+  constexpr Attribute size{0x0018, 0x9461, "FieldOfViewDimensionsInFloat"};
+  constexpr Attribute detector{0x0018, 0x9429, "PhysicalDetectorSize"};
+  constexpr Attribute tilts[] = {{0x0018, 0x1530, "DetectorPrimaryAngle"}, {0x0018, 0x1531, "DetectorSecondaryAngle"}};
+  for (DcmItem* const item : {&dataset, group_item(dataset, frame, DCM_PositionerPositionSequence)})
+    for (const Attribute& tilt : tilts)
+      if (const std::string value = item == nullptr ? "" : text_value(*item, tilt); !value.empty())
+        if (parse_number(value) != 0.0)
+          return text(tilt) + " = " + value + " says that the beam meets the detector aslant";
+  const std::string at = field == nullptr ? "" : text_value(*field, origin);
+  if (at.empty()) return {};
+  const auto offset = numbers(*field, origin), shown = numbers(*field, size), whole = numbers(dataset, detector);
+  constexpr double tolerance_mm = 0.5;
+  const bool centred = offset && *offset == std::vector<double>{0, 0} && shown && whole && shown->size() == 2 &&
+                       whole->size() == 2 && std::fabs((*shown)[0] - (*whole)[0]) <= tolerance_mm &&
+                       std::fabs((*shown)[1] - (*whole)[1]) <= tolerance_mm;
+  return centred ? std::string()
+                 : text(origin) + " = " + at + " may place the picture beside the detector's centre (" + text(size) +
+                       " does not show that it is all of " + text(detector) + ")";
+}
+
+/// Of an angle that no frame, or only the first, has.
+std::string without_angle(DcmItem& dataset, const Attribute& angle, const Attribute& increment) {
+  if (!number(dataset, angle)) return text(angle) + " is missing";
+  return text(angle) + " is that of the first frame, and " + text(increment) + " cannot be used for the others";
+}
+
 }  // namespace
 
 std::vector<FrameNumbers> read_frame_numbers(const Image& image, DcmItem& dataset, std::vector<std::string>& problems) {
@@ -168,8 +211,11 @@ std::vector<View> xray_views(const Image& image, DcmItem& dataset, const std::ve
   if (image.modality == "MG" || (!type.empty() && type != "CARM"))
     return lacks(text(positioner_type) + (type.empty() ? " of a mammogram" : " = " + type) +
                  " counts angles otherwise");
-  if (primary == nullptr) return lacks(text(attribute::positioner_primary_angle) + " is missing");
-  if (secondary == nullptr) return lacks(text(attribute::positioner_secondary_angle) + " is missing");
+  if (primary == nullptr)
+    return lacks(without_angle(dataset, attribute::positioner_primary_angle, attribute::positioner_primary_increment));
+  if (secondary == nullptr)
+    return lacks(
+        without_angle(dataset, attribute::positioner_secondary_angle, attribute::positioner_secondary_increment));
   std::vector<View> views;
   for (const Frame& f : image.frames) {
     const auto i = static_cast<std::size_t>(f.number);
@@ -184,6 +230,7 @@ std::vector<View> xray_views(const Image& image, DcmItem& dataset, const std::ve
     DcmItem* const field = group_item(dataset, f.number, DCM_FieldOfViewSequence);
     if (field != nullptr && (number(*field, rotation).value_or(0) != 0 || text_value(*field, flip) == "YES"))
       return lacks(text(rotation) + " or " + text(flip) + " says that the picture was turned");
+    if (const std::string why = off_centre(dataset, f.number, field); !why.empty()) return lacks(why);
     const double alpha = primary->values[i] * std::numbers::pi / 180,
                  beta = secondary->values[i] * std::numbers::pi / 180;
     // Longitude and latitude of the detector: 0 in front of the chest, 90 at the left side, 90 at the head.

@@ -1,5 +1,7 @@
 // X-ray, gamma camera and visible light objects (make_frame_samples.py) through the operators: values, pictures,
 // angles, index vectors, volumes and typed headers against closed forms and the standard's definitions.
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dctk.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -140,6 +142,80 @@ TEST(DicomFrameKinds, TheViewsOfAnAngiographyLieAsTheStandardDefinesItsAngles) {
   // From above the head: the left on the right, the chest below.
   EXPECT_NEAR(seen(e, 1, {3, 0, 0}, 6, 4)[0], 3 * scale, 1e-9);
   EXPECT_NEAR(seen(e, 1, {0, -3, 0}, 6, 4)[1], 3 * scale, 1e-9);
+}
+
+/// The values of a sample whose data set was changed.
+template <class Edit>
+Result values_after(const char* name, const Edit& edit) {
+  const ic::testing::ScratchFolder folder;
+  const std::string path = (folder / name).string();
+  DcmFileFormat file;
+  EXPECT_TRUE(file.loadFile(OFFilename((data + name).c_str())).good());
+  edit(*file.getDataset());
+  EXPECT_TRUE(file.saveFile(OFFilename(path.c_str())).good());
+  return output_of<ic::DicomProjectionsSource>({.path = path});
+}
+
+TEST(DicomFrameKinds, FramesWhoseAnglesAreNotKnownHaveNoneAndNoViews) {
+  const auto without = [](const DcmTagKey& tag) { return [tag](DcmItem& d) { d.findAndDeleteElement(tag); }; };
+  const auto with = [](const DcmTagKey& tag, const char* value) {
+    return [tag, value](DcmItem& d) { EXPECT_TRUE(d.putAndInsertString(tag, value).good()); };
+  };
+  const auto expect_none = [](const Result& r, const char* angle, const char* reason) {
+    EXPECT_THAT(numbers(r, angle), ::testing::IsEmpty());
+    EXPECT_TRUE(ic::views_of(r.payload).empty());
+    EXPECT_THAT(r.report, HasSubstr(reason));
+  };
+  const char *primary = "dicom.PositionerPrimaryAngle", *secondary = "dicom.PositionerSecondaryAngle";
+  expect_none(values_after("xa.dcm", without(DCM_PositionerPrimaryAngleIncrement)), primary,
+              "none: PositionerPrimaryAngle (0018,1510) is that of the first frame, and "
+              "PositionerPrimaryAngleIncrement (0018,1520) cannot be used for the others");
+  expect_none(values_after("xa.dcm", with(DCM_PositionerSecondaryAngleIncrement, "")), secondary,
+              "PositionerSecondaryAngleIncrement (0018,1521) is missing and PositionerMotion (0018,1500) = 'DYNAMIC'");
+  expect_none(values_after("xa.dcm", with(DCM_PositionerPrimaryAngleIncrement, "0\\45")), primary,
+              "PositionerPrimaryAngleIncrement (0018,1520) has 2 values");
+  const auto still = [](const char* motion) {
+    return [motion](DcmItem& d) {
+      d.findAndDeleteElement(DCM_PositionerPrimaryAngleIncrement);
+      d.findAndDeleteElement(DCM_PositionerSecondaryAngleIncrement);
+      d.putAndInsertString(DCM_PositionerMotion, motion);
+    };
+  };
+  expect_none(values_after("xa.dcm", still("")), primary, "PositionerMotion (0018,1500) = '' is not STATIC");
+  const Result r = values_after("xa.dcm", still("STATIC"));
+  EXPECT_THAT(numbers(r, primary), ElementsAre(-45, -45, -45));
+  EXPECT_EQ(ic::views_of(r.payload).size(), 3U);
+}
+
+TEST(DicomFrameKinds, APictureBesideTheCentralRayOrAslantToItHasNoViews) {
+  const auto field = [](const char* origin, float rows_mm) {
+    return [origin, rows_mm](DcmItem& d) {
+      DcmItem *shared = nullptr, *item = nullptr;
+      ASSERT_TRUE(d.findOrCreateSequenceItem(DCM_SharedFunctionalGroupsSequence, shared).good());
+      ASSERT_TRUE(shared->findOrCreateSequenceItem(DCM_FieldOfViewSequence, item).good());
+      item->putAndInsertString(DCM_FieldOfViewOrigin, origin);
+      const Float32 shown[2] = {rows_mm, 400}, whole[2] = {300, 400};
+      item->putAndInsertFloat32Array(DCM_FieldOfViewDimensionsInFloat, shown, 2);
+      d.putAndInsertFloat32Array(DCM_PhysicalDetectorSize, whole, 2);
+    };
+  };
+  EXPECT_EQ(ic::views_of(values_after("enhanced_xa.dcm", field("0\\0", 300)).payload).size(), 2U) << "all of it";
+  for (const auto& r :
+       {values_after("enhanced_xa.dcm", field("0\\0", 200)), values_after("enhanced_xa.dcm", field("16\\0", 300)),
+        values_after("xa.dcm", [](DcmItem& d) { d.putAndInsertString(DCM_FieldOfViewOrigin, "0\\0"); })}) {
+    EXPECT_TRUE(ic::views_of(r.payload).empty());
+    EXPECT_THAT(r.report, HasSubstr("none: FieldOfViewOrigin (0018,7030) = "));
+  }
+  for (const DcmTagKey& tag : {DCM_DetectorPrimaryAngle, DCM_DetectorSecondaryAngle}) {
+    const auto tilted = [&](const char* angle) {
+      return values_after("xa.dcm", [&](DcmItem& d) { d.putAndInsertString(tag, angle); });
+    };
+    EXPECT_EQ(ic::views_of(tilted("0.0").payload).size(), 3U);
+    const Result r = tilted("-5");
+    EXPECT_TRUE(ic::views_of(r.payload).empty());
+    EXPECT_THAT(r.report, HasSubstr("aryAngle (0018,153"));
+    EXPECT_THAT(r.report, HasSubstr(" = -5 says that the beam meets the detector aslant"));
+  }
 }
 
 TEST(DicomFrameKinds, FluoroscopyHasTheTimesOfItsVectorAndNoViewsWithoutAngles) {
