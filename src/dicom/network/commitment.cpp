@@ -24,6 +24,7 @@ const char* const commitment_class = UID_StorageCommitmentPushModelSOPClass;
 const char* const commitment_instance = UID_StorageCommitmentPushModelSOPInstance;  // well-known, PS3.4 J.3.5
 constexpr DIC_US request_commitment = 1;                                            // action type, PS3.4 J.3.2
 constexpr std::uint16_t processing_failure = 0x0110;
+constexpr std::size_t most_early_reports = 1000;  ///< before the answer to a request
 
 /// UID of an instance and why it is not committed; empty for committed.
 using Verdicts = std::map<std::string, std::string>;
@@ -76,7 +77,9 @@ Verdicts verdicts_of(DcmDataset& report) {
   return verdicts;
 }
 
-Commitment judge(const Verdicts& verdicts, const std::vector<InstanceName>& instances, bool all) {
+/// What a report says of these instances. Of a request that a later one follows only what it commits counts: the later
+/// one asks for the rest, too. `all`: the request named each of them.
+Commitment judge(const Verdicts& verdicts, const std::vector<InstanceName>& instances, bool latest, bool all) {
   Commitment result;
   for (const InstanceName& instance : instances) {
     const auto verdict = verdicts.find(instance.sop_instance_uid);
@@ -85,7 +88,7 @@ Commitment judge(const Verdicts& verdicts, const std::vector<InstanceName>& inst
       result.failed.push_back({instance.sop_instance_uid, "the peer's report does not name it"});
     else if (verdict->second.empty())
       result.committed.push_back(instance.sop_instance_uid);
-    else
+    else if (latest)
       result.failed.push_back({instance.sop_instance_uid, verdict->second});
   }
   return result;
@@ -96,23 +99,23 @@ struct Wait {
   const Peer& peer;
   const std::vector<InstanceName>& instances;
   CommitmentRequests& requests;
-  const std::function<void(const Commitment&)>& take;
+  const TakeCommitment& take;
   bool here = false;     ///< a request of this call is underway, not only one of a process before
   bool refused = false;  ///< `take` threw
 };
 
-/// Reads one N-EVENT-REPORT-RQ, hands on what it says when that is about a request of ours, and answers it. Whether it
-/// was about the latest one.
+/// Reads one N-EVENT-REPORT-RQ, hands on what it says when that is about a request of ours, and answers it. Whether
+/// there is nothing more to wait for: it was about the latest one, or settled all that was open.
 bool take_report(Wait& wait, T_ASC_Association* association, T_ASC_PresentationContextID context,
                  const T_DIMSE_N_EventReportRQ& report) {
-  bool ours = false, latest = false;
+  bool ours = false, latest = false, open = true;
   if (report.DataSetType != DIMSE_DATASET_NULL) {
     const auto data_set = receive_data_set(association, wait.peer, what);
     const std::string transaction = value_of(*data_set, DCM_TransactionUID);
     ours = wait.requests.has(transaction);
     latest = wait.requests.is_latest(transaction);
     wait.refused = true;
-    if (ours) wait.take(judge(verdicts_of(*data_set), wait.instances, latest && wait.here));
+    if (ours) open = wait.take(judge(verdicts_of(*data_set), wait.instances, latest, latest && wait.here));
     wait.refused = false;
     if (latest) wait.requests.clear();
   }
@@ -131,7 +134,7 @@ bool take_report(Wait& wait, T_ASC_Association* association, T_ASC_PresentationC
   const OFCondition sent =
       DIMSE_sendMessageUsingMemoryData(association, context, &message, nullptr, nullptr, nullptr, nullptr);
   if (sent.bad() && !ours) fail_with(wait.peer, what, sent);
-  return latest;
+  return latest || !open;
 }
 
 /// Where the peer may come back to with its report.
@@ -150,8 +153,8 @@ class ReportPort {
   ReportPort& operator=(const ReportPort&) = delete;
   ~ReportPort() { ASC_dropNetwork(&network_); }
 
-  /// Takes one association when one comes within a second. Whoever else calls, or breaks off, is let go. Whether it
-  /// brought the report on the latest request.
+  /// Takes one association when one comes within a second. Whoever else calls, or breaks off, is let go. Whether there
+  /// is nothing more to wait for.
   bool look(Wait& wait) {
     T_ASC_Association* association = nullptr;
     const OFCondition came = ASC_receiveAssociation(network_, &association, 131072, nullptr, nullptr,
@@ -232,7 +235,9 @@ class ReportPort {
   T_ASC_Network* network_ = nullptr;
 };
 
-void request(Association& association, const std::string& transaction, const std::vector<InstanceName>& instances) {
+/// Reports may come before the answer, even the one on this request. Whether there is nothing more to wait for.
+bool request(Wait& wait, Association& association, const std::string& transaction) {
+  const std::vector<InstanceName>& instances = wait.instances;
   const T_ASC_PresentationContextID context = association.require_context(commitment_class, what);
   DcmDataset data_set;
   data_set.putAndInsertString(DCM_TransactionUID, transaction.c_str());
@@ -253,14 +258,23 @@ void request(Association& association, const std::string& transaction, const std
   action.ActionTypeID = request_commitment;
   OFStandard::strlcpy(action.RequestedSOPClassUID, commitment_class, sizeof action.RequestedSOPClassUID);
   OFStandard::strlcpy(action.RequestedSOPInstanceUID, commitment_instance, sizeof action.RequestedSOPInstanceUID);
-  const std::uint16_t status = exchange(association, context, message, data_set, what);
+  bool taken = false;
+  std::size_t reports = 0;
+  const auto meanwhile = [&](T_ASC_PresentationContextID on, const T_DIMSE_Message& came) {
+    if (came.CommandField != DIMSE_N_EVENT_REPORT_RQ || ++reports > most_early_reports) return false;
+    taken = take_report(wait, association.get(), on, came.msg.NEventReportRQ) || taken;
+    return true;
+  };
+  const std::uint16_t status = exchange(association, context, message, data_set, what, meanwhile);
   if (status != STATUS_Success)
     throw Failure(ErrorCode::bad_data,
                   association.peer().name() + ": " + what + " failed: it answered " + status_text(status),
                   "check that the peer offers storage commitment to our AE title, and look into its log");
+  return taken;
 }
 
-/// Whether the report on the latest request came on the association that asked, if there is one; it goes when it ended.
+/// Takes a report that came on the association that asked, if there is one; it goes when it ended. Whether there is
+/// nothing more to wait for.
 bool look(Wait& wait, std::optional<Association>& association, int seconds) {
   if (!association || !ASC_dataWaiting(association->get(), seconds)) return false;
   T_DIMSE_Message message{};
@@ -281,8 +295,7 @@ bool look(Wait& wait, std::optional<Association>& association, int seconds) {
 }  // namespace
 
 void commit(const Peer& peer, const std::vector<InstanceName>& instances, const CommitmentOptions& options,
-            CommitmentRequests& requests, const std::function<void(const Commitment&)>& take,
-            const std::function<bool()>& cancelled) {
+            CommitmentRequests& requests, const TakeCommitment& take, const std::function<bool()>& cancelled) {
   using Clock = std::chrono::steady_clock;
   if (instances.empty())
     throw Failure(ErrorCode::invalid_argument, "there is no instance to ask a commitment for", "name at least one");
@@ -296,6 +309,7 @@ void commit(const Peer& peer, const std::vector<InstanceName>& instances, const 
   const double since = requests.seconds_since_accepted();
   auto until = in(port && since >= 0 ? options.wait_s - since : -1);  // for the report on what was asked for before
   for (;;) {
+    bool taken = false;
     if (cancelled())
       throw Failure(ErrorCode::cancelled, "the wait for the storage commitment was cancelled", "ask again");
     if (Clock::now() >= until) {
@@ -303,12 +317,12 @@ void commit(const Peer& peer, const std::vector<InstanceName>& instances, const 
       association.emplace(peer, std::vector<ContextProposal>{{commitment_class, uncompressed_syntaxes()}});
       const std::string transaction = new_uid();
       requests.ask(transaction);
-      request(*association, transaction, instances);
-      requests.accept();
       wait.here = true;
+      taken = request(wait, *association, transaction);
+      requests.accept();
       until = in(options.wait_s);
     }
-    const bool taken = look(wait, association, port ? 0 : 1) || (port && port->look(wait));
+    taken = taken || look(wait, association, port ? 0 : 1) || (port && port->look(wait));
     if (taken && association) association->release();
     if (taken) return;
     if (!association && !port) break;
@@ -326,7 +340,12 @@ Commitment commit(const Peer& peer, const std::vector<InstanceName>& instances, 
   CommitmentRequests requests("");
   Commitment result;
   commit(
-      peer, instances, options, requests, [&](const Commitment& report) { result = report; }, cancelled);
+      peer, instances, options, requests,
+      [&](const Commitment& report) {
+        result = report;
+        return false;
+      },
+      cancelled);
   return result;
 }
 

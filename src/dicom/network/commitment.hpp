@@ -33,12 +33,14 @@ struct Commitment {
 Commitment commit(const Peer& peer, const std::vector<InstanceName>& instances, const CommitmentOptions& options,
                   const std::function<bool()>& cancelled);
 
+/// Takes what a report says. Whether instances are still open.
+using TakeCommitment = std::function<bool(const Commitment&)>;
+
 /// The same for a process that may be killed meanwhile: what `requests` has was asked for before, and when the peer may
 /// still report on it (it said so, wait_s are not over, and there is a listen_port) it is not asked again before they
 /// are. `take` gets the report before it is answered, so that the peer brings it again when we are killed while it is
-/// taken. Of a report on an older request only those are in the lists that it names.
+/// taken. Of a report on an older request only those are in the lists that it commits.
 void commit(const Peer& peer, const std::vector<InstanceName>& instances, const CommitmentOptions& options,
-            CommitmentRequests& requests, const std::function<void(const Commitment&)>& take,
-            const std::function<bool()>& cancelled);
+            CommitmentRequests& requests, const TakeCommitment& take, const std::function<bool()>& cancelled);
 
 }  // namespace isocenter::detail::dicom

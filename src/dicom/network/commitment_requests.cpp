@@ -43,6 +43,7 @@ void CommitmentRequests::ask(const std::string& transaction) {
 }
 
 void CommitmentRequests::accept() {
+  if (all_.empty()) return;
   all_.back().accepted = true;
   keep();
 }

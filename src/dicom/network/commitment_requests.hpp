@@ -15,7 +15,7 @@ class CommitmentRequests {
 
   /// Before the peer is asked under this transaction UID. Durable.
   void ask(const std::string& transaction);
-  /// The peer said that it will report on the latest one. Durable.
+  /// The peer said that it will report on the latest one, which may be settled already. Durable.
   void accept();
   /// The latest one is settled.
   void clear();

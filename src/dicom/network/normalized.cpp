@@ -36,13 +36,16 @@ bool answers(const T_DIMSE_Message& request, const T_DIMSE_Message& message, Ans
 }  // namespace
 
 std::uint16_t exchange(Association& association, T_ASC_PresentationContextID context, T_DIMSE_Message& request,
-                       DcmDataset& data_set, const std::string& what) {
+                       DcmDataset& data_set, const std::string& what, const Meanwhile& meanwhile) {
   const Peer& peer = association.peer();
   send(association, context, request, &data_set, what);
   T_ASC_PresentationContextID on = 0;
-  const T_DIMSE_Message message = receive(association.get(), peer, on, what);
   Answer answer;
-  if (!answers(request, message, answer)) fail_with_other_message(peer, what, "the answer");
+  for (;;) {
+    const T_DIMSE_Message message = receive(association.get(), peer, on, what);
+    if (answers(request, message, answer)) break;
+    if (!meanwhile || !meanwhile(on, message)) fail_with_other_message(peer, what, "the answer");
+  }
   if (answer.data_set) receive_data_set(association.get(), peer, what);
   return answer.status;
 }

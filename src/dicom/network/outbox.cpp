@@ -66,7 +66,8 @@ class Outbox::Round {
              true});
     }
     for (std::thread& thread : threads) thread.join();
-    if (carrier_.commits() && !failed && !stop_()) commit_delivered();
+    // Whatever failed: an instance that fails in every round does not keep the others from being committed.
+    if (carrier_.commits() && !hopeless && !stop_()) commit_delivered();
   }
 
   bool failed = false, hopeless = false;

@@ -55,6 +55,15 @@ const std::vector<Images>& images() {
   return all;
 }
 
+/// Modalities whose series have no images of the table (PS3.3 C.7.3.1.1.1).
+const std::set<std::string>& without_images() {
+  static const std::set<std::string> all{"SR",       "PR",     "KO",       "REG", "FID",  "RWV", "DOC",       "PLAN",
+                                         "RTSTRUCT", "RTPLAN", "RTRECORD", "ECG", "RESP", "EPS", "HD",        "AU",
+                                         "M3D",      "AR",     "KER",      "LEN", "SRF",  "VA",  "OAM",       "IOL",
+                                         "OPM",      "OPV",    "SMR",      "EEG", "EMG",  "EOG", "CTPROTOCOL"};
+  return all;
+}
+
 /// Of still images, and of video; those that Conversation accepts, the usual ones first.
 const std::vector<std::string>& compressed_syntaxes(const std::string& sop_class) {
   static const std::vector<std::string> still{
@@ -92,6 +101,15 @@ std::vector<std::string> classes_of(const std::set<std::string>& modalities) {
   return classes;
 }
 
+/// Whether it is known what images the series of each of these have.
+bool all_known(const std::set<std::string>& modalities) {
+  return std::all_of(modalities.begin(), modalities.end(), [](const std::string& modality) {
+    return without_images().contains(modality) || std::any_of(images().begin(), images().end(), [&](const Images& row) {
+             return row.modality != nullptr && modality == row.modality;
+           });
+  });
+}
+
 bool has_pixels(const std::string& sop_class) {
   return std::any_of(images().begin(), images().end(), [&](const Images& row) {
     return std::find(row.classes.begin(), row.classes.end(), sop_class) != row.classes.end();
@@ -106,11 +124,13 @@ std::vector<ContextProposal> storage_contexts(const std::set<std::string>& modal
   for (const bool pixels : {false, true})  // what goes with any modality before the images of another one
     for (int i = 0; i < numberOfDcmLongSCUStorageSOPClassUIDs; ++i)
       if (has_pixels(dcmLongSCUStorageSOPClassUIDs[i]) == pixels) add_once(classes, dcmLongSCUStorageSOPClassUIDs[i]);
+  // Of a modality that nobody knows an image may be of any class: none is left out for a compressed syntax.
+  const std::size_t compressed = all_known(modalities) ? most_compressed : most - std::min(most, classes.size());
   std::vector<ContextProposal> proposals;
   for (const std::string& sop_class : likely) proposals.push_back({sop_class, uncompressed_syntaxes(), true});
   for (const std::string& sop_class : likely)
     for (const std::string& syntax : compressed_syntaxes(sop_class))
-      if (proposals.size() < likely.size() + most_compressed) proposals.push_back({sop_class, {syntax}, true});
+      if (proposals.size() < likely.size() + compressed) proposals.push_back({sop_class, {syntax}, true});
   for (std::size_t i = likely.size(); i < classes.size() && proposals.size() < most; ++i)
     proposals.push_back({classes[i], uncompressed_syntaxes(), true});
   return proposals;

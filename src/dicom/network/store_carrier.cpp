@@ -80,6 +80,7 @@ Attempt StoreCarrier::commit(std::span<const Outgoing> files, const std::string&
         [&](const Commitment& report) {
           for (const std::string& uid : report.committed) settle_all(uid, "");
           for (const Commitment::Failed& failed : report.failed) settle_all(failed.sop_instance_uid, failed.why);
+          return !open.empty();
         },
         stop);
   } catch (const Error& e) {

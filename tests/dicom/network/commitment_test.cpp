@@ -49,6 +49,12 @@ void add_reference(DcmDataset& data_set, const DcmTagKey& sequence, int i, int r
   if (reason >= 0) item->putAndInsertUint16(DCM_FailureReason, static_cast<Uint16>(reason));
 }
 
+std::string transaction_of(DcmDataset& request) {
+  OFString transaction;
+  request.findAndGetOFString(DCM_TransactionUID, transaction);
+  return transaction.c_str();
+}
+
 /// Reports that instance 0 is committed and 1 is not, and nothing about 2.
 void report(T_ASC_Association* association, T_ASC_PresentationContextID context, const std::string& transaction) {
   DcmDataset data_set;
@@ -91,6 +97,71 @@ TEST(Commitment, TakesTheReportOfTheSameAssociationAndBelievesOnlyWhatItNames) {
   EXPECT_EQ(result.failed[0].why, "the peer answered 0x0112, no such object instance");
   EXPECT_EQ(result.failed[1].sop_instance_uid, instance_uid(2));
   EXPECT_EQ(result.failed[1].why, "the peer's report does not name it");
+}
+
+TEST(Commitment, TakesAReportThatComesBeforeTheAnswerToTheRequest) {
+  ServicePeer provider({UID_StorageCommitmentPushModelSOPClass},
+                       [&](auto* association, auto context, const auto& request, DcmDataset* data_set) {
+                         report(association, context, "1.2.3");  // of somebody else's transaction
+                         report(association, context, transaction_of(*data_set));
+                         send_message(association, context, accepted(request, 0));
+                       });
+  const Commitment result = commit(loopback(provider.port()), three_instances(), {0, 10}, never);
+  EXPECT_THAT(result.committed, ElementsAre(instance_uid(0)));
+  EXPECT_THAT(result.failed, SizeIs(2));
+}
+
+TEST(Commitment, EndsWithAPeerThatReportsForEverInsteadOfAnAnswer) {
+  ServicePeer provider({UID_StorageCommitmentPushModelSOPClass},
+                       [&](auto* association, auto context, const auto&, DcmDataset*) {
+                         for (int i = 0; i < 1001; ++i) report(association, context, "1.2.3");
+                       });
+  EXPECT_THAT(error_of([&] {
+                commit(loopback(provider.port()), three_instances(), {0, 10}, never);
+              }),
+              HasSubstr("it sent another message than the answer"));
+}
+
+TEST(Commitment, EndsWhenALateReportOnAnOlderRequestSettlesEverything) {
+  ServicePeer provider({UID_StorageCommitmentPushModelSOPClass},
+                       [&](auto* association, auto context, const auto& request, DcmDataset*) {
+                         send_message(association, context, accepted(request, 0));
+                         report(association, context, "1.2.9");
+                       });
+  CommitmentRequests requests("");
+  requests.ask("1.2.9");
+  std::size_t committed = 0;
+  const auto take = [&](const Commitment& said) {
+    committed += said.committed.size();
+    return committed < 1;
+  };
+  auto names = three_instances();
+  names.resize(1);
+  EXPECT_EQ(error_of([&] { commit(loopback(provider.port()), names, {0, 2}, requests, take, never); }), "");
+  EXPECT_EQ(committed, 1U);
+}
+
+TEST(Commitment, BelievesTheLaterOfTwoReportsThatAnInstanceIsNotCommitted) {
+  ServicePeer provider({UID_StorageCommitmentPushModelSOPClass},
+                       [&](auto* association, auto context, const auto& request, DcmDataset* data_set) {
+                         send_message(association, context, accepted(request, 0));
+                         report(association, context, "1.2.9");
+                         report(association, context, transaction_of(*data_set));
+                       });
+  CommitmentRequests requests("");
+  requests.ask("1.2.9");
+  std::vector<Commitment> said;
+  commit(
+      loopback(provider.port()), three_instances(), {0, 10}, requests,
+      [&](const Commitment& report) {
+        said.push_back(report);
+        return true;
+      },
+      never);
+  ASSERT_THAT(said, SizeIs(2));
+  EXPECT_THAT(said[0].committed, ElementsAre(instance_uid(0)));
+  EXPECT_THAT(said[0].failed, SizeIs(0));
+  EXPECT_THAT(said[1].failed, SizeIs(2));
 }
 
 TEST(Commitment, TakesTheReportOfAnotherAssociationOverTls) {

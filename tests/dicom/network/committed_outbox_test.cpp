@@ -64,6 +64,22 @@ TEST(CommittedOutbox, KeepsWhatWasDeliveredUntilThePeerHasCommittedItselfToIt) {
   EXPECT_FALSE(std::filesystem::exists(folder / "out/requests"));
 }
 
+TEST(CommittedOutbox, AnInstanceThatFailsInEveryRoundDoesNotKeepTheOthersFromBeingCommitted) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "archive");
+  const ArchiveProcess archive(folder / "archive");
+  const std::string prefix = "1.2.3.1";
+  Outbox outbox(folder / "out");
+  outbox.put(write_ct_series(folder / "ct", 3, 16, prefix));
+  std::ofstream(folder / ("archive/full." + instance_uid(2, prefix))) << "";
+  const auto done = deliver_committed(outbox, loopback(archive.port()), {0, 10}, 2);
+  EXPECT_EQ(done.delivered, 2);
+  EXPECT_EQ(done.committed, 2) << ::testing::PrintToString(done.complaints);
+  EXPECT_EQ(done.left, 1);
+  EXPECT_THAT(outbox.names_in("uncommitted"), SizeIs(0));
+  EXPECT_THAT(outbox.names_in("queue"), SizeIs(1));
+}
+
 TEST(CommittedOutbox, SaysWhatWaitsForACommitmentThatIsNotAskedFor) {
   const TemporaryFolder folder;
   make_delivered(folder / "out", "1.2.3.1");

@@ -164,6 +164,23 @@ TEST(StorageContexts, HaveEachSyntaxOfTheImagesThatAreThereAndEveryOtherObjectUn
   EXPECT_EQ(storage_contexts(many, most_contexts - 1).size(), most_contexts - 1);
 }
 
+TEST(StorageContexts, LeaveNoClassOutWhenThereIsAModalityWhoseImagesAreNotKnown) {
+  const auto has = [](const std::vector<ContextProposal>& proposals, const std::string& sop_class,
+                      const std::vector<std::string>& syntaxes) {
+    return std::any_of(proposals.begin(), proposals.end(), [&](const ContextProposal& p) {
+      return p.peer_sends && p.sop_class == sop_class && p.syntaxes == syntaxes;
+    });
+  };
+  for (const char* unknown : {"DS", "OT", "RG", "DF", "nonsense"}) {
+    const auto proposals = storage_contexts({"CT", unknown}, most_contexts - 1);
+    EXPECT_LE(proposals.size(), most_contexts - 1);
+    for (int i = 0; i < numberOfDcmLongSCUStorageSOPClassUIDs; ++i)
+      EXPECT_TRUE(has(proposals, dcmLongSCUStorageSOPClassUIDs[i], uncompressed_syntaxes()))
+          << unknown << " " << dcmLongSCUStorageSOPClassUIDs[i];
+    EXPECT_TRUE(has(proposals, UID_CTImageStorage, {UID_JPEG2000LosslessOnlyTransferSyntax})) << unknown;
+  }
+}
+
 TEST(Query, AFetchThatFillsTheDiskKeepsWholeInstancesAndIsDoneAgain) {
   if (!has_all_faults) GTEST_SKIP() << "ThreadSanitizer has write itself";
   const Pacs pacs;

@@ -160,9 +160,10 @@ void serve_archive(const std::string& folder, T_ASC_Association* association, T_
   data_set->findAndGetOFString(DCM_SOPInstanceUID, uid);
   T_DIMSE_Message answer{};
   if (request.CommandField == DIMSE_C_STORE_RQ) {
-    note_arrival(folder, uid.c_str());
+    const bool full = std::filesystem::exists(folder + "/full." + uid.c_str());
+    if (!full) note_arrival(folder, uid.c_str());
     answer.CommandField = DIMSE_C_STORE_RSP;
-    address(answer.msg.CStoreRSP, request.msg.CStoreRQ, 0);
+    address(answer.msg.CStoreRSP, request.msg.CStoreRQ, full ? STATUS_STORE_Refused_OutOfResources : STATUS_Success);
     send_message(association, context, answer);
     return;
   }

@@ -40,11 +40,11 @@ class ServicePeer {
   std::thread thread_;
 };
 
-/// A process of its own that takes what C-STORE brings and answers C-FIND with what it has: "UID.0", "UID.1", ... in a
-/// folder are the times that an instance came. It commits itself to what it is asked to, but for what a file
-/// "lose.UID" is there for, once; "asked.UID.0", ... are the times that it was asked. It reports on the association
-/// that asks, or over one of its own to `report_port`, which it tries for ten seconds, and not while a file "hold" is
-/// there.
+/// A process of its own that takes what C-STORE brings, but for what a file "full.UID" is there for, and answers C-FIND
+/// with what it has: "UID.0", "UID.1", ... in a folder are the times that an instance came. It commits itself to what
+/// it is asked to, but for what a file "lose.UID" is there for, once; "asked.UID.0", ... are the times that it was
+/// asked. It reports on the association that asks, or over one of its own to `report_port`, which it tries for ten
+/// seconds, and not while a file "hold" is there.
 class ArchiveProcess {
  public:
   explicit ArchiveProcess(const std::string& folder, int report_port = 0);
