@@ -91,7 +91,12 @@ void interleave(const opj_image_t& image, std::size_t pixels, std::span<std::uin
 
 std::string decode_jpeg2000(std::span<const std::uint8_t> codestream, const Jpeg2000Frame& frame,
                             std::uint64_t most_bytes, std::span<std::uint8_t> to) {
-  if (const std::uint64_t demand = jpeg2000_demand(codestream, frame, codestream.size()); demand > most_bytes)
+  const std::uint64_t demand = jpeg2000_demand(codestream, frame, codestream.size());
+  if (demand == unbounded_jpeg2000_demand)
+    return "the codestream's headers do not say how much memory it takes: SIZ is missing where decoders look for it, "
+           "or "
+           "there are markers that are not of ISO/IEC 15444-1, or more than 64 different codings or 65535 tiles";
+  if (demand > most_bytes)
     return "the codestream's tiles, precincts and code-blocks ask for " + std::to_string(demand >> 20U) +
            " MiB of working memory, " + std::to_string(most_bytes >> 20U) +
            " MiB are allowed for a frame of this object";

@@ -9,7 +9,6 @@ namespace isocenter::detail::dicom {
 namespace {
 
 constexpr std::uint64_t fixed_bytes = 5U << 18U;  // OpenJPEG reads through a buffer of 1 MiB
-constexpr std::uint64_t no_bound = std::uint64_t{1} << 62U;
 
 /// COD or COC: ITU-T T.800 tables A.15 to A.21.
 struct Coding {
@@ -197,7 +196,7 @@ std::uint64_t jpeg2000_demand(std::span<const std::uint8_t> codestream, const Jp
                               std::uint64_t codestream_bytes) {
   const Headers h = Scanner(codestream).read();
   const std::uint64_t whole = fixed_bytes + codestream_bytes + codestream_bytes / 4 + 4 * samples_of(frame);
-  if (!h.bounded || h.tiles > 65535 || h.components > 16384) return no_bound;
+  if (!h.bounded || h.tiles > 65535 || h.components > 16384) return unbounded_jpeg2000_demand;
   // A codestream of another size than the frame is refused before its tiles are laid out.
   const std::uint64_t width = std::min(h.tile_width, static_cast<std::uint64_t>(frame.columns));
   const std::uint64_t height = std::min(h.tile_height, static_cast<std::uint64_t>(frame.rows));

@@ -154,6 +154,14 @@ TEST(DicomJpeg2000Memory, ACodestreamOfTinyTilesOrPrecinctsIsRefusedBeforeItIsDe
   }
 }
 
+TEST(DicomJpeg2000Memory, ACodestreamThatGivesNoBoundIsRefusedByAReason) {
+  std::mt19937 random(1);
+  const Bytes empty = {0xFF, 0x4F, 0xFF, 0xD9};
+  const Jpeg2000Frame frame = make_picture(random, 16, 16, 1, 8, false).frame();
+  Bytes decoded(256);
+  EXPECT_THAT(decode_jpeg2000(empty, frame, std::uint64_t{1} << 40U, decoded), HasSubstr("SIZ is missing"));
+}
+
 /// A picture of 256 x 256 samples, a usual codestream of it and one that takes too much memory.
 struct Disguise {
   Picture picture;
