@@ -6,7 +6,7 @@
 #     --arch LIST       what nvcc compiles for, as in CMAKE_CUDA_ARCHITECTURES (default 90: H100, H200)
 #     --output FOLDER   the bundle (default out/gpu-bundle)
 #     --slim            leaves NVIDIA's libraries out (there they come from a CUDA toolkit or PyPI's nvidia-* packages)
-#                       and packs the bundle into one file as well, BUNDLE.tar.gz of some 25 MB
+#                       and packs the bundle into one file as well, BUNDLE.tar.xz of some 28 MB
 #
 # There: BUNDLE/run.sh [RESULTS], see BUNDLE/run.sh --help. Commit what it measured under benchmarks/results/ with the
 # device's name and the date, and correct docs/gpu-status.md.
@@ -37,8 +37,8 @@ cmake --preset cuda -B "$build" "${python_settings[@]}" "-DCMAKE_CUDA_COMPILER=$
   -DISOCENTER_TEST_ROOT=. -DISOCENTER_TEST_MODULE_DIR=lib/isocenter >build/gpu-configure.log 2>&1 ||
   { cat build/gpu-configure.log >&2 && fail "configuring failed; what CMake said stands above"; }
 grep -E '^-- Isocenter' build/gpu-configure.log | sed 's/^-- /    /' || true
-# What the bundle needs, and nothing else: peers, fuzzers and the CPU's benchmarks stay here.
-targets=(isocenter_cuda isocenter_infer isocenter_infer_cuda devices_bench networks_bench 04_custom_cuda_operator 05_embedding)
+# What the bundle needs, and nothing else: fuzzers, the CPU's peers and benchmarks stay here.
+targets=(isocenter_cuda isocenter_infer isocenter_infer_cuda devices_bench networks_bench ct_methods 04_custom_cuda_operator 05_embedding)
 for name in recon denoise render volume infer infer_cudnn; do targets+=("${name}_tests"); done
 mapfile -t known < <(cmake --build "$build" --target help | sed -n 's/^\([a-z0-9_]*\): phony$/\1/p' | sort -u)
 mapfile -t targets < <(comm -12 <(printf '%s\n' "${targets[@]}" | sort -u) <(printf '%s\n' "${known[@]}"))
@@ -78,7 +78,7 @@ done
 mkdir -p "$bundle/models/thorax_segmentation"
 cp models/thorax_segmentation/*.onnx "$bundle/models/thorax_segmentation/"
 cp scripts/gpu_run.sh "$bundle/run.sh"
-cp benchmarks/devices/networks_peer.py "$bundle/"
+cp benchmarks/devices/networks_peer.py benchmarks/peers/ct_methods.py "$bundle/"
 # Nothing but the C library, the driver and (when slim) NVIDIA's libraries may come from elsewhere.
 strays="$(LD_LIBRARY_PATH="$bundle/lib:$bundle/lib/cuda:${CUDA_HOME:-/usr/local/cuda}/lib64" \
   ldd "$bundle"/bin/* "${modules[@]}" "$bundle"/lib/*.so* "$bundle"/lib/cuda/*.so* 2>/dev/null |
@@ -94,9 +94,9 @@ if $slim; then strays="$(grep -vE '^lib(cu|nv)[^ ]* /' <<<"$strays" || true)"; f
 say "3/3 Done"
 note "$bundle ($(du -sh "$bundle" | cut -f1), $(find "$bundle/bin" -type f | wc -l) programs)"
 if $slim; then
-  tar -C "$(dirname "$bundle")" -czf "$bundle.tar.gz" "$(basename "$bundle")"
-  note "$bundle.tar.gz ($(du -sh "$bundle.tar.gz" | cut -f1))"
-  note "copy it to a machine with a GPU and run there: tar xzf $(basename "$bundle").tar.gz && $(basename "$bundle")/run.sh results"
+  tar -C "$(dirname "$bundle")" --use-compress-program='xz -T0' -cf "$bundle.tar.xz" "$(basename "$bundle")"
+  note "$bundle.tar.xz ($(du -sh "$bundle.tar.xz" | cut -f1))"
+  note "copy it to a machine with a GPU and run there: tar xJf $(basename "$bundle").tar.xz && $(basename "$bundle")/run.sh results"
 else
   note "copy it to a machine with a GPU and run there: $(basename "$bundle")/run.sh results"
 fi

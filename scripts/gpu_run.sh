@@ -9,11 +9,13 @@
 #
 # RESULTS holds few files: summary.txt has a line for each program (passed, FAILED, STOPPED at its time limit, or not
 # run, and why) and is written as the steps end; devices_bench.json, networks_bench.json and, where PyTorch is installed,
-# networks_peer.json the figures; machine.txt what ran here; all.tar.gz every log and test report. Exit code: 0 only when
-# everything ran and passed on a GPU; 1 when something failed, stopped or hung; 2 for wrong arguments; 3 without a GPU.
+# networks_peer.json the figures; ct_methods.log CT beside ASTRA's and RTK's CUDA code, where they and NumPy are installed
+# (pip install astra-toolbox itk-rtk-cuda124); machine.txt what ran here; all.tar.gz every log and test report. Exit code:
+# 0 only when everything ran and passed on a GPU; 1 when something failed, stopped or hung; 2 for wrong arguments; 3
+# without a GPU.
 # shellcheck disable=SC2317  # steps are called by name
 set -uo pipefail
-usage() { sed -n '2,14s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
 wrong() { printf 'run.sh: %s\n' "$*" >&2 && exit 2; }
 
 all_steps=(tests benchmarks examples memcheck racecheck)
@@ -45,7 +47,7 @@ say() { printf '%s\n' "$*" | tee -a "$summary"; }
 left() { echo $((budget - SECONDS)); }
 # Whatever happens, what there is so far is packed.
 pack() {
-  cp "$logs"/{devices_bench,networks_bench,networks_peer}.json "$results/" 2>/dev/null
+  cp "$logs"/{devices_bench.json,networks_bench.json,networks_peer.json,ct_methods.log} "$results/" 2>/dev/null
   tar -czf "$results/all.tar.gz" -C "$logs" . 2>/dev/null
   rm -rf "$logs"
 }
@@ -146,6 +148,14 @@ run_benchmarks() {
     launch networks_peer 60 python3 networks_peer.py "$logs/networks_peer.json"
     collect
   fi
+  if [[ ! -x bin/ct_methods ]] || ! python3 -c 'import numpy' 2>/dev/null; then
+    say "$(printf '%-36s not run: NumPy is not installed' ct_methods)"
+  elif $rehearse; then
+    launch ct_methods 60 python3 ct_methods.py bin/ct_methods 48
+  else
+    launch ct_methods 90 python3 ct_methods.py bin/ct_methods 256 --check --device cuda:0
+  fi
+  collect
 }
 run_examples() {
   local program

@@ -153,9 +153,12 @@ double peak_mb() {
   return 0.0;
 }
 
-/// The shortest of `repeats` runs of a prepared session, push to pull.
+/// The shortest of `repeats` runs of a session, from input in host memory to output in host memory.
 template <class Pushes>
-void time_it(ic::Session session, const fs::path& out, int repeats, Pushes&& push) {
+void time_it(ic::Pipeline& pipeline, const std::string& device, const fs::path& out, int repeats, Pushes&& push) {
+  const bool on_cpu = device == "cpu";
+  if (!on_cpu) repeats = std::max(repeats, 2);  // the first run loads the kernels
+  ic::Session session = pipeline.prepare({.device = device, .in_flight = 1});
   session.start();
   double best = 1e30;
   for (int k = 0; k < repeats; ++k) {
@@ -163,9 +166,10 @@ void time_it(ic::Session session, const fs::path& out, int repeats, Pushes&& pus
     push(session);
     const auto item = session.pull("out");
     if (!item) session.wait();
+    const ic::Payload result = on_cpu ? *item : pipeline.context().copy_to(*item, "cpu");
     best = std::min(best, clock_s() - begin);
-    const bool views = item->kind() == ISOCENTER_PROJECTIONS;
-    if (k + 1 == repeats) write_floats(out, item->tensor(views ? "views" : "voxels").span<float>());
+    const bool views = result.kind() == ISOCENTER_PROJECTIONS;
+    if (k + 1 == repeats) write_floats(out, result.tensor(views ? "views" : "voxels").span<float>());
   }
   std::printf("{\"time_s\": %.6f, \"peak_mb\": %.1f}\n", best, peak_mb());
 }
@@ -187,7 +191,8 @@ ic::Projections read_scan(const ic::Context& context, const fs::path& folder, co
   return p;
 }
 
-void run_forward(const ic::Context& context, const fs::path& folder, const Scan& s, const fs::path& out) {
+void run_forward(const ic::Context& context, const std::string& device, const fs::path& folder, const Scan& s,
+                 const fs::path& out) {
   const ic::Projections p = read_scan(context, folder, s);
   const double mm = s.voxel_mm;
   const ic::Volume truth =
@@ -200,15 +205,15 @@ void run_forward(const ic::Context& context, const fs::path& folder, const Scan&
   pipeline.connect(volume, node.input);
   pipeline.connect(like, node.geometry);
   pipeline.add_output("out", node.output);
-  time_it(pipeline.prepare({.in_flight = 1}), out, 3, [&](ic::Session& session) {
+  time_it(pipeline, device, out, 3, [&](ic::Session& session) {
     session.push("volume", truth);
     session.push("geometry", p);
   });
 }
 
 template <class Op>
-void run_from_views(const ic::Context& context, const fs::path& folder, const Scan& s, const fs::path& out,
-                    typename Op::Params params, int repeats) {
+void run_from_views(const ic::Context& context, const std::string& device, const fs::path& folder, const Scan& s,
+                    const fs::path& out, typename Op::Params params, int repeats) {
   const ic::Projections p = read_scan(context, folder, s);
   params.nx = params.ny = s.n;
   if constexpr (requires { params.nz; }) params.nz = s.nz;
@@ -219,27 +224,28 @@ void run_from_views(const ic::Context& context, const fs::path& folder, const Sc
   const auto node = pipeline.add<Op>("node", params);
   pipeline.connect(in, node.input);
   pipeline.add_output("out", node.output);
-  time_it(pipeline.prepare({.in_flight = 1}), out, repeats, [&](ic::Session& session) { session.push("in", p); });
+  time_it(pipeline, device, out, repeats, [&](ic::Session& session) { session.push("in", p); });
 }
 
-void run(const ic::Context& context, const fs::path& folder, const Scan& s, const std::string& method) {
+void run(const ic::Context& context, const std::string& device, const fs::path& folder, const Scan& s,
+         const std::string& method) {
   const fs::path out = folder / (s.name + "." + method + ".isocenter.raw");
   if (method == "forward")
-    run_forward(context, folder, s, out);
+    run_forward(context, device, folder, s, out);
   else if (method == "back")
-    run_from_views<ic::BackProjection>(context, folder, s, out, {}, 3);
+    run_from_views<ic::BackProjection>(context, device, folder, s, out, {}, 3);
   else if (method == "fdk")
-    run_from_views<ic::FdkReconstruction>(context, folder, s, out, {}, 3);
+    run_from_views<ic::FdkReconstruction>(context, device, folder, s, out, {}, 3);
   else if (method == "fbp")
-    run_from_views<ic::FbpReconstruction>(context, folder, s, out, {}, 3);
+    run_from_views<ic::FbpReconstruction>(context, device, folder, s, out, {}, 3);
   else if (method == "sirt")
-    run_from_views<ic::OsSartReconstruction>(context, folder, s, out, {.iterations = s.sirt_iterations}, 1);
+    run_from_views<ic::OsSartReconstruction>(context, device, folder, s, out, {.iterations = s.sirt_iterations}, 1);
   else if (method == "sart")
     run_from_views<ic::OsSartReconstruction>(
-        context, folder, s, out,
+        context, device, folder, s, out,
         {.subsets = s.views, .iterations = s.sart_iterations, .relaxation = s.sart_relaxation, .positivity = false}, 1);
   else if (method == "cgls")
-    run_from_views<ic::CglsReconstruction>(context, folder, s, out, {.iterations = s.cgls_iterations}, 1);
+    run_from_views<ic::CglsReconstruction>(context, device, folder, s, out, {.iterations = s.cgls_iterations}, 1);
   else
     throw std::invalid_argument("there is no method '" + method + "'");
 }
@@ -247,15 +253,18 @@ void run(const ic::Context& context, const fs::path& folder, const Scan& s, cons
 }  // namespace
 
 int main(int argc, char** argv) try {
-  // What is measured is the library alone: no run-time modules, whose libraries take some 38 MB of a process.
-  const ic::Context context(isocenter_context_options{sizeof(isocenter_context_options), ISOCENTER_CONTEXT_NO_MODULES,
-                                                      nullptr, nullptr, 0, nullptr, nullptr, nullptr});
+  const std::string device = argc == 7 ? argv[6] : "cpu";
+  // On the CPU the library alone is measured: the run-time modules' libraries take some 38 MB of a process.
+  const std::uint32_t flags = device == "cpu" ? std::uint32_t{ISOCENTER_CONTEXT_NO_MODULES} : 0;
+  const ic::Context context(isocenter_context_options{sizeof(isocenter_context_options), flags, nullptr, nullptr, 0,
+                                                      nullptr, nullptr, nullptr});
   if (argc == 4 && std::strcmp(argv[1], "write") == 0)
     for (const char* scan : {"cone", "tilted", "flat"}) write(context, argv[2], scan_of(scan, std::stol(argv[3])));
-  else if (argc == 6 && std::strcmp(argv[1], "run") == 0)
-    run(context, argv[2], scan_of(argv[4], std::stol(argv[3])), argv[5]);
+  else if ((argc == 6 || argc == 7) && std::strcmp(argv[1], "run") == 0)
+    run(context, device, argv[2], scan_of(argv[4], std::stol(argv[3])), argv[5]);
   else
-    throw std::invalid_argument("usage: ct_methods write DIR N | ct_methods run DIR N cone|tilted|flat METHOD");
+    throw std::invalid_argument(
+        "usage: ct_methods write DIR N | ct_methods run DIR N cone|tilted|flat METHOD [DEVICE]");
   return 0;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "ct_methods: %s\n", e.what());
