@@ -15,7 +15,7 @@
 # without a GPU.
 # shellcheck disable=SC2317  # steps are called by name
 set -uo pipefail
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,15s/^# \{0,1\}//p' "$0"; }
 wrong() { printf 'run.sh: %s\n' "$*" >&2 && exit 2; }
 
 all_steps=(tests benchmarks examples memcheck racecheck)
