@@ -2,10 +2,8 @@
 // the CPU, with memory of its own), and what is copied while kernels run.
 #include <gmock/gmock.h>
 
-#include <chrono>
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
-#include <thread>
 
 #include "device_test.hpp"
 #include "recon_apart.hpp"
@@ -209,37 +207,10 @@ TEST(Pieces, ProjectionsThatLieOnTheDeviceAnywayStayThere) {
 
 // ---- copies beside kernels ----
 
-/// Looks on when a kernel is launched.
-struct Watched {
-  static inline SeparateDevice* device = nullptr;
-  static inline std::uint64_t waits_for = 0;             ///< bytes copied, before a launch goes on
-  static inline std::vector<std::uint64_t> copied = {};  ///< at each launch
-  static inline bool waited_in_vain = false;
-
-  template <class K>
-  static int launch(const void* args, std::int64_t nx, std::int64_t ny, std::int64_t nz, void* stream) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (device->copied_bytes() < waits_for && std::chrono::steady_clock::now() < until)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    waited_in_vain = waited_in_vain || device->copied_bytes() < waits_for;
-    copied.push_back(device->copied_bytes());
-    return enqueue_apart<K>(args, nx, ny, nz, stream);
-  }
-};
-template <class K>
-void watch(Apart* apart, std::vector<detail::DeviceKernel>* kernels) {
-  Watched::device = &apart->device;
-  Watched::waits_for = 0;
-  Watched::copied.clear();
-  Watched::waited_in_vain = false;
-  for (auto& k : *kernels)
-    if (std::string(k.name) == K::name) k.enqueue = &Watched::launch<K>;
-}
-
 TEST(Overlap, TheNextPassOfProjectionsIsOnItsWayBeforeThisOneIsFiltered) {
   const Payload projections = scan();
   Apart apart(150000);
-  watch<detail::FdkWeightRows>(&apart, apart.device.kernels());
+  watch<detail::FdkWeightRows>(&apart);
   const Given given = run_node(*apart.context, "apart:0", fdk, {{"input", projections}});
   const std::size_t passes = Watched::copied.size();
   ASSERT_GE(passes, 2U) << given.report;
@@ -254,7 +225,7 @@ TEST(Overlap, TheNextBlockOfAScanComesWhileThisOneIsReconstructed) {
   constexpr int blocks = 3;
   Apart apart(ample);
   apart.device.leave_host_open();
-  watch<detail::FdkWeightRows>(&apart, apart.device.kernels());
+  watch<detail::FdkWeightRows>(&apart);
   Pipeline pipeline(*apart.context);
   auto params = circle_of(views);
   params.blocks = blocks;

@@ -1,8 +1,10 @@
 #pragma once
 // The device of separate_device.hpp with all kernels of recon and a Fourier transform, and a node that runs there.
+#include <chrono>
 #include <cmath>
 #include <isocenter/isocenter.hpp>
 #include <optional>
+#include <thread>
 
 #include "plain_fft.hpp"
 #include "recon/fbp.hpp"
@@ -109,6 +111,34 @@ struct Apart {
 };
 
 constexpr std::uint64_t ample = 1 << 28;
+
+/// Looks on when a kernel is launched.
+struct Watched {
+  static inline SeparateDevice* device = nullptr;
+  static inline std::uint64_t waits_for = 0;             ///< bytes copied, before a launch goes on
+  static inline std::vector<std::uint64_t> copied = {};  ///< at each launch
+  static inline bool waited_in_vain = false;
+
+  template <class K>
+  static int launch(const void* args, std::int64_t nx, std::int64_t ny, std::int64_t nz, void* stream) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (device->copied_bytes() < waits_for && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    waited_in_vain = waited_in_vain || device->copied_bytes() < waits_for;
+    copied.push_back(device->copied_bytes());
+    return enqueue_apart<K>(args, nx, ny, nz, stream);
+  }
+};
+/// Looks on at all launches of K from here on.
+template <class K>
+void watch(Apart* apart) {
+  Watched::device = &apart->device;
+  Watched::waits_for = 0;
+  Watched::copied.clear();
+  Watched::waited_in_vain = false;
+  for (auto& k : *apart->device.kernels())
+    if (std::string(k.name) == K::name) k.enqueue = &Watched::launch<K>;
+}
 
 /// What a node gave, in host memory, and its session's report.
 struct Given {
