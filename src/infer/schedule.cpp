@@ -153,15 +153,16 @@ class LayoutPass {
 
   void place(Node node) {
     const Layout wanted = choose(node);
+    const bool kernel = has_kernel(from_, node);  // asked before its inputs become values of the schedule's graph
     // Strided kernels read any layout; the others want theirs.
-    const bool strided = has_kernel(from_, node) && is_any<Map, Copy, Concat, Softmax, Reduction>(node);
+    const bool strided = kernel && is_any<Map, Copy, Concat, Softmax, Reduction>(node);
     for (std::size_t i = 0; i < node.inputs.size() && !strided; ++i) {
       if (schedule_.graph.value(node.inputs[i]).constant && !(i == 0 && wanted == Layout::channels_last)) continue;
       const bool parameter =
           is_any<Convolution, Normalisation>(node) && i > 0 &&
           !(is_any<Convolution>(node) && std::get<Convolution>(node.operation).residual && i + 1 == node.inputs.size());
       const bool factor = i == 0 || (i == 1 && is_any<MatrixProduct>(node));
-      const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct>(node) && has_kernel(from_, node);
+      const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct>(node) && kernel;
       const auto* conv = i == 0 ? std::get_if<Convolution>(&node.operation) : nullptr;
       const Quantised in = conv != nullptr ? conv->in : Quantised{};
       const ElementType wide = multiplied ? narrow_type_ : storage(node.inputs[i]);

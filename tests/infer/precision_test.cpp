@@ -127,6 +127,49 @@ TEST(Precision, MatrixProductsGiveTheSameBitsForEveryThreadCountInBothPrecisions
   }
 }
 
+/// x (x Wk)^T x Wv, linear attention: no factor of its products is constant, and x is in float32.
+TEST(Precision, ProductsWithoutAConstantFactorRunInBothPrecisions) {
+  using namespace tiny;
+  constexpr std::size_t tokens = 20, width = 32;
+  std::vector<float> x(tokens * width);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>((i * 104729) % 997) / 997 - 0.5F;
+  std::vector<std::vector<float>> weights(2, std::vector<float>(width * width));
+  for (std::size_t m = 0; m < 2; ++m)
+    for (std::size_t i = 0; i < weights[m].size(); ++i)
+      weights[m][i] = static_cast<float>((i * 7919 + m * 31) % 1009) / 1009 - 0.4F;
+  std::string graph;
+  const std::string names[] = {"k", "v"};
+  for (std::size_t m = 0; m < 2; ++m)
+    graph += node("MatMul", {"x", "w" + names[m]}, names[m]) +
+             initialiser("w" + names[m], {width, width}, floats(weights[m]));
+  graph += node("Transpose", {"k"}, "kt", ints("perm", {1, 0})) + node("MatMul", {"x", "kt"}, "scores") +
+           node("MatMul", {"scores", "v"}, "y") + port(11, "x", {tokens, width}) + port(12, "y", {tokens, width});
+  const std::string bytes = model(graph);
+  const OnnxModel parsed =
+      parse_onnx({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}, "attention", "");
+  const auto product = [](const std::vector<double>& a, const std::vector<double>& b, std::size_t terms,
+                          std::size_t columns, bool turned) {
+    std::vector<double> c(a.size() / terms * columns);
+    for (std::size_t i = 0; i < c.size(); ++i)
+      for (std::size_t t = 0; t < terms; ++t)
+        c[i] += a[i / columns * terms + t] * (turned ? b[i % columns * terms + t] : b[t * columns + i % columns]);
+    return c;
+  };
+  const auto wide = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
+  std::vector<std::vector<double>> kv;
+  for (const auto& w : weights) kv.push_back(product(wide(x), wide(w), width, width, false));
+  const std::vector<double> exact = product(product(wide(x), kv[0], width, tokens, true), kv[1], tokens, width, false);
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    if (precision == Precision::bfloat16 && !onednn_has_bfloat16()) continue;
+    for (const bool library : {true, false}) {
+      Runner runner(plan_cpu(lower(parsed, {}), {.precision = precision, .library = library}));
+      const auto y = runner.run(x);
+      EXPECT_LT(relative_error(y, std::vector<float>(exact.begin(), exact.end())),
+                precision == Precision::float32 ? 2e-6 : 0.02);
+    }
+  }
+}
+
 TEST(Precision, Tf32IsRefusedOnTheCpu) {
   try {
     plan_cpu(load(fixtures[2]), {.precision = Precision::tf32});
