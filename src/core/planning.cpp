@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "core/session.hpp"
 #include "core/session_memory.hpp"
@@ -358,6 +359,37 @@ isocenter_session::isocenter_session(isocenter_pipeline& pipeline, const isocent
 
 void isocenter_session::prepare(const isocenter_pipeline& pipeline) { SessionPlanner(*this, pipeline).plan(options); }
 
+namespace {
+
+/// Made first and planned then: when planning throws, the destructor frees what was planned so far.
+Ref<isocenter_session> prepared(isocenter_pipeline& pipeline, const isocenter_session_options& options,
+                                const std::map<const Device*, std::uint64_t>& beside_batches) {
+  auto made = Ref<isocenter_session>::adopt(new isocenter_session(pipeline, options));
+  made->beside_batches = beside_batches;
+  made->prepare(pipeline);
+  return made;
+}
+
+/// How far queues beside batches widen is known when all nodes are planned. Where those that size themselves by what
+/// the budget has left took that room, all is planned once more with it taken off; processes that share a volume stay
+/// with their first plan, since each of their plans is a meeting.
+Ref<isocenter_session> prepared(isocenter_pipeline& pipeline, const isocenter_session_options& options) {
+  std::optional<NoRoomBesideBatches> refusal;
+  try {
+    return prepared(pipeline, options, {});
+  } catch (const NoRoomBesideBatches& e) {
+    if (isocenter_context_communicator(pipeline.context.get()) != nullptr) throw;
+    refusal = e;
+  }
+  try {
+    return prepared(pipeline, options, refusal->bytes);
+  } catch (const std::exception&) {  // not enough for a node's least either
+    throw *refusal;
+  }
+}
+
+}  // namespace
+
 // ---- C ABI ----
 
 extern "C" {
@@ -372,16 +404,13 @@ isocenter_status isocenter_pipeline_prepare(isocenter_pipeline* pipeline, const 
       throw Failure(ErrorCode::invalid_argument,
                     "in_flight = " + std::to_string(chosen.in_flight) + " is outside [0, 64]",
                     "give 0 for the default or the number of items between two nodes");
-    // Made first and planned then: when planning throws, the destructor frees what was planned so far.
-    auto made = Ref<isocenter_session>::adopt(new isocenter_session(*pipeline, chosen));
     try {
-      made->prepare(*pipeline);
+      *session = prepared(*pipeline, chosen).detach();
     } catch (const std::exception& e) {
-      if (const auto* others = isocenter_context_communicator(made->context.get()))
+      if (const auto* others = isocenter_context_communicator(pipeline->context.get()))
         others->leave(others->user, e.what());
       throw;
     }
-    *session = made.detach();
     return ISOCENTER_OK;
   });
 }

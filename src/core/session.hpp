@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <isocenter/error.hpp>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -162,6 +163,8 @@ struct isocenter_session final : isocenter::detail::RefCounted {
   std::string device_why;
   int in_flight = 2;
   std::vector<std::unique_ptr<Node>> nodes;  // in an order that respects the wires
+  // What items will need that wait beside batches, where nodes are to leave room for them: NoRoomBesideBatches.
+  std::map<const isocenter::detail::Device*, std::uint64_t> beside_batches;
 
   mutable std::mutex mutex;
   std::atomic<bool> cancel_requested{false};

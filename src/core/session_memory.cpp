@@ -53,8 +53,8 @@ std::uint64_t limit_of(const isocenter_session& session, const Device& device) {
 }
 
 /// `waited_for`: the nodes whose batches items wait for on other ways.
-[[noreturn]] void refuse_budget(const isocenter_session& session, const Device& device, std::uint64_t needed,
-                                const std::string& waited_for) {
+Failure over_budget(const isocenter_session& session, const Device& device, std::uint64_t needed,
+                    const std::string& waited_for) {
   std::vector<std::pair<std::uint64_t, std::string>> largest;
   for (const auto& n : session.nodes)
     if (const std::uint64_t bytes = bytes_on(*n, device, session.in_flight); bytes > 0)
@@ -63,12 +63,12 @@ std::uint64_t limit_of(const isocenter_session& session, const Device& device) {
   std::string text;
   for (std::size_t i = 0; i < std::min<std::size_t>(largest.size(), 4); ++i)
     text += (i == 0 ? "" : ", ") + ("'" + largest[i].second + "' " + format_bytes(largest[i].first));
-  throw Failure(ErrorCode::out_of_memory,
-                "the plan needs " + format_bytes(needed) + " on '" + device.name + "' and the budget is " +
-                    format_bytes(session.options.memory_bytes) + " (the largest: " + text +
-                    (waited_for.empty() ? ")" : "; beside the batches of " + waited_for + " items wait for them)"),
-                "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight" +
-                    std::string(waited_for.empty() ? "" : ", or in a batch"));
+  return Failure(ErrorCode::out_of_memory,
+                 "the plan needs " + format_bytes(needed) + " on '" + device.name + "' and the budget is " +
+                     format_bytes(session.options.memory_bytes) + " (the largest: " + text +
+                     (waited_for.empty() ? ")" : "; beside the batches of " + waited_for + " items wait for them)"),
+                 "raise the budget, use a smaller input or a coarser grid, or keep fewer items in flight" +
+                     std::string(waited_for.empty() ? "" : ", or in a batch"));
 }
 
 /// The device to which an output in host memory is copied in pieces, or from which it is filled; null where there is
@@ -114,6 +114,8 @@ std::uint64_t memory_left(const isocenter_session& session, const Device& device
   const std::uint64_t budget = limit_of(session, device);
   if (budget == 0) return std::numeric_limits<std::uint64_t>::max();
   std::uint64_t taken = planned_on(session, device, 1);
+  if (const auto held = session.beside_batches.find(&device); held != session.beside_batches.end())
+    taken += held->second;
   if (planned != nullptr)
     for (const InputPort& in : planned->inputs) taken += in.pending_bytes;
   return taken < budget ? budget - taken : 0;
@@ -179,7 +181,10 @@ std::string widen_forks(isocenter_session& session) {
 }  // namespace
 
 void choose_in_flight(isocenter_session& session) {
+  std::map<const Device*, std::uint64_t> beside;
+  for (const auto& device : session.context->devices) beside[device.get()] = planned_on(session, *device, 1);
   const std::string waited_for = widen_forks(session);
+  for (auto& [device, bytes] : beside) bytes = planned_on(session, *device, 1) - bytes;
   const isocenter_session_options& options = session.options;
   bool single = true;
   for (const auto& n : session.nodes) {
@@ -192,7 +197,10 @@ void choose_in_flight(isocenter_session& session) {
     if (limit == 0) continue;
     if (options.in_flight == 0 && planned_on(session, *device, session.in_flight) > limit) session.in_flight = 1;
     const std::uint64_t needed = planned_on(session, *device, session.in_flight);
-    if (options.memory_bytes > 0 && needed > limit) refuse_budget(session, *device, needed, waited_for);
+    if (options.memory_bytes == 0 || needed <= limit) continue;
+    const Failure refusal = over_budget(session, *device, needed, waited_for);
+    if (waited_for.empty() || !session.beside_batches.empty()) throw refusal;
+    throw NoRoomBesideBatches(refusal, std::move(beside));
   }
 }
 

@@ -13,8 +13,17 @@ std::uint64_t slots_for(const std::vector<Queue*>& queues, int in_flight);
 /// there; without a budget nine tenths of the device's memory have, and on the CPU it is UINT64_MAX.
 std::uint64_t memory_left(const isocenter_session& session, const Device& device, const SessionNode* planned);
 
+/// Thrown where the items that wait beside batches are what the budget has no room for: the bytes of these on each
+/// device. Nodes that take what is left of the budget take less where isocenter_session::beside_batches states them.
+class NoRoomBesideBatches : public Failure {
+ public:
+  NoRoomBesideBatches(const Failure& refusal, std::map<const Device*, std::uint64_t> bytes)
+      : Failure(refusal), bytes(std::move(bytes)) {}
+  std::map<const Device*, std::uint64_t> bytes;
+};
+
 /// How many items are between two nodes at once: what was asked for, or what fits. Throws Failure when not even that
-/// fits into the budget.
+/// fits into the budget; NoRoomBesideBatches at most once for a session.
 void choose_in_flight(isocenter_session& session);
 
 void allocate_memory(isocenter_session& session);

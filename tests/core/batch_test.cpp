@@ -82,11 +82,37 @@ class GatherOperator final : public OperatorBase<Gather> {
   }
 };
 
+/// Works in nine tenths of what the budget has left, and refuses less than 1000 bytes.
+struct Roomy {
+  static constexpr const char* name = "test_roomy";
+  static constexpr const char* module = "test";
+  static constexpr const char* summary = "Takes what is left.";
+  struct Params {
+    static constexpr auto describe() { return std::tuple{}; }
+  };
+  using Ports = Together::Ports;
+};
+
+class RoomyOperator final : public OperatorBase<Roomy> {
+ public:
+  void plan(PlanContext& plan) override {
+    plan.output("output").like(plan.input("input"));
+    const std::uint64_t bytes = plan.memory_left() / 10 * 9;
+    if (bytes < 1000) throw Failure(ErrorCode::out_of_memory, "no room to work in", "raise the budget");
+    plan.fact("works_in", std::to_string(bytes));
+    plan.scratch(bytes);
+  }
+  void run(const RunContext& run) override {
+    run.output("output").tensor("voxels").as<float>()[0] = run.input("input").tensor("voxels").as<float>()[0];
+  }
+};
+
 class BatchTest : public ::testing::Test {
  protected:
   BatchTest() {
     register_operator<TogetherOperator>(context_.get());
     register_operator<GatherOperator>(context_.get());
+    register_operator<RoomyOperator>(context_.get());
   }
   /// source -> together -> recorder.
   void run(const CountingSource::Params& source_params, const Together::Params& params) {
@@ -200,6 +226,32 @@ TEST_F(BatchTest, WidenTheWaysPastThemByWhatTheyHoldAndNoOthers) {
   EXPECT_EQ(capacity("gather"), 1);
   EXPECT_EQ(capacity("together"), 1);
   EXPECT_EQ(capacity("behind"), 1);
+}
+
+/// source -> roomy -> together -> join, and past them source -> join, where 50 items of 4000 bytes wait.
+TEST_F(BatchTest, ANodeThatTakesWhatIsLeftLeavesRoomForWhatWaitsBesideABatch) {
+  const auto source = pipeline_.add<CountingSource>("source", {.count = 64, .nx = 1000});
+  const auto roomy = pipeline_.add<Roomy>("roomy", {});
+  const auto together = pipeline_.add<Together>("together", {.batch = 50});
+  const auto join = pipeline_.add<Sum>("join");
+  pipeline_.connect(source.output, roomy.input);
+  pipeline_.connect(roomy.output, together.input);
+  pipeline_.connect(together.output, join.a);
+  pipeline_.connect(source.output, join.b);
+  pipeline_.add_output("sum", join.output);
+  SessionOptions options;
+  options.memory_bytes = 600000;
+  Session session = pipeline_.prepare(options);
+  const std::string report = session.report();
+  const int works_in = std::stoi(report.substr(report.find("\"works_in\":\"") + 12));
+  EXPECT_GT(works_in, 300000);
+  EXPECT_LT(works_in, 600000 - 50 * 4000);
+  session.start();
+  int came = 0;
+  while (session.try_pull("sum", 10)) ++came;
+  EXPECT_EQ(came, 64);
+  options.memory_bytes = 150000;
+  EXPECT_THAT(error_of([&] { pipeline_.prepare(options); }), HasSubstr("beside the batches of 'together' items wait"));
 }
 
 TEST_F(BatchTest, ARefusedBudgetNamesTheBatchThatOtherItemsWaitFor) {
