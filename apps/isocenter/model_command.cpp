@@ -18,7 +18,9 @@ struct Options {
 /// The infer module does the work while model_inspect is planned; what it found are the node's facts.
 ExitCode inspect(const Globals& globals, const Options& o) {
   if (!std::filesystem::is_regular_file(o.path))
-    throw Exit(exit_input, "there is no file '" + o.path + "'. Fix: give an ONNX model, or a Caffe .prototxt.");
+    throw Exit(exit_input,
+               (std::filesystem::exists(o.path) ? "'" + o.path + "' is no file" : "there is no file '" + o.path + "'") +
+                   ". Fix: give an ONNX model, or a Caffe .prototxt.");
   const Context context = make_context(globals);
   if (isocenter_operator_find(context.get(), "model_inspect") == nullptr)
     throw Exit(exit_usage, "this installation has no infer module. Fix: see 'isocenter modules' for the reason.");

@@ -91,7 +91,7 @@ std::string how_to_look(const OutputFolder::Entry& entry) {
   if (ends(".png")) return "a picture";
   if (ends(".dcm")) return "DICOM; open it together with the source series in a DICOM viewer";
   if (ends(".nii") || ends(".nii.gz") || ends(".mha") || ends(".mhd") || ends(".nrrd"))
-    return "a volume; 3D Slicer and ITK-SNAP open it";
+    return "a volume, or a stack of projections; 3D Slicer and ITK-SNAP open it";
   return ends(".json") ? "JSON" : "";
 }
 

@@ -268,9 +268,11 @@ void isocenter_context::load_module(const std::string& path) {
   if (log != nullptr)
     log(log_user, module.loaded ? ISOCENTER_LOG_DEBUG : ISOCENTER_LOG_INFO,
         ("module " + module.name + (module.loaded ? " loaded" : " not loaded: " + module.reason)).c_str());
-  if (!module.loaded)
-    throw Failure(ErrorCode::not_found, "module '" + path + "' was not loaded: " + module.reason,
-                  "check the file and the libraries that it needs");
+  if (module.loaded) return;
+  const std::size_t fix = module.reason.find(". Fix: ");  // a module that refuses brings its own
+  throw Failure(ErrorCode::not_found, "module '" + path + "' was not loaded: " + module.reason.substr(0, fix),
+                fix == std::string::npos ? "check the file and the libraries that it needs"
+                                         : isocenter::detail::without_full_stop(module.reason.substr(fix + 7)));
 }
 
 void isocenter_context::load_modules_in(const std::string& folder) {

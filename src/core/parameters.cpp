@@ -31,12 +31,16 @@ bool read(std::string_view text, T& value) {
 
 }  // namespace
 
-std::string allowed_text(const isocenter_parameter& p) {
+static std::string range_text(const isocenter_parameter& p) {
   const std::string unit = *p.unit != '\0' ? std::string(" ") + p.unit : "";
-  const std::string range = "[" + number_text(p.minimum) + ", " + number_text(p.maximum) + "]" + unit;
+  return "[" + number_text(p.minimum) + ", " + number_text(p.maximum) + "]" + unit;
+}
+
+std::string allowed_text(const isocenter_parameter& p) {
+  const std::string range = range_text(p);
   switch (p.type) {
     case ISOCENTER_PARAMETER_NUMBER:
-      return range;
+      return "a number in " + range;
     case ISOCENTER_PARAMETER_INTEGER:
       return "a whole number in " + range;
     case ISOCENTER_PARAMETER_NUMBERS:
@@ -60,7 +64,7 @@ isocenter_parameter_values::Value parse_parameter(const isocenter_parameter& p, 
                   "give " + allowed_text(p));
   };
   const auto in_range = [&](double v) {
-    if (!std::isfinite(v) || v < p.minimum || v > p.maximum) refuse("is outside " + allowed_text(p));
+    if (!std::isfinite(v) || v < p.minimum || v > p.maximum) refuse("is outside " + range_text(p));
     return v;
   };
   isocenter_parameter_values::Value value;

@@ -197,7 +197,8 @@ std::vector<int> isocenter_pipeline::check() const {
       const auto given = n.values.find(parameter.name);
       if ((parameter.flags & ISOCENTER_PARAMETER_REQUIRED) != 0 && (given == n.values.end() || given->second.empty()))
         throw Failure(ErrorCode::invalid_argument, n.where() + ": " + parameter.name + " is not set",
-                      "give " + isocenter::detail::allowed_text(parameter) + ": " + parameter.help);
+                      "give " + isocenter::detail::allowed_text(parameter) + ": " +
+                          isocenter::detail::without_full_stop(parameter.help));
     }
     bool has_output = false, output_used = false;
     for (std::uint32_t p = 0; p < n.type->port_count; ++p) {
@@ -207,7 +208,8 @@ std::vector<int> isocenter_pipeline::check() const {
         output_used = output_used || used(static_cast<int>(i), static_cast<int>(p));
       } else if ((port.flags & ISOCENTER_PORT_OPTIONAL) == 0 && n.edges.count(static_cast<int>(p)) == 0) {
         throw Failure(ErrorCode::invalid_argument, n.where() + ": input port '" + port.name + "' is not connected",
-                      std::string("connect a ") + isocenter::detail::kind_names(port.kinds) + " to it: " + port.help);
+                      std::string("connect a ") + isocenter::detail::kind_names(port.kinds) +
+                          " to it: " + isocenter::detail::without_full_stop(port.help));
       }
     }
     if (has_output && !output_used)

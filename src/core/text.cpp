@@ -135,6 +135,11 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   return near.empty() ? "" : " (did you mean '" + near + "'?)";
 }
 
+std::string without_full_stop(std::string_view sentence) {
+  if (!sentence.empty() && sentence.back() == '.') sentence.remove_suffix(1);
+  return std::string(sentence);
+}
+
 std::size_t copy_text(std::string_view from, char* to, std::size_t capacity) {
   if (to != nullptr && capacity > 0) {
     const std::size_t n = std::min(from.size(), capacity - 1);

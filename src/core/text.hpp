@@ -42,6 +42,8 @@ std::string join(const std::vector<std::string>& words, std::string_view separat
 std::string closest(std::string_view word, const std::vector<std::string>& words);
 /// " (did you mean 'x'?)" or "".
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& words);
+/// A sentence without its last full stop, to be the end of another one.
+std::string without_full_stop(std::string_view sentence);
 /// snprintf's contract for texts that the C ABI gives.
 std::size_t copy_text(std::string_view from, char* to, std::size_t capacity);
 

@@ -130,6 +130,14 @@ ModelReport inspect_model(const std::string& path, const std::map<std::string, S
     if (free && shapes.count(port.name) == 0)
       report.no_cost += (report.no_cost.empty() ? "give the shape of '" : "', '") + port.name;
   }
+  for (const auto& [name, shape] : shapes) {
+    const auto is_named = [&name = name](const auto& port) { return port.name == name; };
+    if (std::any_of(report.model.inputs.begin(), report.model.inputs.end(), is_named)) continue;
+    std::string inputs;
+    for (const auto& port : report.model.inputs) inputs += (inputs.empty() ? "'" : ", '") + port.name + "'";
+    throw Failure(ErrorCode::invalid_argument, "shapes: the model has no input '" + name + "'",
+                  "its inputs: " + inputs);
+  }
   if (!report.no_cost.empty()) {
     report.no_cost += "', which the file leaves free";
     return report;

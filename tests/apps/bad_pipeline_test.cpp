@@ -47,7 +47,7 @@ const BadFile bad_files[] = {
     {"UnconnectedInput", "  - {name: s, operator: test_text_sink, parameters: {path: x}}\n", "3:5",
      "test_text_sink 's': input port 'input' is not connected. Fix: "},
     {"ParameterOutOfRange", "  - {name: a, operator: phantom_volume, parameters: {nx: 100000}}\n", "3:58",
-     "phantom_volume 'a': nx = '100000' is outside a whole number in [1, 8192] px. Fix: "},
+     "phantom_volume 'a': nx = '100000' is outside [1, 8192] px. Fix: "},
 };
 INSTANTIATE_TEST_SUITE_P(Command, BadPipeline, ::testing::ValuesIn(bad_files),
                          [](const auto& info) { return info.param.name; });

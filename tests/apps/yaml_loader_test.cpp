@@ -218,7 +218,7 @@ const Refused refused[] = {
      "phantom_volume 'a' has no parameter 'radius_m' (did you mean 'radius_mm'?)"},
     {"ParameterOutOfRange",
      "isocenter: 1\nnodes:\n  - name: a\n    operator: phantom_volume\n    parameters:\n      nx: 100000\n", "6:11",
-     "nx = '100000' is outside a whole number in [1, 8192]"},
+     "nx = '100000' is outside [1, 8192]"},
     {"ParameterOfAnotherType",
      "isocenter: 1\nnodes:\n  - name: a\n    operator: phantom_volume\n    parameters:\n      nx: many\n", "6:11",
      "nx = 'many' is no whole number"},
@@ -319,7 +319,7 @@ TEST(PipelineFile, ASettingNamesItsNodeAndParameter) {
   file.set("phantom", "nx", "-1");
   Pipeline pipeline(context());
   EXPECT_THAT(error_of([&] { file.build(pipeline); }),
-              AllOf(StartsWith("setting phantom.nx: "), HasSubstr("outside a whole number in [1, 8192]")));
+              AllOf(StartsWith("setting phantom.nx: "), HasSubstr("outside [1, 8192]")));
 }
 
 TEST(PipelineFile, DeepNestingIsRefused) {

@@ -52,6 +52,15 @@ TEST(ModelReport, AsksForShapesThatTheFileLeavesFree) {
   EXPECT_THAT(to_lines(report), HasSubstr("give the shape of 'x'"));
 }
 
+TEST(ModelReport, RefusesTheShapeOfAnInputThatThereIsNot) {
+  try {
+    inspect_model(ModelFile(small_convolution()), {{"xx", {1, 2, 8, 10}}});
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("no input 'xx'"), HasSubstr("Fix: its inputs: 'x'")));
+  }
+}
+
 TEST(ModelReport, ListsWhatIsSupportedNowhereAndWhatCudaRefuses) {
   const std::string nowhere = model(node("Scan", {"x"}, "y") + standard_ports());
   EXPECT_THAT(inspect_model(ModelFile(nowhere), {}).unsupported, ElementsAre("'the_Scan' (Scan)"));
