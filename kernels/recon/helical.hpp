@@ -21,6 +21,24 @@ struct HelicalHalfTurn {
   float source_mm;  ///< its source's z from that of the grid's slice 0
 };
 
+/// From a table of directions × `stride` half turns those that a volume meets, `count` of each direction.
+struct HelicalTurns {
+  const HelicalHalfTurn* first;  ///< of the first direction
+  int count, stride;
+};
+
+/// The views of a scan, all of them in one array, or a ring of some of them for each half turn, in which view v lies at
+/// place v % held: at least the `window` views from first_in(half turn of the first direction) on.
+struct HelicalViews {
+  const float* readings;  ///< places × rows × columns
+  int count;              ///< of the scan
+  int before, window, held;
+  bool rings;
+
+  static HelicalViews all(const float* readings, int count) { return {readings, count, 0, count, count, false}; }
+  ISOCENTER_HD int first_in(const HelicalHalfTurn& h) const { return clamp(h.view - before, 0, count - window); }
+};
+
 /// Where a parallel view's column lies in the fan.
 struct HelicalColumn {
   float raw_column;
@@ -28,21 +46,23 @@ struct HelicalColumn {
   float slope;       ///< tangent of the cone angle for one row
 };
 
-/// parallel[n][row][i]: the readings of half turn n along parallel rays, by cubic convolution between views and
-/// columns, times the cosine of the cone angle. Launched over columns × rows × half turns.
+/// parallel[n][row][i]: the readings of half turn n % turns.count of direction n / turns.count along parallel rays, by
+/// cubic convolution between views and columns, times the cosine of the cone angle. Launched over columns × rows ×
+/// (directions × turns.count).
 struct HelicalRebin {
   static constexpr const char* name = "recon/helical_rebin";
-  const float* projections;  ///< views × rows × raw_columns
-  const HelicalHalfTurn* half_turns;
+  HelicalViews views;
+  HelicalTurns turns;
   const HelicalColumn* columns;
   float* parallel;
-  int views, rows, raw_columns, column_count;
+  int rows, raw_columns, column_count;
   float centre_row;
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int n) const {
     using Float = typename Lanes::Float;
-    const HelicalHalfTurn h = half_turns[n];
+    const int k = n % turns.count;
+    const HelicalHalfTurn h = turns.first[static_cast<std::int64_t>(n / turns.count) * turns.stride + k];
     const auto at = Lanes::iota(x) * 3;
     const auto* table = reinterpret_cast<const float*>(columns);
     const Float u = gather(table, at), shift = gather(table, at + 1) + h.part;
@@ -51,13 +71,18 @@ struct HelicalRebin {
     const CubicWeights<Float> wu(u - to_float(iu)), wv(shift - to_float(iv));
     const auto i0 = clamp(iu - 1, 0, raw_columns - 1), i1 = clamp(iu, 0, raw_columns - 1),
                i2 = clamp(iu + 1, 0, raw_columns - 1), i3 = clamp(iu + 2, 0, raw_columns - 1);
+    const int first = views.first_in(turns.first[k]), first_place = first % views.held;
     // Offsets are counted from a view nearby, so that they fit into 32 bits.
-    const int near = clamp(h.view, 0, views - 1);
+    const int nearest = clamp(h.view, first, first + views.window - 1) - first + first_place;
+    const int near = nearest < views.held ? nearest : nearest - views.held;
     const int view_floats = rows * raw_columns;
+    const int place = near + (views.rings ? k * views.held : 0);
     const float* from =
-        projections + static_cast<std::int64_t>(near) * view_floats + static_cast<std::int64_t>(y) * raw_columns;
+        views.readings + static_cast<std::int64_t>(place) * view_floats + static_cast<std::int64_t>(y) * raw_columns;
     const auto along = [&](auto view) __attribute__((always_inline)) {
-      const auto row = (clamp(view + h.view, 0, views - 1) - near) * view_floats;
+      const auto unrolled = clamp(view + h.view, 0, views.count - 1) + (first_place - first);
+      const auto wrapped = unrolled - clamp(unrolled - (views.held - 1), 0, 1) * views.held;
+      const auto row = (wrapped - near) * view_floats;
       return (wu.a * gather(from, row + i0) + wu.b * gather(from, row + i1)) +
              (wu.c * gather(from, row + i2) + wu.d * gather(from, row + i3));
     };
@@ -84,15 +109,15 @@ struct HelicalGeometry {
 };
 
 /// volume += Σ over directions of (Σ weight · reading) / (Σ weight) over the half turns. View a · half_turn_count + k
-/// of the stack is direction a's half turn k. Launched over the volume.
+/// of the stack is direction a's half turn k, half_turn_count = turns.count. Launched over the volume.
 struct HelicalBackProject {
   static constexpr const char* name = "recon/helical_back_project";
   FdkStack stack;
-  const HelicalHalfTurn* half_turns;
+  HelicalTurns turns;
   const float* directions;  ///< cos θ, sin θ of each direction's half turn 0
-  int direction_count, half_turn_count, views;
-  float* volume;
-  int nx, ny, nz;
+  int direction_count, views;
+  float* volume;  ///< its slice 0 is the grid's slice first_z
+  int nx, ny, nz, first_z;
   HelicalGeometry g;
   float initial;
   bool goes_on;
@@ -102,19 +127,19 @@ struct HelicalBackProject {
     using Float = typename Lanes::Float;
     float* voxel = volume + (static_cast<std::int64_t>(z) * ny + y) * nx + x;
     const Float xs = g.x_mm + to_float(Lanes::iota(x)) * g.dx_mm;
-    const float ys = g.y_mm + to_float(y) * g.dy_mm, zs = to_float(z) * g.dz_mm;
+    const float ys = g.y_mm + to_float(y) * g.dy_mm, zs = to_float(first_z + z) * g.dz_mm;
     const float middle = 0.5F * to_float(stack.rows - 1), last_column = to_float(stack.columns - 1);
     const float half_turn_mm = 3.14159265F * g.feed_mm;  // signed with the sense of rotation below
     const float step = g.views_per_rad < 0.0F ? -half_turn_mm : half_turn_mm;
     Float sum = goes_on ? load(lanes, voxel) : Float{} + initial;
     for (int a = 0; a < direction_count; ++a) {
       const float c = directions[2 * a], s = directions[2 * a + 1];
-      const HelicalHalfTurn* turns = half_turns + a * half_turn_count;
+      const HelicalHalfTurn* of_direction = turns.first + static_cast<std::int64_t>(a) * turns.stride;
       // Half turns whose sources may be near enough.
-      const float low = (zs - turns[0].source_mm - g.reach_mm) / step,
-                  high = (zs - turns[0].source_mm + g.reach_mm) / step;
-      const int first = clamp(floor_to_int(min(low, high)), 0, half_turn_count);
-      const int behind = clamp(floor_to_int(max(low, high)) + 2, 0, half_turn_count);
+      const float low = (zs - of_direction[0].source_mm - g.reach_mm) / step,
+                  high = (zs - of_direction[0].source_mm + g.reach_mm) / step;
+      const int first = clamp(floor_to_int(min(low, high)), 0, turns.count);
+      const int behind = clamp(floor_to_int(max(low, high)) + 2, 0, turns.count);
       const Float t0 = xs * c + ys * s, l0 = ys * c - xs * s;
       const Float across = square_root(max(g.radius_mm * g.radius_mm - t0 * t0, Float{} + 1.0F));
       const Float cosine = across * (1.0F / g.radius_mm);
@@ -128,8 +153,8 @@ struct HelicalBackProject {
         const Float fan = fan0 * sign;
         const Float u = (t0 * sign - g.first_t_mm) * g.columns_per_mm;
         const Float row =
-            g.centre_row + rows_per_slope * (zs - (turns[k].source_mm + g.feed_mm * fan)) / (across + l0 * sign);
-        const Float view = to_float(turns[k].view) + (turns[k].part + fan * g.views_per_rad);
+            g.centre_row + rows_per_slope * (zs - (of_direction[k].source_mm + g.feed_mm * fan)) / (across + l0 * sign);
+        const Float view = to_float(of_direction[k].view) + (of_direction[k].part + fan * g.views_per_rad);
         const Float edge = max(row - middle, middle - row) * (1.0F / middle);
         const Float part = clamp((1.0F - edge) * (1.0F / (1.0F - g.full_part)), 0.0F, 1.0F);
         const auto seen =
@@ -138,7 +163,7 @@ struct HelicalBackProject {
         const Float on_u = clamp(u, 0.0F, last_column), on_v = clamp(row, 0.0F, 2.0F * middle);
         const auto iu = floor_to_int(on_u), iv = floor_to_int(on_v);
         const Float fu = on_u - to_float(iu), fv = on_v - to_float(iv);
-        const float* from = stack.column(a * half_turn_count + k, 0);
+        const float* from = stack.column(a * turns.count + k, 0);
         const auto at = iu * stack.row_stride + iv;
         const Float p0 = gather(from, at), p1 = gather(from, at + 1);
         const Float q0 = gather(from, at + stack.row_stride), q1 = gather(from, at + (stack.row_stride + 1));

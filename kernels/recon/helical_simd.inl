@@ -126,15 +126,15 @@ ISOCENTER_SIMD void back_project_tile(const HelicalBackProject& job, const FdkCo
   for (int z = 0; z < groups; ++z) s->readings[z] = s->weights[z] = 0.0F;
   const float last_row = static_cast<float>(job.stack.rows - 1),
               columns_seen = static_cast<float>(job.stack.columns - 1);
-  const float zs = static_cast<float>(z0) * g.dz_mm, height = static_cast<float>(mz - 1) * g.dz_mm;
+  const float zs = static_cast<float>(job.first_z + z0) * g.dz_mm, height = static_cast<float>(mz - 1) * g.dz_mm;
   for (int a = 0; a < job.direction_count; ++a) {
-    const HelicalHalfTurn* turns = job.half_turns + static_cast<std::int64_t>(a) * job.half_turn_count;
+    const HelicalHalfTurn* turns = job.turns.first + static_cast<std::int64_t>(a) * job.turns.stride;
     for (int y = 0; y < my; ++y) {
       Across across;
       look_across(job, a, x0, y0 + y, &across);
       for (int x = 0; x < mx; ++x) {
         int first = groups, last = -1;
-        for (int k = 0; k < job.half_turn_count; ++k) {
+        for (int k = 0; k < job.turns.count; ++k) {
           const float behind = zs - turns[k].source_mm;
           if (behind > g.reach_mm || behind + height < -g.reach_mm) continue;
           const float sign = (k & 1) != 0 ? -1.0F : 1.0F, fan = across.fan[x] * sign;
@@ -147,7 +147,7 @@ ISOCENTER_SIMD void back_project_tile(const HelicalBackProject& job, const FdkCo
           const Walk w =
               slices_of(g.centre_row + slope * (behind - g.feed_mm * fan), slope * g.dz_mm, last_row, groups);
           if (w.last < w.first) continue;
-          walk<wide>(job, static_cast<std::int64_t>(a) * job.half_turn_count + k, u, w, s);
+          walk<wide>(job, static_cast<std::int64_t>(a) * job.turns.count + k, u, w, s);
           first = w.first < first ? w.first : first;
           last = w.last > last ? w.last : last;
         }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <isocenter/recon/helical_reconstruction.hpp>
 #include <numbers>
 #include <numeric>
@@ -11,12 +12,14 @@
 #include "recon/bad_reading.hpp"
 #include "recon/helical.hpp"
 #include "recon/helical_orbit.hpp"
+#include "recon/helical_schedule.hpp"
 #include "recon/helical_simd.hpp"
 #include "recon/memory_need.hpp"
 #include "recon/ramp_filter.hpp"
 #include "recon/ramp_stage.hpp"
 #include "recon/reading_check.hpp"
 #include "recon/reconstruction_grid.hpp"
+#include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
 
@@ -24,7 +27,7 @@ namespace {
 
 constexpr double pi = std::numbers::pi;
 /// Parallel views that are filtered and back-projected together: of all half turns of a few directions.
-constexpr int views_per_pass_cpu = 64, views_per_pass_device = 64;
+constexpr int views_per_pass = 64;
 
 std::string text_of(double v) {
   char text[32];
@@ -54,7 +57,7 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       plan.require_kernel<FilteredCheck>();
     }
     tuned_ = plan.on_cpu() && !launcher_of(plan).reference_only ? helical_variant_of_this_processor() : nullptr;
-    choose_half_turns();
+    schedule_ = HelicalSchedule(helix_, slices());
     const double t_step = choose_columns();
     const double scale =
         params.unit == AttenuationUnit::hu ? 1000.0 / water_attenuation(params.mu_water_per_mm, input) : 1.0;
@@ -62,14 +65,16 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     shape.length = ramp_filter_length(helix_.columns);
     const std::vector<double> response = ramp_response(shape.length, helix_.columns, t_step,
                                                        static_cast<RampWindow>(params.window), params.cutoff, scale);
-    choose_pass(plan, shape, response, fft);
+    choose_pieces(plan, shape, response, fft);
 
     PayloadRef output = plan.output("output");
-    output.set_tensor("voxels", tensor(DType::float32, "zyx", {grid_.nz, grid_.ny, grid_.nx}));
+    output.set_tensor("voxels", tensor(DType::float32, "zyx", {cut_.height, grid_.ny, grid_.nx}));
+    if (is_cut()) set_slabs(output, cut_.slabs);
     output.set_geometry(grid_.geometry);
     output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
-    plan.scratch(parallel_bytes_ + stage_->stack_bytes() + work_bytes(plan));
+    plan.scratch(scratch_bytes());
     upload(plan);
+    if (cut_.slabs.first.size() > 1) plan.spread(static_cast<std::int64_t>(cut_.slabs.first.size()));
     describe_geometry(t_step);
     state_facts(plan);
   }
@@ -79,35 +84,47 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     require_planned_views(input, planned_views_);
     const Launcher launcher = launcher_of(run);
     const auto* projections = input.tensor("views").as<const float>();
+    const std::size_t slab = is_cut() ? static_cast<std::size_t>(run.part()) : 0;
+    if (is_cut()) run.output("output").set_geometry(slab_geometry(grid_.geometry, cut_.slabs.first[slab]));
     auto* volume = run.output("output").tensor("voxels").as<float>();
     char* const scratch = run.scratch<char>();
     auto* parallel = reinterpret_cast<float*>(scratch);
     char* const stack = scratch + parallel_bytes_;
     char* const work = stack + stage_->stack_bytes();
+    HelicalViews views = views_;
+    auto* const rings = reinterpret_cast<float*>(work + work_bytes_);
+    views.readings = on_host_ ? rings : projections;
     if (note_ != nullptr) clear_note(run, note_);
-    for (int first = 0; first < directions_; first += directions_per_pass_) {
+    if (on_host_) stage(run, projections, slab, 0, rings);
+    for (int first = 0; first < schedule_.directions(); first += directions_per_pass_) {
       run.check_cancelled();
-      run.progress(static_cast<double>(first) / directions_);
-      const int directions = std::min(directions_per_pass_, directions_ - first), views = directions * half_turns_;
-      const HelicalHalfTurn* turns = half_turn_table_ + static_cast<std::int64_t>(first) * half_turns_;
+      run.progress(static_cast<double>(first) / schedule_.directions());
+      const int behind = std::min(first + directions_per_pass_, schedule_.directions());
+      const HelicalTurns turns = schedule_.turns(half_turn_table_, first, slab);
+      const int rays = (behind - first) * turns.count;
+      if (on_host_) {
+        run.follow(ISOCENTER_STREAM_MAIN);
+        run.follow(ISOCENTER_STREAM_BESIDE);  // the pass before is done with the views that leave the rings
+        if (behind < schedule_.directions()) stage(run, projections, slab, behind, rings);
+      }
       launch(launcher,
-             HelicalRebin{projections, turns, column_table_, parallel, helix_.views, helix_.rows, helix_.columns,
-                          helix_.columns, static_cast<float>(helix_.centre_row)},
-             helix_.columns, helix_.rows, views);
+             HelicalRebin{views, turns, column_table_, parallel, helix_.rows, helix_.columns, helix_.columns,
+                          static_cast<float>(helix_.centre_row)},
+             helix_.columns, helix_.rows, rays);
       const FdkRows rows{parallel, order_table_,  weight_table_, helix_.columns, helix_.rows, helix_.columns,
                          0,        helix_.columns};
-      if (stage_->run(launcher, rows, views, stack, work) >= 0) refuse_reading_of(run, projections);
-      if (note_ != nullptr) launch(launcher, FilteredCheck::of(stage_->stack(stack), note_, 0), helix_.rows, 1, views);
+      if (stage_->run(launcher, rows, rays, stack, work) >= 0) refuse_reading_of(run, projections);
+      if (note_ != nullptr) launch(launcher, FilteredCheck::of(stage_->stack(stack), note_, 0), helix_.rows, 1, rays);
       const HelicalBackProject job{stage_->stack(stack),
                                    turns,
-                                   direction_table_ + 2 * first,
-                                   directions,
-                                   half_turns_,
+                                   schedule_.sides(side_table_, first, slab),
+                                   behind - first,
                                    helix_.views,
                                    volume,
                                    static_cast<int>(grid_.nx),
                                    static_cast<int>(grid_.ny),
-                                   static_cast<int>(grid_.nz),
+                                   static_cast<int>(cut_.height),
+                                   static_cast<int>(cut_.slabs.first[slab]),
                                    geometry_,
                                    params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F,
                                    first > 0};
@@ -148,7 +165,8 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       grid_.geometry.origin_mm[k] = centre[k] + offset[k] - half;
       corner[k] = half + std::fabs(offset[k]);
     }
-    radius_mm_ = std::min(std::hypot(corner[0], corner[1]), helix_.field_of_view_mm());
+    corner_mm_ = std::hypot(corner[0], corner[1]);
+    radius_mm_ = std::min(corner_mm_, helix_.field_of_view_mm());
     range_ = covered_range(helix_, radius_mm_);
     const double middle = centre[2] + offset[2], dz = grid_.geometry.spacing_mm[2];
     const double half = std::min(middle - range_.low_mm, range_.high_mm - middle);
@@ -189,34 +207,14 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
                         : "move the grid by offset_mm into that range");
   }
 
-  /// Directions of a half turn, and which half turns the volume meets.
-  void choose_half_turns() {
-    const double step = std::fabs(helix_.step_rad), sense = helix_.step_rad > 0.0 ? 1.0 : -1.0;
-    directions_ = static_cast<int>(std::max<long long>(1, std::llround(pi / step)));
+  /// No voxel of the grid, whether the detector sees it in all views or not, is farther from a ray's central source.
+  HelicalSlices slices() {
     const double fan = std::asin(helix_.field_of_view_mm() / helix_.radius_mm);
     const double slope = std::max(std::fabs(helix_.centre_row), std::fabs(helix_.rows - 1 - helix_.centre_row)) *
                          std::fabs(helix_.row_step_mm) / helix_.detector_mm;
-    reach_mm_ = slope * (helix_.radius_mm + helix_.field_of_view_mm()) + std::fabs(helix_.feed_mm) * fan;
-    // Half turn k of direction 0 has its central source at first_z + k π |feed| (in the table's sense).
-    const double way = pi * helix_.feed_mm * sense, low = grid_.geometry.origin_mm[2],
-                 high = low + static_cast<double>(grid_.nz - 1) * grid_.geometry.spacing_mm[2];
-    const double a = (low - reach_mm_ - helix_.first_z_mm) / way, b = (high + reach_mm_ - helix_.first_z_mm) / way,
-                 c = (low + reach_mm_ - helix_.first_z_mm) / way, d = (high - reach_mm_ - helix_.first_z_mm) / way;
-    const double last = step * (helix_.views - 1) / pi;
-    const int first = static_cast<int>(std::floor(std::max(-1.0, std::min({a, b, c, d}) - 1.0)));
-    const int behind = static_cast<int>(std::ceil(std::min(last + 1.0, std::max({a, b, c, d}) + 1.0))) + 1;
-    half_turns_ = std::max(1, behind - first);
-    for (int m = 0; m < directions_; ++m) {
-      const double turned = pi * (m / static_cast<double>(directions_) + first);
-      const double angle = helix_.first_angle_rad + sense * turned;
-      direction_list_.push_back(static_cast<float>(std::cos(angle)));
-      direction_list_.push_back(static_cast<float>(std::sin(angle)));
-      for (int k = 0; k < half_turns_; ++k) {
-        const double way_rad = turned + pi * k, view = way_rad / step, whole = std::floor(view);
-        half_turn_list_.push_back({static_cast<int>(whole), static_cast<float>(view - whole),
-                                   static_cast<float>(helix_.first_z_mm + helix_.feed_mm * sense * way_rad - low)});
-      }
-    }
+    reach_mm_ =
+        slope * (helix_.radius_mm + std::max(helix_.field_of_view_mm(), corner_mm_)) + std::fabs(helix_.feed_mm) * fan;
+    return {grid_.geometry.origin_mm[2], grid_.geometry.spacing_mm[2], grid_.nz, reach_mm_};
   }
 
   /// Where the parallel views' columns lie; returns their distance.
@@ -230,47 +228,115 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       const double slope = helix_.row_step_mm / helix_.detector_mm * (helix_.flat ? std::cos(fan) : 1.0);
       columns_.push_back({static_cast<float>(helix_.column_of_fan(fan)), static_cast<float>(fan / helix_.step_rad),
                           static_cast<float>(slope)});
+      largest_shift_ = std::max(largest_shift_, std::fabs(fan / helix_.step_rad));
     }
     return t_step;
   }
 
-  /// Filtering and back projection follow each other and share it.
-  std::uint64_t work_bytes(const PlanContext& plan) const {
-    const std::uint64_t tuned = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
-    return std::max(stage_->work_bytes(), tuned);
+  bool is_cut() const { return cut_.height < cut_.slabs.whole; }
+
+  /// Whole where that fits, and where it does not in slabs along z, each from the half turns near it: on the CPU where
+  /// what is behind takes slabs, because the whole would be put together in the same memory otherwise; on a device with
+  /// the projections in host memory, where they come from there. More processes have a slab each.
+  void choose_pieces(PlanContext& plan, const RampStage::Shape& shape, const std::vector<double>& response,
+                     const FftService* fft) {
+    on_host_ = false;
+    const isocenter_communicator* others = plan.communicator();
+    check_ranks(grid_.nz, others);
+    const std::int64_t rank = others == nullptr ? 0 : others->rank, ranks = others == nullptr ? 1 : others->ranks;
+    const bool frees = !plan.on_cpu() && std::strcmp(plan.input("input").device(), plan.device().name) != 0;
+    const std::int64_t most = !plan.on_cpu() || plan.takes_slabs("output") ? grid_.nz / ranks : 1;
+    for (std::int64_t parts = 1;; parts = std::min(most, parts + 1 + parts / 4)) {
+      cut_ = cut_into_slabs(grid_.nz, rank, ranks, parts);
+      schedule_.share_out(cut_.slabs.first, cut_.height);
+      const bool last = parts == 1 || parts == most;
+      bool fits = choose_pass(plan, shape, response, fft, last);
+      if (!fits && frees && !on_host_) {
+        on_host_ = true;
+        plan.keep_on_host("input");
+        fits = choose_pass(plan, shape, response, fft, last);
+      }
+      if (fits) break;
+      if (parts == most) refuse_budget(plan);
+    }
+    order_.resize(static_cast<std::size_t>(directions_per_pass_ * schedule_.of_slab()));
+    std::iota(order_.begin(), order_.end(), 0);
+    weights_.assign(order_.size(), FdkViewWeight{0, 0, 0, 0, static_cast<float>(pi / schedule_.directions())});
   }
 
-  /// As many directions at once as half of what the budget leaves allows.
-  void choose_pass(const PlanContext& plan, RampStage::Shape shape, const std::vector<double>& response,
-                   const FftService* fft) {
-    const auto volume = 4 * static_cast<std::uint64_t>(grid_.nx * grid_.ny * grid_.nz);
-    const std::uint64_t left = plan.memory_left(), most = left > volume ? (left - volume) / 2 : 0;
-    const int views = plan.on_cpu() ? views_per_pass_cpu : views_per_pass_device;
-    directions_per_pass_ = std::clamp(views / half_turns_, 1, directions_);
+  /// As many directions at once as half of what the budget leaves allows. Slabs leave half of it to the nodes behind
+  /// unless there cannot be more of them. False when there is not even enough for one direction.
+  bool choose_pass(const PlanContext& plan, RampStage::Shape shape, const std::vector<double>& response,
+                   const FftService* fft, bool last) {
+    const std::uint64_t left = plan.memory_left(), allowed = last ? left : left / 2;
+    directions_per_pass_ = std::clamp(views_per_pass / schedule_.of_slab(), 1, schedule_.directions());
     for (;; directions_per_pass_ = (directions_per_pass_ + 1) / 2) {
-      shape.views = directions_per_pass_ * half_turns_;
-      parallel_bytes_ = (static_cast<std::uint64_t>(shape.views) * static_cast<std::uint64_t>(shape.rows) *
-                             static_cast<std::uint64_t>(shape.columns) * sizeof(float) +
-                         255) /
-                        256 * 256;
+      shape.views = directions_per_pass_ * schedule_.of_slab();
+      parallel_bytes_ = aligned(static_cast<std::uint64_t>(shape.views) * view_bytes());
       stage_.emplace(shape, response, fft, plan.device().index, launcher_of(plan).concurrency);
-      const std::uint64_t work = parallel_bytes_ + stage_->stack_bytes() + work_bytes(plan);
-      if (work <= most || left == UINT64_MAX) break;
-      if (directions_per_pass_ > 1) continue;
-      if (volume + work <= left) break;
-      throw Failure(ErrorCode::out_of_memory,
-                    "a volume of " + std::to_string(grid_.nx) + " x " + std::to_string(grid_.ny) + " x " +
-                        std::to_string(grid_.nz) + " voxels needs " + megabytes(volume) + " and " + megabytes(work) +
-                        " to work in, and " + left_text(plan, left, plan.device().name),
-                    more_memory(plan, volume + work - left) + ", or give fewer slices at a time (nz, offset_mm)");
+      const std::uint64_t tuned = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
+      work_bytes_ = aligned(std::max(stage_->work_bytes(), tuned));  // one after the other
+      views_ = HelicalViews::all(nullptr, helix_.views);
+      if (on_host_) schedule_.size_rings(directions_per_pass_, largest_shift_, &views_);
+      const std::uint64_t other = volume_bytes() + table_bytes(shape);
+      needed_ = other + scratch_bytes();
+      if (left == UINT64_MAX || scratch_bytes() <= (allowed > other ? (allowed - other) / 2 : 0)) return true;
+      if (directions_per_pass_ == 1) return needed_ <= allowed;
     }
-    for (int n = 0; n < shape.views; ++n) order_.push_back(n);
-    weights_.assign(order_.size(), FdkViewWeight{0, 0, 0, 0, static_cast<float>(pi / directions_)});
+  }
+
+  [[noreturn]] void refuse_budget(const PlanContext& plan) const {
+    const std::uint64_t left = plan.memory_left();
+    throw Failure(
+        ErrorCode::out_of_memory,
+        (is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid_.nx) + " x " + std::to_string(grid_.ny) +
+            " x " + std::to_string(cut_.height) + " voxels needs " + megabytes(volume_bytes()) + " and " +
+            megabytes(needed_ - volume_bytes()) + " to work in, and " + left_text(plan, left, plan.device().name),
+        more_memory(plan, needed_ - left) + (is_cut() ? "" : ", or give fewer slices at a time (nz, offset_mm)"));
+  }
+
+  static std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 256 * 256; }
+  std::uint64_t view_bytes() const {
+    return static_cast<std::uint64_t>(helix_.rows) * static_cast<std::uint64_t>(helix_.columns) * sizeof(float);
+  }
+  std::uint64_t volume_bytes() const {  // of a slab
+    return 4 * static_cast<std::uint64_t>(grid_.nx * grid_.ny * cut_.height);
+  }
+  std::uint64_t ring_bytes() const {
+    return on_host_ ? static_cast<std::uint64_t>(schedule_.of_slab()) * static_cast<std::uint64_t>(views_.held) *
+                          view_bytes()
+                    : 0;
+  }
+  std::uint64_t scratch_bytes() const { return parallel_bytes_ + stage_->stack_bytes() + work_bytes_ + ring_bytes(); }
+  std::uint64_t table_bytes(const RampStage::Shape& shape) const {
+    return schedule_.table().size() * sizeof(HelicalHalfTurn) + schedule_.sides().size() * sizeof(float) +
+           columns_.size() * sizeof(HelicalColumn) +
+           static_cast<std::uint64_t>(shape.views) * (sizeof(std::int64_t) + sizeof(FdkViewWeight)) +
+           stage_->table_bytes() + sizeof(std::int64_t);
+  }
+
+  /// Brings the views to the rings that the pass from direction `first` on needs, beside the ones that the pass before
+  /// has brought.
+  void stage(const RunContext& run, const float* projections, std::size_t slab, int first, float* rings) const {
+    const std::int64_t view = static_cast<std::int64_t>(helix_.rows) * helix_.columns;
+    for (int k = 0; k < schedule_.of_slab(); ++k) {
+      const auto first_in = [&](int direction) {
+        return views_.first_in(schedule_.half_turn(direction, schedule_.first_of(slab) + k));
+      };
+      const int behind = first_in(first) + views_.window;
+      int next = first == 0 ? first_in(0) : first_in(first - directions_per_pass_) + views_.window;
+      while (next < behind) {
+        const int place = next % views_.held, count = std::min(behind - next, views_.held - place);
+        run.copy(rings + (static_cast<std::int64_t>(k) * views_.held + place) * view, projections + next * view,
+                 static_cast<std::uint64_t>(count) * view_bytes(), ISOCENTER_STREAM_BESIDE);
+        next += count;
+      }
+    }
   }
 
   void upload(PlanContext& plan) {
-    half_turn_table_ = plan.upload(std::span<const HelicalHalfTurn>(half_turn_list_), "half turns");
-    direction_table_ = plan.upload(std::span<const float>(direction_list_), "directions");
+    half_turn_table_ = plan.upload(std::span<const HelicalHalfTurn>(schedule_.table()), "half turns");
+    side_table_ = plan.upload(std::span<const float>(schedule_.sides()), "directions");
     column_table_ = plan.upload(std::span<const HelicalColumn>(columns_), "columns of parallel views");
     order_table_ = plan.upload(std::span<const std::int64_t>(order_), "order of the views");
     weight_table_ = plan.upload(std::span<const FdkViewWeight>(weights_), "weights of the views");
@@ -308,27 +374,35 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     plan.fact("helical.covered_z_mm", text_of(range_.low_mm) + " to " + text_of(range_.high_mm));
     plan.fact("helical.field_of_view_mm", "radius " + text_of(helix_.field_of_view_mm()));
     plan.fact("helical.directions_per_pass", std::to_string(directions_per_pass_));
+    if (on_host_) plan.fact("helical.projections", "in host memory, brought to the device pass by pass");
+    if (is_cut())
+      plan.fact("helical.slabs", std::to_string(cut_.slabs.first.size()) + " of " + std::to_string(cut_.height) +
+                                     " of " + std::to_string(grid_.nz) + " slices, from slice " +
+                                     std::to_string(cut_.slabs.first.front()) + " on, each from " +
+                                     std::to_string(schedule_.of_slab()) + " half turns");
     plan.fact("helical.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
   }
 
   Helix helix_;
   VolumeGrid grid_;
   HelicalRange range_;
-  double radius_mm_ = 0, reach_mm_ = 0, first_t_mm_ = 0;
+  HelicalSchedule schedule_;
+  SlabCut cut_;
+  HelicalViews views_{};
+  bool on_host_ = false;  ///< the projections, of a reconstruction on a device
+  double radius_mm_ = 0, corner_mm_ = 0, reach_mm_ = 0, first_t_mm_ = 0, largest_shift_ = 0;
   std::int64_t fitting_slices_ = 0;
-  int directions_ = 0, half_turns_ = 0, directions_per_pass_ = 1;
-  std::vector<HelicalHalfTurn> half_turn_list_;
-  std::vector<float> direction_list_;
+  int directions_per_pass_ = 1;
   std::vector<HelicalColumn> columns_;
   std::vector<std::int64_t> order_;
   std::vector<FdkViewWeight> weights_;
   std::vector<double> planned_views_;
   std::optional<RampStage> stage_;
   const HelicalVariant* tuned_ = nullptr;
-  std::uint64_t parallel_bytes_ = 0;
+  std::uint64_t parallel_bytes_ = 0, work_bytes_ = 0, needed_ = 0;
   HelicalGeometry geometry_{};
   const HelicalHalfTurn* half_turn_table_ = nullptr;
-  const float* direction_table_ = nullptr;
+  const float* side_table_ = nullptr;
   const HelicalColumn* column_table_ = nullptr;
   const std::int64_t* order_table_ = nullptr;
   std::int64_t* note_ = nullptr;  ///< on a device (bad_reading.hpp)

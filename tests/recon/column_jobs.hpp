@@ -81,15 +81,15 @@ struct HelicalJob {
 
   detail::HelicalBackProject kernel(std::vector<float>& volume, bool goes_on = false) const {
     return {stack,
-            turns.data(),
+            {turns.data(), half_turns, half_turns},
             directions.data(),
             static_cast<int>(directions.size() / 2),
-            half_turns,
             views,
             volume.data(),
             nx,
             ny,
             nz,
+            0,
             g,
             0.25F,
             goes_on};
