@@ -40,7 +40,7 @@ HelicalSchedule::Range HelicalSchedule::met_by(std::int64_t first_slice, std::in
   const double a = (slices_.z_mm(first_slice) - slices_.reach_mm - helix_.first_z_mm) / way;
   const double b = (slices_.z_mm(first_slice + height - 1) + slices_.reach_mm - helix_.first_z_mm) / way;
   const double last = std::fabs(helix_.step_rad) * (helix_.views - 1) / pi;
-  const int first = static_cast<int>(std::floor(std::max(-1.0, std::min(a, b) - 1.0)));
+  const int first = static_cast<int>(std::floor(std::max(-1.0, std::min(a, b))));
   const int behind = static_cast<int>(std::floor(std::min(last + 1.0, std::max(a, b)))) + 1;
   return {first, std::max(behind, first + 1)};
 }
@@ -57,7 +57,6 @@ void HelicalSchedule::share_out(std::span<const std::int64_t> first, std::int64_
 }
 
 void HelicalSchedule::size_rings(int directions_per_pass, double shift, HelicalViews* views) const {
-  const int reach = static_cast<int>(std::ceil(shift)) + 1;  // one more: a half turn lies between two views
   int pass = 0, advance = 0;
   for (int k = 0; k < half_turns_; ++k)
     for (int first = 0; first < directions_; first += directions_per_pass) {
@@ -65,8 +64,11 @@ void HelicalSchedule::size_rings(int directions_per_pass, double shift, HelicalV
       pass = std::max(pass, half_turn(next - 1, k).view - half_turn(first, k).view);
       if (next < directions_) advance = std::max(advance, half_turn(next, k).view - half_turn(first, k).view);
     }
-  views->before = reach + views_below;
-  views->window = std::min(views->before + pass + reach + views_above + 1, views->count);
+  const double farthest = shift + 1e-3;  // float32 may round it up
+  // The central ray lies up to one view behind the view that its half turn names.
+  const int behind = static_cast<int>(std::floor(farthest)) + 1 + views_above;
+  views->before = static_cast<int>(std::ceil(farthest)) + views_below;
+  views->window = std::min(views->before + pass + behind + 1, views->count);
   views->held = std::min(views->window + advance, views->count);
   views->rings = true;
 }

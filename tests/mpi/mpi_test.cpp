@@ -157,6 +157,11 @@ TEST(Mpi, FdkOnSeveralProcessesGivesTheVolumeOfOne) {
 TEST(Mpi, FdkOfAScanInBlocksOnSeveralProcessesGivesTheVolumeOfOne) {
   expect_same_volume(Folder("fdk_reconstruction", "unit: 1/mm", ", blocks: 6"), {4});
 }
+TEST(Mpi, AHelixOnSeveralProcessesGivesTheVolumeOfOne) {
+  expect_same_volume(Folder("helical_reconstruction", "unit: 1/mm, nz: 31, spacing_mm: [6, 6, 2]",
+                            ", orbit: helix, arc_deg: 1080, pitch: 0.4"),
+                     {2, 4});
+}
 TEST(Mpi, OsSartOnSeveralProcessesGivesTheVolumeOfOne) {
   expect_same_volume(Folder("os_sart_reconstruction", "unit: 1/mm, subsets: 4, iterations: 3"), {2, 4});
 }
