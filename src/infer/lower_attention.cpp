@@ -61,21 +61,59 @@ ValueId given_mask(NodeLowering& n, std::int64_t keys, ElementType type) {
   return n.emit_copy(std::move(pad), mask, std::move(shape));
 }
 
-/// Query i sees the past and the keys up to its own position.
-ValueId causal_mask(NodeLowering& n, std::int64_t queries, std::int64_t keys, std::int64_t past, ElementType type) {
+/// The keys that a query sees around its own position, -1 for all on that side. The first query stands at `past`, or
+/// where the keys' lengths are given (nonpad_kv_seqlen), so that the last one stands at the last key of its item.
+struct Band {
+  std::int64_t left = -1, right = -1, past = 0;
+  bool all() const { return left < 0 && right < 0; }
+};
+
+Band band_of(NodeLowering& n) {
+  Band band{n.integer("left_window_size", -1), n.integer("right_window_size", -1),
+            n.has_input(4) ? n.shape(n.input(4))[2] : 0};
+  if (band.left < -1 || band.right < -1)
+    n.contradiction("has windows of " + std::to_string(band.left) + " and " + std::to_string(band.right) +
+                    " keys; -1 is for all");
+  if (n.integer("is_causal", 0) != 0) band.right = 0;
+  return band;
+}
+
+ValueId band_mask(NodeLowering& n, const Band& band, std::int64_t queries, std::int64_t keys, ElementType type) {
   Array bias(type, {queries, keys});
   for (std::int64_t i = 0; i < queries; ++i)
-    for (std::int64_t j = past + i + 1; j < keys; ++j) bias.set_real(i * keys + j, -INFINITY);
+    for (std::int64_t j = 0; j < keys; ++j) {
+      const std::int64_t behind = j - (band.past + i);
+      if ((band.right >= 0 && behind > band.right) || (band.left >= 0 && -behind > band.left))
+        bias.set_real(i * keys + j, -INFINITY);
+    }
   return n.add_constant(std::move(bias));
+}
+
+/// nonpad_kv_seqlen as (batch, 1, 1, 1).
+ValueId key_lengths(NodeLowering& n) {
+  const ValueId lengths = n.input(6);
+  return n.emit_alias(lengths, {n.shape(lengths)[0], 1, 1, 1});
+}
+
+/// Of one side of the band, for each item's number of keys: j - i + queries - length is at most `right`, or at least
+/// -left.
+ValueId side_mask(NodeLowering& n, std::int64_t extent, bool right, std::int64_t queries, std::int64_t keys,
+                  ElementType type) {
+  const ValueId lengths = key_lengths(n);
+  Array limits(n.type(lengths), {1, 1, queries, keys});
+  for (std::int64_t i = 0; i < queries; ++i)
+    for (std::int64_t j = 0; j < keys; ++j)
+      limits.set_integer(i * keys + j, j - i + queries + (right ? -extent - 1 : extent + 1));
+  const ValueId limit = n.add_constant(std::move(limits));
+  return as_bias(n, right ? n.emit_map(F::less, {limit, lengths}) : n.emit_map(F::less, {lengths, limit}), type);
 }
 
 /// Keys from nonpad_kv_seqlen on are masked, in each item of the batch.
 ValueId padding_mask(NodeLowering& n, std::int64_t keys, ElementType type) {
-  const ValueId lengths = n.input(6);
+  const ValueId lengths = key_lengths(n);
   Array positions(n.type(lengths), {1, 1, 1, keys});
   for (std::int64_t i = 0; i < keys; ++i) positions.set_integer(i, i);
-  const ValueId column = n.emit_alias(lengths, {n.shape(lengths)[0], 1, 1, 1});
-  return as_bias(n, n.emit_map(F::less, {n.add_constant(std::move(positions)), column}), type);
+  return as_bias(n, n.emit_map(F::less, {n.add_constant(std::move(positions)), lengths}), type);
 }
 
 struct Bias {
@@ -83,8 +121,22 @@ struct Bias {
   void add(NodeLowering& n, ValueId more) { value = value == no_value ? more : n.emit_map(F::add, {value, more}); }
 };
 
+/// A query that sees no key has weights of zero; their softmax is no number.
+ValueId without_masked_rows(NodeLowering& n, ValueId weights, ValueId bias) {
+  if (n.rank(bias) < 1) return weights;
+  const ValueId lowest = scalar_like(n, bias, -std::numeric_limits<double>::infinity());
+  const ValueId masked = n.emit_map(F::equal, {reduce(n, bias, Reduction::Kind::max, {n.rank(bias) - 1}), lowest});
+  if (n.is_constant(masked)) {
+    const Array& rows = n.known(masked, "a row that is masked");
+    bool any = false;
+    for (std::int64_t i = 0; i < rows.count(); ++i) any = any || rows.integer(i) != 0;
+    if (!any) return weights;
+  }
+  return n.emit_map(F::where, {masked, scalar_like(n, weights, 0), weights});
+}
+
 /// softmax(softcap(scale * Q K^T) + bias) V. A. Vaswani et al., "Attention is all you need", NIPS 2017, eq. 1, with the
-/// additions of ONNX's Attention (opset 23).
+/// additions of ONNX's Attention (opsets 23 to 25).
 void attention(NodeLowering& n) {
   ValueId q = n.input(0), k = n.input(1), v = n.input(2);
   const bool flat = n.rank(q) == 3;
@@ -120,15 +172,19 @@ void attention(NodeLowering& n) {
   Bias bias;
   const std::int64_t queries = sq[2], keys = sk[2];
   if (n.has_input(3)) bias.add(n, given_mask(n, keys, type));
-  if (n.integer("is_causal", 0) != 0)
-    bias.add(n, causal_mask(n, queries, keys, n.has_input(4) ? n.shape(n.input(4))[2] : 0, type));
+  const Band band = band_of(n);
+  const bool by_length = n.has_input(6) && !n.has_input(4);
+  if (!band.all() && !by_length) bias.add(n, band_mask(n, band, queries, keys, type));
+  if (band.right >= 0 && by_length) bias.add(n, side_mask(n, band.right, true, queries, keys, type));
+  if (band.left >= 0 && by_length) bias.add(n, side_mask(n, band.left, false, queries, keys, type));
   if (n.has_input(6)) bias.add(n, padding_mask(n, keys, type));
   if (bias.value != no_value) scores = n.emit_map(F::add, {scores, bias.value});
   if (mode == 2) n.output(3, scores);
   const auto precision =
       n.has_attribute("softmax_precision") ? element_type_of(n.integer("softmax_precision", 1)) : type;
   const ValueId wide = cast_to(n, scores, precision.value_or(type));
-  const ValueId weights = cast_to(n, n.emit(Softmax{3, false}, {wide}, n.type(wide), n.shape(wide)), type);
+  ValueId weights = cast_to(n, n.emit(Softmax{3, false}, {wide}, n.type(wide), n.shape(wide)), type);
+  if (bias.value != no_value) weights = without_masked_rows(n, weights, bias.value);
   if (mode == 3) n.output(3, weights);
   ValueId y = product(n, weights, v, false, false, no_value);
   if (flat) {

@@ -54,9 +54,11 @@ void bitwise(NodeLowering& n) {
   integers_only(n, n.input(0));
   simple<function>(n);
 }
-/// Unsigned, as ONNX has it: what is shifted in is zero.
+/// Of unsigned integers, as before opset 28: what is shifted in is zero.
 void bit_shift(NodeLowering& n) {
   integers_only(n, n.input(0));
+  if (const std::string type = name_of(n.type(n.input(0))); type[0] != 'u')
+    n.unsupported("shifts the bits of " + type, "export it with unsigned integers");
   const std::string direction = n.text("direction", "");
   if (direction != "LEFT" && direction != "RIGHT") n.contradiction("shifts in direction '" + direction + "'");
   n.output(0, n.emit_map(direction == "LEFT" ? F::shift_left : F::shift_right, {n.input(0), n.input(1)}));

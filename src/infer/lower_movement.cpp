@@ -316,11 +316,12 @@ void space_to_depth(NodeLowering& n) {
   const Shape s = n.shape(x);
   if (s.size() != 4 || b < 1 || s[2] % b != 0 || s[3] % b != 0)
     n.contradiction("has blocks of " + std::to_string(b) + " for " + to_text(s));
+  const bool crd = n.text("mode", "DCR") == "CRD";  // from opset 28 on
   Copy order;
-  order.axes = {0, 3, 5, 1, 2, 4};
+  order.axes = crd ? std::vector<int>{0, 1, 3, 5, 2, 4} : std::vector<int>{0, 3, 5, 1, 2, 4};
   const ValueId parts = n.emit_alias(x, {s[0], s[1], s[2] / b, b, s[3] / b, b});
-  n.output(0, n.emit_alias(n.emit_copy(order, parts, {s[0], b, b, s[1], s[2] / b, s[3] / b}),
-                           {s[0], s[1] * b * b, s[2] / b, s[3] / b}));
+  const Shape moved = crd ? Shape{s[0], s[1], b, b, s[2] / b, s[3] / b} : Shape{s[0], b, b, s[1], s[2] / b, s[3] / b};
+  n.output(0, n.emit_alias(n.emit_copy(order, parts, moved), {s[0], s[1] * b * b, s[2] / b, s[3] / b}));
 }
 
 void constant(NodeLowering& n) {

@@ -64,7 +64,7 @@ std::optional<ElementType> element_type_of(std::int64_t onnx_code);
 
 /// The operator sets that lower.hpp knows.
 inline constexpr std::int64_t oldest_opset = 7;
-inline constexpr std::int64_t newest_opset = 27;
+inline constexpr std::int64_t newest_opset = 28;
 
 /// Reads a file, with external data beside it. Errors: not_found, io_error, bad_data (not ONNX, truncated,
 /// contradicting itself), unsupported (opset, element type, sparse weights).
