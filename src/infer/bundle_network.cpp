@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/launcher.hpp"
+#include "core/memory_words.hpp"
 #include "infer/copy.hpp"
 #include "infer/network_plan.hpp"
 #include "infer/resample.hpp"
@@ -195,13 +196,16 @@ void BundleNetwork::plan_windows(PlanContext& plan) {
     pads = pads || std::max(divisible, window_[k]) != size_[k];
   }
   const std::int64_t weights_bytes = count(window_) * 4;
-  if (count(window_) > INT32_MAX || static_cast<std::uint64_t>(weights_bytes) > plan.memory_left())
+  const std::string smaller = "set a smaller roi_size, or k of DivisiblePadd where the window is the whole volume";
+  const std::string named = "the bundle's window of " + text(window_) + " voxels (k, j, i)";
+  if (count(window_) > INT32_MAX)
     throw Failure(ErrorCode::unsupported,
-                  "the bundle's window of " + text(window_) + " voxels (k, j, i) needs " +
-                      std::to_string(weights_bytes) + " bytes of weights, and of the budget " +
-                      std::to_string(plan.memory_left()) + " are left (at most " + std::to_string(INT32_MAX) +
-                      " voxels are allowed)",
-                  "set a smaller roi_size, or k of DivisiblePadd where the window is the whole volume");
+                  named + " has more than the " + std::to_string(INT32_MAX) + " that are allowed", smaller);
+  if (const auto needed = static_cast<std::uint64_t>(weights_bytes), left = plan.memory_left(); needed > left)
+    throw Failure(ErrorCode::out_of_memory,
+                  named + " needs " + kernels::megabytes(needed) + " of weights, and " +
+                      kernels::left_text(plan, left, plan.device().name),
+                  kernels::more_memory(plan, needed - left) + ", or " + smaller);
   const int window[3] = {window_[0], window_[1], window_[2]};
   importance_ = plan.upload<float>(importance_map(window, recipe_.gaussian, recipe_.sigma), "window weights");
   plan.require_kernel<kernels::ExtractWindowKernel>();

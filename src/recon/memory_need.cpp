@@ -1,24 +1,8 @@
 #include "recon/memory_need.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace isocenter::detail {
-
-std::string megabytes(std::uint64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.5g MB", static_cast<double>(bytes) * 1e-6);
-  return text;
-}
-
-std::string left_text(const PlanContext& plan, std::uint64_t left, const std::string& device) {
-  return (plan.memory_budget() > 0 ? "of the budget " : "") + megabytes(left) + " are left on '" + device + "'";
-}
-
-std::string more_memory(const PlanContext& plan, std::uint64_t missing) {
-  if (plan.memory_budget() > 0) return "raise the budget to " + megabytes(plan.memory_budget() + missing) + " at least";
-  return "use a device with " + megabytes(missing + missing / 9) + " more at least";  // nine tenths of it are used
-}
 
 MemoryLeft memory_left_of(const PlanContext& plan, bool arrays_on_host) {
   const std::uint64_t device = plan.memory_left();

@@ -3,6 +3,8 @@
 // the same, but where a device's arrays stay in host memory.
 #include <isocenter/operator.hpp>
 
+#include "core/memory_words.hpp"
+
 namespace isocenter::detail {
 
 struct MemoryNeed {
@@ -19,12 +21,6 @@ struct MemoryLeft {
   }
 };
 MemoryLeft memory_left_of(const PlanContext& plan, bool arrays_on_host);
-
-/// For messages: "12.5 MB"; "of the budget 12.5 MB are left on 'cpu'", or without a budget "12.5 MB are left on
-/// 'cuda:0'"; the fix that gives so much more.
-std::string megabytes(std::uint64_t bytes);
-std::string left_text(const PlanContext& plan, std::uint64_t left, const std::string& device);
-std::string more_memory(const PlanContext& plan, std::uint64_t missing);
 
 /// Throws Failure: `what` ("even in slabs of ..., cgls_reconstruction") needs more than is left. `otherwise` is another
 /// remedy ("", or ", or use more subsets").
