@@ -145,7 +145,8 @@ run_benchmarks() {
   if [[ -x bin/networks_bench ]]; then
     launch networks_bench 120 bin/networks_bench "${small[@]}" "$logs/networks_bench.json"
     collect
-    launch networks_peer 60 python3 networks_peer.py "$logs/networks_peer.json"
+    if $rehearse; then small=(--rehearse); fi
+    launch networks_peer 120 python3 networks_peer.py "${small[@]}" "$logs/networks_peer.json"
     collect
   fi
   if [[ ! -x bin/ct_methods ]] || ! python3 -c 'import numpy' 2>/dev/null; then
