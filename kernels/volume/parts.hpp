@@ -18,7 +18,8 @@ namespace isocenter::detail {
 enum class PartRule {
   equal_labels,  ///< neighbours with the same label above 0
   any_label,     ///< neighbours with labels above 0
-  background     ///< neighbours with label 0
+  background,    ///< neighbours with label 0
+  outside        ///< neighbours with labels other than PartGrid::label
 };
 
 /// One frame, at most 2^31 - 2 voxels, x fastest.
@@ -26,13 +27,16 @@ struct PartGrid {
   int nx, ny, nz;
   const std::uint8_t* labels;
   PartRule rule;
+  int label = 0;  ///< of the rule outside
 
   ISOCENTER_HD int voxels() const { return nx * ny * nz; }
   ISOCENTER_HD int at(int x, int y, int z) const { return (z * ny + y) * nx + x; }
-  ISOCENTER_HD bool belongs(int i) const { return (labels[i] == 0) == (rule == PartRule::background); }
+  ISOCENTER_HD bool belongs(int i) const {
+    return rule == PartRule::outside ? labels[i] != label : (labels[i] == 0) == (rule == PartRule::background);
+  }
   /// For two voxels that are neighbours, the first of which belongs to a part.
   ISOCENTER_HD bool together(int i, int j) const {
-    return rule == PartRule::any_label ? labels[j] != 0 : labels[j] == labels[i];
+    return rule == PartRule::any_label || rule == PartRule::outside ? belongs(j) : labels[j] == labels[i];
   }
 };
 
@@ -231,8 +235,8 @@ struct KeepPartsKernel {
 /// What is noted of a part of the background: nothing yet, the one label around it, or that it is no hole.
 inline constexpr int no_hole = 256;
 
-/// x, y, z: voxels. Notes for each part of the background which label is around it: no_hole where it reaches the border
-/// (in single slices, `flat`, the slice's) or touches two labels by faces.
+/// x, y, z: voxels. Notes for each part of the background (or of what is outside of a label) which label is around it:
+/// no_hole where it reaches the border (in single slices, `flat`, the slice's) or touches two labels by faces.
 struct NoteHolesKernel {
   static constexpr const char* name = "volume/note_holes";
   PartGrid grid;
@@ -246,22 +250,24 @@ struct NoteHolesKernel {
       if (!grid.belongs(i)) continue;
       const int plane = grid.nx * grid.ny;
       if (x == 0 || y == 0 || x + 1 == grid.nx || y + 1 == grid.ny || (!flat && (z == 0 || z + 1 == grid.nz))) {
-        note(i, no_hole);
+        note_label(i, no_hole);
         continue;
       }
-      note(i, grid.labels[i - 1]);
-      note(i, grid.labels[i + 1]);
-      note(i, grid.labels[i - grid.nx]);
-      note(i, grid.labels[i + grid.nx]);
+      note(i, i - 1);
+      note(i, i + 1);
+      note(i, i - grid.nx);
+      note(i, i + grid.nx);
       if (flat) continue;
-      note(i, grid.labels[i - plane]);
-      note(i, grid.labels[i + plane]);
+      note(i, i - plane);
+      note(i, i + plane);
     }
   }
 
  private:
-  ISOCENTER_HD void note(int i, int found) const {
-    if (found == 0) return;
+  ISOCENTER_HD void note(int i, int neighbour) const {
+    if (!grid.belongs(neighbour)) note_label(i, grid.labels[neighbour]);
+  }
+  ISOCENTER_HD void note_label(int i, int found) const {
     std::int32_t* const entry = parent + marked_root(parent, i);
     for (int old = shared_load(entry);;) {
       const int known = -1 - old;
@@ -286,7 +292,7 @@ struct FillHolesKernel {
     for (int x = x0; x < x0 + Lanes::width; ++x) {
       const int i = grid.at(x, y, z);
       int label = grid.labels[i];
-      if (label == 0) {
+      if (grid.belongs(i)) {
         const int around = -1 - parent[marked_root(parent, i)];
         if (around != no_hole) label = around;
       }

@@ -16,12 +16,13 @@ struct ScoredBox {
   double volume() const { return (high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2]); }
 };
 
-/// Intersection over union; 0 for boxes that share no volume.
-inline double box_overlap(const ScoredBox& a, const ScoredBox& b) {
+/// The intersection over the union, or over the smaller of both; 0 for boxes that share no volume.
+inline double box_overlap(const ScoredBox& a, const ScoredBox& b, bool of_smaller = false) {
   double both = 1;
   for (std::size_t i = 0; i < 3; ++i)
     both *= std::max(0.0, std::min(a.high[i], b.high[i]) - std::max(a.low[i], b.low[i]));
-  return both > 0 ? both / (a.volume() + b.volume() - both) : 0;
+  if (!(both > 0)) return 0;
+  return both / (of_smaller ? std::min(a.volume(), b.volume()) : a.volume() + b.volume() - both);
 }
 
 /// Of equal scores the earlier row is better, then the lower class.
@@ -42,13 +43,14 @@ inline void add_candidate(std::vector<ScoredBox>& boxes, const ScoredBox& box, s
 
 /// Keeps of each class the boxes that overlap no better kept one by more than `overlap_above`, at most `most` of all,
 /// from the best down.
-inline void suppress_boxes(std::vector<ScoredBox>& boxes, double overlap_above, std::size_t most) {
+inline void suppress_boxes(std::vector<ScoredBox>& boxes, double overlap_above, std::size_t most,
+                           bool of_smaller = false) {
   std::sort(boxes.begin(), boxes.end(), is_better);
   std::size_t kept = 0;
   for (const ScoredBox& box : boxes) {
     if (kept == most) break;
     const auto covers = [&](const ScoredBox& better) {
-      return better.category == box.category && box_overlap(better, box) > overlap_above;
+      return better.category == box.category && box_overlap(better, box, of_smaller) > overlap_above;
     };
     const auto end = boxes.begin() + static_cast<std::ptrdiff_t>(kept);
     if (std::none_of(boxes.begin(), end, covers)) boxes[kept++] = box;

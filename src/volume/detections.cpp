@@ -3,8 +3,7 @@
 #include <string_view>
 
 #include "core/builtin.hpp"
-#include "volume/box_suppression.hpp"
-#include "volume/label_colours.hpp"
+#include "volume/detected_boxes.hpp"
 
 namespace isocenter::detail {
 
@@ -18,12 +17,7 @@ class DetectionsOperator : public OperatorBase<Detections> {
                     "give one time point at a time");
     for (std::size_t i = 0; i < 3; ++i) extent_[i] = static_cast<int>(voxels.shape[2 - i]);
     plan_candidates(table, voxels);
-    classes_ = static_cast<int>(std::count(params.names.begin(), params.names.end(), '/')) + 1;
-    if (params.names.find('\\') != std::string::npos || classes_ > 255)
-      throw Failure(ErrorCode::invalid_argument,
-                    "names = '" + params.names + "' names " + std::to_string(classes_) +
-                        " classes; at most 255 are allowed, and no backslash",
-                    "write lesion/nodule");
+    classes_ = count_classes(params.names);
     if (columns_ != 2 * params.dimensions + classes_)
       throw Failure(ErrorCode::bad_data,
                     "input 'candidates' has rows of " + std::to_string(columns_) + " numbers, and " +
@@ -34,7 +28,7 @@ class DetectionsOperator : public OperatorBase<Detections> {
                     "set dimensions and names to what the detector gives");
     plan_scale();
     plan_slice();
-    describe(plan, volume);
+    describe_boxes(plan.output("output"), volume, extent_, params.names, params.dimensions);
     limit_ = static_cast<std::size_t>(params.candidates_at_most);
     boxes_.reserve(limit_);
     values_.reserve(numbers_a_box * static_cast<std::size_t>(params.most));
@@ -46,20 +40,14 @@ class DetectionsOperator : public OperatorBase<Detections> {
     const Geometry geometry = run.input("volume").geometry();
     read(run.input("candidates").tensor("voxels").as<const float>());
     suppress_boxes(boxes_, params.overlap_above, static_cast<std::size_t>(params.most));
-    PayloadRef output = run.output("output");
-    auto* const labels = output.tensor("labels").as<std::uint8_t>();
-    std::fill_n(labels, static_cast<std::int64_t>(extent_[0]) * extent_[1] * extent_[2], std::uint8_t{0});
-    for (auto box = boxes_.rbegin(); box != boxes_.rend(); ++box) paint(*box, labels);
-    values_.clear();
-    for (const ScoredBox& box : boxes_) append(box, geometry);
-    output.set_numbers("detections.boxes", values_);
+    const PayloadRef output = run.output("output");
+    give_boxes(boxes_, geometry, {extent_, params.dimensions, params.outline}, values_, output,
+               output.tensor("labels").as<std::uint8_t>());
     const double count[] = {static_cast<double>(boxes_.size())};
     run.metric("objects", count);
   }
 
  private:
-  static constexpr std::size_t numbers_a_box = 14;
-
   void plan_candidates(const TensorView& table, const TensorView& voxels) {
     dense_ = params.form == BoxForm::distances;
     if (std::string_view(table.axes) != (dense_ ? "czyx" : "yx") || table.type() != DType::float32)
@@ -105,20 +93,6 @@ class DetectionsOperator : public OperatorBase<Detections> {
                     "slice = " + std::to_string(params.slice) + " for 2-D boxes in a volume of " +
                         std::to_string(extent_[2]) + " slices",
                     "set slice to one of 0 ... " + std::to_string(extent_[2] - 1));
-  }
-
-  void describe(PlanContext& plan, const PayloadRef& volume) const {
-    std::string names = "background/" + params.names;
-    std::replace(names.begin(), names.end(), '/', '\\');
-    PayloadRef output = plan.output("output");
-    output.set_tensor("labels", tensor(DType::uint8, "zyx", {extent_[2], extent_[1], extent_[0]}));
-    output.set_geometry(volume.geometry());
-    output.inherit_attributes(volume);
-    isocenter_payload_set_text(output.get(), "unit", nullptr, nullptr);
-    output.set_text("labels.names", names);
-    output.set_numbers("labels.colours", label_colours(classes_ + 1));
-    output.set_text("detections.names", names);
-    output.set_numbers("detections.dimensions", std::array{static_cast<double>(params.dimensions)});
   }
 
   /// The candidates above the score, one for each class that reaches it.
@@ -181,29 +155,6 @@ class DetectionsOperator : public OperatorBase<Detections> {
       box.high[axis] = std::clamp(high, 0.0, static_cast<double>(extent_[axis]));
     }
     return box;
-  }
-
-  /// Voxel i is in a box that holds its centre, i + 1/2.
-  void paint(const ScoredBox& box, std::uint8_t* labels) const {
-    std::array<std::int64_t, 3> begin{}, end{};
-    for (std::size_t i = 0; i < 3; ++i) {
-      begin[i] = static_cast<std::int64_t>(std::ceil(box.low[i] - 0.5));
-      end[i] = std::min<std::int64_t>(static_cast<std::int64_t>(std::floor(box.high[i] - 0.5)) + 1, extent_[i]);
-    }
-    for (std::int64_t z = begin[2]; z < end[2]; ++z)
-      for (std::int64_t y = begin[1]; y < end[1]; ++y)
-        for (std::int64_t x = begin[0]; x < end[0]; ++x)
-          labels[(z * extent_[1] + y) * extent_[0] + x] = static_cast<std::uint8_t>(box.category + 1);
-  }
-
-  void append(const ScoredBox& box, const Geometry& geometry) {
-    values_.push_back(box.category + 1);
-    values_.push_back(box.score);
-    for (const double v : geometry.position_mm(box.low[0] - 0.5, box.low[1] - 0.5, box.low[2] - 0.5))
-      values_.push_back(v);
-    for (std::size_t i = 0; i < 3; ++i)
-      for (const double along : geometry.axis(static_cast<int>(i)))
-        values_.push_back(along * geometry.spacing_mm[i] * (box.high[i] - box.low[i]));
   }
 
   std::array<int, 3> extent_{};

@@ -40,7 +40,15 @@ TEST(BoxSuppression, AgreesWithHandsOnIntersectionOverUnion) {
   EXPECT_DOUBLE_EQ(box_overlap(a, box({1, 0, 0}, {3, 2, 2}, 1, 0, 1)), 4.0 / 12);
   EXPECT_DOUBLE_EQ(box_overlap(a, box({1, 1, 1}, {3, 3, 3}, 1, 0, 1)), 1.0 / 15);
   EXPECT_DOUBLE_EQ(box_overlap(a, box({2, 0, 0}, {4, 2, 2}, 1, 0, 1)), 0);  // they touch
-  EXPECT_DOUBLE_EQ(box_overlap(a, box({0.5, 0.5, 0.5}, {1.5, 1.5, 1.5}, 1, 0, 1)), 1.0 / 8);
+  const ScoredBox within = box({0.5, 0.5, 0.5}, {1.5, 1.5, 1.5}, 1, 0, 1);
+  EXPECT_DOUBLE_EQ(box_overlap(a, within), 1.0 / 8);
+  EXPECT_DOUBLE_EQ(box_overlap(a, within, true), 1);
+  EXPECT_DOUBLE_EQ(box_overlap(within, box({1, 0, 0}, {3, 2, 2}, 1, 0, 1), true), 0.5);
+  std::vector<ScoredBox> boxes{within, a};
+  suppress_boxes(boxes, 0.5, 10);
+  EXPECT_EQ(boxes.size(), 2U);
+  suppress_boxes(boxes, 0.5, 10, true);
+  EXPECT_EQ(boxes.size(), 1U);
 }
 
 TEST(BoxSuppression, GivesTheExampleThatOnnxPublishes) {
@@ -229,6 +237,24 @@ TEST(DetectionsTest, TakeCentresReversedAxesAResizedImageAndOneSlice) {
   const auto labels = labels_of(flat);
   EXPECT_EQ(std::count(labels.begin(), labels.end(), 1), 4 * 2);
   EXPECT_EQ(labels[static_cast<std::size_t>((3 * ny + 3) * nx + 2)], 1);
+}
+
+TEST(DetectionsTest, AnOutlineIsTheOutermostVoxelsOfABox) {
+  Detections::Params params;
+  params.names = "lesion";
+  params.outline = true;
+  const auto labels = labels_of(detect(params, volume(), table({{2, 3, 0, 8, 8, 5, 0.75F}})));
+  for (std::int64_t k = 0; k < nz; ++k)
+    for (std::int64_t j = 0; j < ny; ++j)
+      for (std::int64_t i = 0; i < nx; ++i) {
+        const bool in = i >= 2 && i < 8 && j >= 3 && j < 8 && k < 5;
+        const bool deep = i > 2 && i < 7 && j > 3 && j < 7 && k > 0 && k < 4;
+        ASSERT_EQ(labels[static_cast<std::size_t>((k * ny + j) * nx + i)], in && !deep ? 1 : 0);
+      }
+  params.dimensions = 2;
+  params.slice = 4;
+  const auto flat = labels_of(detect(params, volume(), table({{2, 3, 8, 8, 0.75F}})));
+  EXPECT_EQ(std::count(flat.begin(), flat.end(), 1), 6 * 5 - 4 * 3);
 }
 
 /// Channels czyx of a dense detector: nothing anywhere but in one voxel.

@@ -1,10 +1,11 @@
-// Ensembles and labels from scores, held to the formulas in double.
+// Ensembles and labels from scores, held to the formulas in double; one channel of them.
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cmath>
 #include <isocenter/volume/ensemble.hpp>
 #include <isocenter/volume/scores_to_labels.hpp>
+#include <isocenter/volume/select_channel.hpp>
 
 #include "volume_test_data.hpp"
 
@@ -30,6 +31,7 @@ Volume scores(std::int64_t channels, std::uint32_t seed, const char* unit = "") 
 
 ISOCENTER_DEVICE_SUITE(EnsembleTest);
 ISOCENTER_DEVICE_SUITE(ScoresToLabelsTest);
+ISOCENTER_DEVICE_SUITE(SelectChannelTest);
 
 TEST_P(EnsembleTest, IsTheMeanAndThePopulationsVariance) {
   std::vector<Volume> members;
@@ -125,6 +127,40 @@ TEST(ScoresToLabelsErrors, NameParameterValueAndFix) {
               HasSubstr("names = background/liver names 2 labels, and there are 3"));
   EXPECT_THAT(error_of([] { apply<ScoresToLabels>(context(), {}, Volume::describe(4, 4, 4, Geometry(), "HU")); }),
               HasSubstr("has the axes 'zyx', and float32 scores 'czyx' are needed"));
+}
+
+TEST_P(SelectChannelTest, GivesOneChannelToTheBitOnItsGrid) {
+  Volume v = scores(3, 9, "1");
+  v.set_text("labels.names", "background\\lung\\bone");
+  for (int channel = 0; channel < 3; ++channel) {
+    const Volume one = apply<SelectChannel>(context(), {.channel = channel}, v, options());
+    EXPECT_STREQ(one.voxels().axes, "zyx");
+    EXPECT_EQ(one.unit(), "1");
+    EXPECT_EQ(one.geometry().spacing_mm[2], v.geometry().spacing_mm[2]);
+    ASSERT_EQ(one.values().size(), voxels);
+    for (std::size_t i = 0; i < voxels; ++i)
+      ASSERT_EQ(one.values()[i], v.values()[static_cast<std::size_t>(channel) * voxels + i]);
+  }
+}
+
+TEST_P(SelectChannelTest, GivesTheChannelOfEachTimePoint) {
+  const Volume v = scores(6, 4);
+  Volume moving{Payload(ISOCENTER_VOLUME)};
+  moving.set_tensor("voxels", tensor(DType::float32, "tczyx", {2, 3, nz, ny, nx}));
+  moving.set_geometry(Geometry());
+  context().allocate(moving);
+  std::copy(v.values().begin(), v.values().end(), moving.values().begin());
+  const Volume one = apply<SelectChannel>(context(), {.channel = 1}, moving, options());
+  EXPECT_STREQ(one.voxels().axes, "tzyx");
+  for (std::size_t i = 0; i < 2 * voxels; ++i)
+    ASSERT_EQ(one.values()[i], v.values()[(i / voxels * 3 + 1) * voxels + i % voxels]);
+}
+
+TEST_P(SelectChannelTest, SaysWhichChannelsThereAre) {
+  EXPECT_THAT(error_of([&] { apply<SelectChannel>(context(), {.channel = 3}, scores(3, 1), options()); }),
+              HasSubstr("channel = 3, and input 'input' has 3. Fix: give one of 0 ... 2"));
+  const Volume one = apply<SelectChannel>(context(), {}, scores(1, 1), options());
+  EXPECT_THAT(error_of([&] { apply<SelectChannel>(context(), {}, one, options()); }), HasSubstr("has the axes 'zyx'"));
 }
 
 }  // namespace

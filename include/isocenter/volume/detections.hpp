@@ -47,6 +47,7 @@ struct Detections {
     double overlap_above = 0.5;
     int most = 100;
     int candidates_at_most = 10000;
+    bool outline = false;
     static constexpr const char* forms[] = {"corners", "centre", "distances"};
     static constexpr auto describe() {
       return std::tuple{
@@ -65,6 +66,7 @@ struct Detections {
           param(&Params::most, "most", Unit::none, 1, 10000, "At most so many detections, the best."),
           param(&Params::candidates_at_most, "candidates_at_most", Unit::none, 1, 1000000,
                 "So many candidates, the best, come to the suppression; it takes the square of their number."),
+          param(&Params::outline, "outline", "Labels in the outermost voxels of a box alone, for pictures."),
       };
     }
   };
