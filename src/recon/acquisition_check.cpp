@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "recon/correction_input.hpp"
+
 namespace isocenter::detail {
 
 namespace {
@@ -244,6 +246,7 @@ void check_acquisition(const Acquisition& scan, const AcquisitionNeeds& needs) {
 
 namespace {
 
+constexpr double on_detector = 1e-6;  // a virtual detector may stand at the volume's centre
 constexpr int lattice = 9;  // points along each axis of the volume, from the first voxel's centre to the last one's
 
 /// A point in voxels of the grid.
@@ -253,6 +256,12 @@ Vector3 voxels_of(const VolumeGrid& grid, const Vector3& point) {
   for (std::size_t k = 0; k < 3; ++k)
     index[k] = dot(grid.geometry.axis(static_cast<int>(k)), d) / grid.geometry.spacing_mm[k];
   return index;
+}
+
+/// From the source to the detector: along the normal of a flat one, the radius of a curved one.
+double distance_of_detector(const Acquisition& scan, const View& v) {
+  if (scan.detector == DetectorShape::curved) return length(v.radius_to_column_0());
+  return std::fabs(dot(unit(cross(v.u_step_mm, v.v_step_mm)), minus(v.detector_origin_mm, v.source_mm)));
 }
 
 void check_sources(const Acquisition& scan, const VolumeGrid& grid) {
@@ -268,10 +277,42 @@ void check_sources(const Acquisition& scan, const VolumeGrid& grid) {
       refuse("the source of " + name_of(n) + " lies inside the volume, at voxel (" + number(index[0]) + ", " +
                  number(index[1]) + ", " + number(index[2]) + ")",
              "make the volume smaller or move it, or check source_mm of this view");
-    if (scan.detector == DetectorShape::flat && detector_point(v, scan.beam, scan.detector, centre).depth <= 0.0)
+    const double depth = detector_point(v, scan.beam, scan.detector, centre).depth;
+    if (depth <= 0.0)
       refuse("in " + name_of(n) + " the source lies between the detector and the volume's centre",
              "check source_mm, detector_origin_mm and the place of the volume");
+    const double distance = distance_of_detector(scan, v);
+    if (depth > 1.0 + on_detector)
+      refuse("in " + name_of(n) + " the detector, " + mm(distance) +
+                 " from the source, stands before the volume's centre, which is " + mm(depth * distance) + " from it",
+             "check the distance from source to detector, detector_origin_mm and the place of the volume");
   }
+}
+
+/// A detector that stands further within the volume than the outermost voxels, seen along the volume's axes; which one
+/// stands deepest.
+void warn_of_detectors_inside(const Acquisition& scan, const VolumeGrid& grid,
+                              std::vector<AcquisitionWarning>* warnings) {
+  const double n[3] = {static_cast<double>(grid.nx), static_cast<double>(grid.ny), static_cast<double>(grid.nz)};
+  double deepest = 0.0;
+  std::size_t view = 0;
+  for (int face = 0; face < 6; ++face) {
+    double index[3];
+    for (int k = 0; k < 3; ++k) index[k] = 0.5 * (n[k] - 1.0);
+    // The middle of a face's voxels: corners, which a volume around the axis has outside of the field of view, pass.
+    index[face / 2] = face % 2 == 0 ? 0.0 : n[face / 2] - 1.0;
+    const Vector3 point = grid.geometry.position_mm(index[0], index[1], index[2]);
+    for (std::size_t i = 0; i < scan.views.size(); ++i) {
+      const double behind = (detector_point(scan.views[i], scan.beam, scan.detector, point).depth - 1.0) *
+                            distance_of_detector(scan, scan.views[i]);
+      if (behind > grid.geometry.spacing_mm[static_cast<std::size_t>(face / 2)] && behind > deepest)
+        deepest = behind, view = i;
+    }
+  }
+  if (deepest > 0.0)
+    warnings->push_back({"the detector of " + name_of(view) + " stands " + mm(deepest) +
+                             " within the volume; nothing can be where a detector is",
+                         "make the volume smaller, or check the distance from source to detector"});
 }
 
 bool sees(const Acquisition& scan, const View& v, const Vector3& point) {
@@ -317,16 +358,19 @@ std::vector<AcquisitionWarning> check_volume(const Acquisition& scan, const Volu
                ") mm); view 0 is at (" + number(scan.views[0].source_mm[0]) + ", " +
                number(scan.views[0].source_mm[1]) + ", " + number(scan.views[0].source_mm[2]) + ")",
            "move the volume into the field of view, or check the geometry's origin and units (mm)");
+  std::vector<AcquisitionWarning> warnings;
   if (seen < 1.0)
-    return {{"no view sees " + number(std::ceil(1000.0 * (1.0 - seen)) / 10.0) +
-                 " % of the volume; what is there is not measured",
-             "make the volume smaller or move it into the field of view"}};
-  return {};
+    warnings.push_back({"no view sees " + number(std::ceil(1000.0 * (1.0 - seen)) / 10.0) +
+                            " % of the volume; what is there is not measured",
+                        "make the volume smaller or move it into the field of view"});
+  if (scan.beam == Beam::cone) warn_of_detectors_inside(scan, grid, &warnings);
+  return warnings;
 }
 
 Acquisition check_acquisition(PlanContext& plan, const char* port, const AcquisitionNeeds& needs,
-                              const VolumeGrid* grid) {
-  const Acquisition scan = read_acquisition(plan.input(port));
+                              const VolumeGrid* grid, std::int64_t blocks) {
+  const Acquisition scan = read_acquisition(plan.input(port), blocks);
+  if (!needs.any_unit) check_line_integrals(plan.input(port), port);
   check_acquisition(scan, needs);
   if (grid != nullptr)
     for (const AcquisitionWarning& w : check_volume(scan, *grid)) plan.warn(w.what, w.fix);

@@ -1,8 +1,8 @@
 #pragma once
-// Is this an acquisition at all, and one that the method holds for? Every recon operator begins its plan with
+// Is this an acquisition at all, and one that the method holds for? Every operator that reconstructs or projects begins
+// its plan with
 //
-//   const Acquisition scan = read_acquisition(plan.input("input"));
-//   check_acquisition(scan, {.least_views = 3, .method = "FDK", .flat_detector = true});
+//   const Acquisition scan = check_acquisition(plan, "input", {.least_views = 3, .method = "FDK"});
 //   ...                                                     // choose the grid from the scan and the parameters
 //   for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
 //
@@ -34,6 +34,7 @@ struct AcquisitionNeeds {
   bool orthogonal_steps = false;     ///< columns and rows at right angles to 1e-4 rad (a curved detector's always are)
   double largest_gap_rad = 0;        ///< between neighbouring view directions; 0: any
   bool full_turn = false;            ///< the gap between the last and the first direction counts too
+  bool any_unit = false;             ///< takes readings that are no line integrals, or looks at none
 };
 
 /// A volume's voxels.
@@ -59,11 +60,13 @@ Acquisition read_acquisition(const Payload& projections, std::int64_t blocks = 1
 void check_acquisition(const Acquisition& scan, const AcquisitionNeeds& needs);
 
 /// Throws Failure when a source lies in the volume, when the volume's centre lies behind a source as seen from its
-/// detector, or when no view sees any of the volume. Warns with the fraction when no view sees a part of it.
+/// detector or behind the detector, or when no view sees any of the volume. Warns with the fraction when no view sees a
+/// part of it, and when a detector stands within the volume (not at its rim, as in tomosynthesis).
 std::vector<AcquisitionWarning> check_volume(const Acquisition& scan, const VolumeGrid& grid);
 
-/// All of it for an operator's plan; the warnings go to the plan. The grid may be null.
+/// All of it for an operator's plan, and that the readings are not counts; the warnings go to the plan. The grid may be
+/// null.
 Acquisition check_acquisition(PlanContext& plan, const char* port, const AcquisitionNeeds& needs,
-                              const VolumeGrid* grid = nullptr);
+                              const VolumeGrid* grid = nullptr, std::int64_t blocks = 1);
 
 }  // namespace isocenter::detail

@@ -15,6 +15,7 @@ class BeamHardeningOperator : public OperatorBase<BeamHardening> {
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
     shape_ = projection_shape(input, "input");
+    check_line_integrals(input, "input");
     PayloadRef output = plan.output("output");
     const int given = (params.coefficients.empty() ? 0 : 1) + (params.energies_kev.empty() ? 0 : 1) +
                       (params.kilovolts > 0.0 ? 1 : 0);

@@ -3,15 +3,15 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <isocenter/operator.hpp>
-#include <numbers>
-
 #include <isocenter/recon/vector3.hpp>
+#include <numbers>
 
 namespace isocenter::detail {
 
 namespace {
 
 constexpr double pi = std::numbers::pi;
+constexpr double off_orbit = 1e-2;  // of the radius: a gantry sags and shakes
 
 std::string number(double v) {
   char text[32];
@@ -72,6 +72,12 @@ void check_detector(const View& v, const Orbit& orbit, std::size_t n) {
                   view_name(n) + " has its detector (" + number(std::fabs(depth)) +
                       " mm from the source) on the wrong side of the source or edge-on to the isocentre",
                   "check detector_origin_mm, u_step_mm and v_step_mm of this view");
+  if (std::fabs(depth) < std::fabs(isocenter) - off_orbit * orbit.radius_mm)
+    throw Failure(ErrorCode::bad_data,
+                  view_name(n) + " has its detector " + number(std::fabs(depth)) +
+                      " mm from the source, before the isocentre, which is " + number(std::fabs(isocenter)) +
+                      " mm from it",
+                  "check the distance from source to detector and detector_origin_mm of this view");
 }
 
 /// Vectors whose products with a place on the detector give its part along u and along v.
@@ -91,10 +97,10 @@ Orbit find_circular_orbit(std::span<const View> views, Beam beam) {
     throw Failure(ErrorCode::unsupported, "acquisition.beam is parallel, and FDK takes a cone beam",
                   "acquire with a cone or fan beam");
   if (views.size() < 3)
-    throw Failure(
-        ErrorCode::bad_data,
-        "there are " + std::to_string(views.size()) + " views in acquisition.views, and a circle needs at least 3",
-        "give all views of the scan");
+    throw Failure(ErrorCode::bad_data,
+                  (views.size() == 1 ? "there is 1 view" : "there are " + std::to_string(views.size()) + " views") +
+                      std::string(" in acquisition.views, and a circle needs at least 3"),
+                  "give all views of the scan");
   for (std::size_t n = 0; n < views.size(); ++n)
     for (const auto* p : {&views[n].source_mm, &views[n].detector_origin_mm, &views[n].u_step_mm, &views[n].v_step_mm})
       for (const double x : *p)
@@ -115,7 +121,7 @@ Orbit find_circular_orbit(std::span<const View> views, Beam beam) {
     const Vector3 d = minus(views[n].source_mm, orbit.centre_mm);
     const double in_plane = std::hypot(dot(d, e1), dot(d, e2));
     const double off = std::hypot(in_plane - orbit.radius_mm, dot(d, orbit.axis));
-    if (off > 1e-2 * orbit.radius_mm)
+    if (off > off_orbit * orbit.radius_mm)
       throw Failure(ErrorCode::unsupported,
                     "the source of " + view_name(n) + " lies " + number(off) +
                         " mm from the circle through all sources (radius " + number(orbit.radius_mm) +

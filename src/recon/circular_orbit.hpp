@@ -21,7 +21,8 @@ struct Orbit {
 
 /// Fits a circle to the sources by least squares and checks that this is an acquisition FDK holds for: three views or
 /// more, every source within a hundredth of the radius of the circle (a gantry sags and shakes), detectors flat with
-/// orthogonal steps, behind the isocentre, and facing the axis. Throws Failure that names the view.
+/// orthogonal steps, at the isocentre (a virtual one) or behind it, and facing the axis. Throws Failure that names the
+/// view.
 Orbit find_circular_orbit(std::span<const View> views, Beam beam);
 
 /// A grid of voxels along the patient's axes.

@@ -34,6 +34,21 @@ inline ProjectionShape projection_shape(const Payload& payload, const char* port
   return {static_cast<int>(t.shape[0]), static_cast<int>(t.shape[1]), static_cast<int>(t.shape[2])};
 }
 
+/// Throws when readings that should be line integrals say that they are counts, or the other way round. An empty unit,
+/// and any other, passes.
+inline void check_line_integrals(const Payload& payload, const char* port) {
+  if (payload.text("unit") == "counts")
+    throw Failure(ErrorCode::bad_data,
+                  std::string("input '") + port + "' has the unit 'counts', and line integrals are needed",
+                  "put line_integrals before this node, or correct the unit of the projections");
+}
+inline void check_raw_counts(const Payload& payload, const char* port) {
+  if (payload.text("unit") == "1")
+    throw Failure(ErrorCode::bad_data,
+                  std::string("input '") + port + "' has the unit '1' of line integrals, and counts are needed",
+                  "put this node before line_integrals, or correct the unit of the projections");
+}
+
 inline std::string text_of(const ProjectionShape& s) {
   return std::to_string(s.rows) + " rows x " + std::to_string(s.columns) + " columns";
 }

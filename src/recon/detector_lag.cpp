@@ -14,6 +14,7 @@ class DetectorLagOperator : public OperatorBase<DetectorLag> {
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
     shape_ = projection_shape(input, "input");
+    check_raw_counts(input, "input");
     plan.output("output").like(input, "views");
     kernel_ = {};
     kernel_.pixels = shape_.pixels();

@@ -21,7 +21,8 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
     blocks_ = view_blocks_of(input);
-    const Acquisition scan = read_acquisition(input, blocks_);
+    const Acquisition scan = check_acquisition(
+        plan, "input", {.least_views = 3, .method = "FDK", .cone_beam = true, .flat_detector = true}, nullptr, blocks_);
     const FdkRequest request = request_for(input, scan);
     const Launcher launcher = launcher_of(plan);
     const FftService* fft = ramp_transform_of(plan);
@@ -206,9 +207,6 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     r.beam = scan.beam;
     r.columns = scan.columns;
     r.rows = scan.rows;
-    if (scan.detector == DetectorShape::curved)
-      throw Failure(ErrorCode::unsupported, "acquisition.detector is curved, and FDK filters the rows of a flat one",
-                    "resample the projections onto a flat detector");
     const std::span<const double> phases = input.numbers("acquisition.phases");
     r.phases = phases.empty() ? 1 : static_cast<int>(phases[0]);
     if (blocks_ > 1 && r.phases > 1)

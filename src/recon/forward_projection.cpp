@@ -16,8 +16,8 @@ class ForwardProjectionOperator : public OperatorBase<ForwardProjection> {
     if (shape.has_time)
       throw Failure(ErrorCode::bad_data, "input has a time axis, and one volume is projected", "give one frame");
     const VolumeGrid grid{shape.nx, shape.ny, shape.nz, shape.geometry};
-    const Acquisition scan =
-        check_acquisition(plan, "geometry", {.least_views = 1, .method = "forward_projection"}, &grid);
+    const Acquisition scan = check_acquisition(
+        plan, "geometry", {.least_views = 1, .method = "forward_projection", .any_unit = true}, &grid);
     const std::string unit = input.text("unit");
     map_ = to_attenuation(unit, unit == "HU" ? water_attenuation(params.mu_water_per_mm, geometry) : 0.0);
     // Of this port only the attributes are read.
@@ -25,7 +25,9 @@ class ForwardProjectionOperator : public OperatorBase<ForwardProjection> {
     projector_.plan(plan, {"forward_projection", "input", true, false}, projector_request(scan, grid));
     const std::span<const double> numbers = geometry.numbers("acquisition.views");
     planned_views_.assign(numbers.begin(), numbers.end());
-    plan.output("output").like(geometry, "views");
+    PayloadRef output = plan.output("output");
+    output.set_text("unit", "1");
+    output.like(geometry, "views");
   }
 
   void run(const RunContext& run) override {

@@ -55,6 +55,8 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
     throw Failure(ErrorCode::invalid_argument,
                   "subsets = " + std::to_string(setup.subsets) + ", and there are " + std::to_string(views_) + " views",
                   "use as many subsets as views at most");
+  if (views_ == 1)
+    plan.warn("there is 1 view, from which nothing is known of the depth along its rays", "give all views of the scan");
   for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
   take_share(plan);
   projector_.emplace(plan_projector(projector_request(scan, share_)));

@@ -15,6 +15,8 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
     shape_ = projection_shape(input, "input");
+    for (const char* port : {"input", "dark", "flat"})
+      if (plan.has_input(port)) check_raw_counts(plan.input(port), port);
     dark_frames_ = frames_of(plan, "dark");
     flat_frames_ = frames_of(plan, "flat");
     if (plan.has_input("bad_pixels") && frames_of(plan, "bad_pixels") != 1)
@@ -95,6 +97,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
 
   void describe(PlanContext& plan, const PayloadRef& input) {
     PayloadRef output = plan.output("output");
+    output.set_text("unit", "1");
     output.like(input, "views");
     output.set_tensor("clamped", tensor(DType::float32, "nv", {shape_.views, shape_.rows}));
     PayloadRef defects = plan.output("defects");
@@ -256,7 +259,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
                     "cut these rows off the projections");
   }
 
-  void check_counts(const RunContext& run, const Frame& f) const {
+  void check_counts(const RunContext& run, const Frame& f) {
     double clamped = 0.0;
     std::int64_t row = -1;
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(shape_.views) * shape_.rows; ++i) {
@@ -264,7 +267,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
       clamped += f.clamped[i];
     }
     run.metric("clamped", clamped);
-    if (clamped > 0.0 && params.bad_counts == BadCounts::refuse) refuse(run, f, row, clamped);
+    if (clamped > 0.0) report_clamped(run, f, row, clamped);
     if (f.border == nullptr) return;
     double i0 = 0.0, imbalance = 0.0;
     int worst = 0;
@@ -280,8 +283,24 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
                "use fewer border_columns, or flats");
   }
 
+  /// The first of them is in `row` of all rows of all views. A stream is warned of its first item, and of those that
+  /// are twice as bad as the last one warned of.
+  void report_clamped(const RunContext& run, const Frame& f, std::int64_t row, double clamped) {
+    const double percent = 100.0 * clamped / static_cast<double>(shape_.elements());
+    const bool refuses = params.bad_counts == BadCounts::refuse;
+    if (!refuses && percent < 2.0 * warned_percent_) return;
+    const std::string what = std::to_string(static_cast<std::int64_t>(clamped)) +
+                             " counts have no logarithm, the first at " + first_clamped(run, f, row) +
+                             ", and minimum_counts = " + text_of(params.minimum_counts);
+    if (refuses)
+      throw Failure(ErrorCode::bad_data, what, "set bad_counts to clamp, or check the exposure and the dark frames");
+    warned_percent_ = percent;
+    run.warn(what + " stands for these " + text_of(percent) + " %",
+             "check the exposure and the dark frames, and what the output's tensor \"clamped\" says of views and rows");
+  }
+
   /// Counts and gain lie on the device.
-  [[noreturn]] void refuse(const RunContext& run, const Frame& f, std::int64_t row, double clamped) const {
+  std::string first_clamped(const RunContext& run, const Frame& f, std::int64_t row) const {
     const auto columns = static_cast<std::size_t>(shape_.columns);
     const std::int64_t first_pixel = row % shape_.rows * shape_.columns;
     std::vector<float> counts(columns), gain(columns);
@@ -293,12 +312,8 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
       if (gain[u] == 0.0F) continue;
       const float low = f.dark != nullptr ? f.dark[pixel] : dark_value();
       if (usable_counts(counts[u] - low, minimum()) == counts[u] - low) continue;
-      throw Failure(ErrorCode::bad_data,
-                    std::to_string(static_cast<std::int64_t>(clamped)) + " counts have no logarithm, the first at " +
-                        place_of(shape_, row * shape_.columns + static_cast<std::int64_t>(u)) + ": " +
-                        text_of(counts[u]) + " with a dark of " + text_of(low) +
-                        ", and minimum_counts = " + text_of(params.minimum_counts),
-                    "set bad_counts to clamp, or check the exposure and the dark frames");
+      return place_of(shape_, row * shape_.columns + static_cast<std::int64_t>(u)) + ": " + text_of(counts[u]) +
+             " with a dark of " + text_of(low);
     }
     throw Failure(ErrorCode::internal, "a count without a logarithm was not found again", "report this");
   }
@@ -308,6 +323,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
   bool on_cpu_ = true;
   Rooms rooms_{};
   HostRooms host_rooms_{};
+  double warned_percent_ = 0;
 };
 
 }  // namespace isocenter::detail

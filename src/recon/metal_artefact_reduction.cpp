@@ -12,6 +12,8 @@ class MetalArtefactReductionOperator : public OperatorBase<MetalArtefactReductio
  public:
   void plan(PlanContext& plan) override {
     shape_ = projection_shape(plan.input("input"), "input");
+    for (const char* port : {"input", "prior"})
+      if (plan.has_input(port)) check_line_integrals(plan.input(port), port);
     on_cpu_ = plan.on_cpu();
     for (const char* port : {"metal", "prior"}) {
       if (!plan.has_input(port)) continue;

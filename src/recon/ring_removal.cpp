@@ -5,7 +5,9 @@
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
+#include "recon/bad_reading.hpp"
 #include "recon/correction_input.hpp"
+#include "recon/reading_check.hpp"
 
 namespace isocenter::detail {
 
@@ -13,6 +15,7 @@ class RingRemovalOperator : public OperatorBase<RingRemoval> {
  public:
   void plan(PlanContext& plan) override {
     shape_ = projection_shape(plan.input("input"), "input");
+    check_line_integrals(plan.input("input"), "input");
     plan.output("output").like(plan.input("input"), "views");
     if (shape_.views < 3)
       throw Failure(ErrorCode::bad_data,
@@ -29,6 +32,8 @@ class RingRemovalOperator : public OperatorBase<RingRemoval> {
     rows_at_once_ =
         static_cast<int>(std::clamp<std::uint64_t>(room / row_bytes, 1, static_cast<std::uint64_t>(shape_.rows)));
     plan.scratch(row_bytes * static_cast<std::uint64_t>(rows_at_once_));
+    if (!plan.on_cpu()) note_ = plan.allocate<std::int64_t>(1, "the first bad reading");
+    plan.require_kernel<ReadingCheck>();
     plan.require_kernel<RingSort>();
     plan.require_kernel<RingSmooth>();
   }
@@ -37,6 +42,11 @@ class RingRemovalOperator : public OperatorBase<RingRemoval> {
     const Launcher launcher = launcher_of(run);
     const auto* in = run.input("input").tensor("views").as<const float>();
     auto* out = run.output("output").tensor("views").as<float>();
+    std::int64_t bad = no_reading;
+    if (note_ != nullptr) clear_note(run, note_);
+    launch(launcher, ReadingCheck{in, note_ != nullptr ? note_ : &bad, shape_.columns, shape_.rows}, shape_.columns,
+           shape_.rows, shape_.views);
+    if (bad != no_reading) refuse(run, in, bad);
     for (int first = 0; first < shape_.rows; first += rows_at_once_) {
       run.check_cancelled();
       const int rows = std::min(rows_at_once_, shape_.rows - first);
@@ -50,10 +60,21 @@ class RingRemovalOperator : public OperatorBase<RingRemoval> {
              shape_.columns, shape_.views, rows);
       run.progress(static_cast<double>(first + rows) / shape_.rows);
     }
+    if (note_ != nullptr) bad = read_note(run, note_);
+    if (bad != no_reading) refuse(run, in, bad);
   }
 
  private:
+  /// NaN has no rank.
+  [[noreturn]] void refuse(const RunContext& run, const float* readings, std::int64_t place) const {
+    float value = 0.0F;
+    run.copy(&value, readings + place, sizeof value);
+    run.wait();
+    refuse_reading(place, value, shape_.rows, shape_.columns);
+  }
+
   ProjectionShape shape_;
+  std::int64_t* note_ = nullptr;
   std::uint64_t row_floats_ = 0;
   int rows_at_once_ = 1;
 };

@@ -44,6 +44,7 @@ class RotationCentreOperator : public OperatorBase<RotationCentre> {
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
     shape_ = projection_shape(input, "input");
+    check_line_integrals(input, "input");
     plan.output("output").like(input, "views");
     const std::span<const View> views = views_of(input);
     if (static_cast<int>(views.size()) != shape_.views)
@@ -154,8 +155,10 @@ class RotationCentreOperator : public OperatorBase<RotationCentre> {
     if (!(planned_ > 2.0) || !(planned_ < shape_.columns - 3.0))
       throw Failure(
           ErrorCode::unsupported,
-          "the geometry has the axis at column " + text_of(planned_) + " of " + std::to_string(shape_.columns),
-          "check the detector's offset; a detector that does not see the axis cannot show it");
+          "the geometry has the axis at column " + text_of(planned_ + 0.0) + " of " + std::to_string(shape_.columns),
+          "give an origin (of a stack of images: origin 0 has the axis at column 0) or a detector offset with which "
+          "the "
+          "detector lies across the axis; one that does not see the axis cannot show it");
   }
 
   void choose_rows(std::span<const View> views) {

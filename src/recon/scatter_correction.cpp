@@ -16,6 +16,7 @@ class ScatterCorrectionOperator : public OperatorBase<ScatterCorrection> {
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
     shape_ = projection_shape(input, "input");
+    check_line_integrals(input, "input");
     on_cpu_ = plan.on_cpu();
     plan.output("output").like(input, "views");
     const std::span<const View> views = views_of(input);

@@ -156,6 +156,39 @@ TEST(AcquisitionCheck, PlacesTheVolumeAmongTheViews) {
               HasSubstr("in view 0 the source lies between the detector and the volume's centre"));
 }
 
+TEST(AcquisitionCheck, KnowsADetectorWithinTheVolumeFromOneAtItsRim) {
+  const auto cube = [](std::int64_t n, double spacing, double y) {
+    VolumeGrid grid{n, n, n, Geometry::centred(n, n, n, {spacing, spacing, spacing})};
+    grid.geometry.origin_mm[1] += y;
+    return grid;
+  };
+  for (const DetectorShape shape : {DetectorShape::flat, DetectorShape::curved}) {
+    const auto views_at = [&](double source_to_detector_mm) {
+      return CircularOrbit{
+          .views = 24, .columns = 100, .rows = 60, .source_to_detector_mm = source_to_detector_mm, .detector = shape}
+          .build();
+    };
+    std::vector<View> views = views_at(700);
+    EXPECT_THAT(error_of([&] {
+                  check_volume({views, Beam::cone, shape, 60, 100}, cube(64, 1, 0));
+                }),
+                HasSubstr("in view 0 the detector, 700 mm from the source, stands before the volume's centre, which is "
+                          "1000 mm from it"));
+    views = views_at(1000);  // a virtual one
+    const auto warnings = check_volume({views, Beam::cone, shape, 60, 100}, cube(64, 1, 0));
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_THAT(warnings[0].what, HasSubstr("stands 31.5 mm within the volume"));
+    views = views_at(1040);  // the corners are further out than 40 mm, the faces not
+    EXPECT_TRUE(check_volume({views, Beam::cone, shape, 60, 100}, cube(64, 1, 0)).empty());
+  }
+  // Tomosynthesis: the lowest slice lies on the detector, or its middle half a slice below.
+  const std::vector<View> views = TomosynthesisArc{.detector = {.y_mm = 31.5}, .source_to_isocenter_mm = 600}.build();
+  const Acquisition scan{views, Beam::cone, DetectorShape::flat, 256, 256};
+  EXPECT_TRUE(check_volume(scan, cube(64, 1, 0)).empty());
+  EXPECT_TRUE(check_volume(scan, cube(64, 1, 0.5)).empty());
+  EXPECT_THAT(check_volume(scan, cube(64, 1, 3)).at(0).what, HasSubstr("stands 3 mm within the volume"));
+}
+
 TEST(AcquisitionCheck, ReadsWhatAPayloadSays) {
   Projections p = Projections::describe(3, 4, 5);
   const auto says = [&] { return error_of([&] { read_acquisition(p); }); };

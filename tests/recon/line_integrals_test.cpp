@@ -156,6 +156,9 @@ TEST_P(LineIntegralsOperator, ClampAndCountWhatHasNoLogarithm) {
   const auto clamped = out.values("output", "clamped");
   EXPECT_EQ(std::vector<float>(clamped.begin(), clamped.end()), (std::vector<float>{1, 2, 0, 0, 1, 0}));
   EXPECT_EQ(out.metric("clamped"), 4.0);
+  EXPECT_EQ(out.outputs.at("output").text("unit"), "1");
+  EXPECT_THAT(out.report, HasSubstr("4 counts have no logarithm, the first at view 0, row 0, column 1: "));
+  EXPECT_THAT(out.report, HasSubstr("stands for these 13.333333 %"));
 }
 
 TEST(LineIntegralsMessages, SayWhatIsWrong) {

@@ -29,11 +29,12 @@ enum class BadCounts { clamp, refuse };
 ///
 /// Counts that have no logarithm: counts - dark below minimum_counts, NaN or infinite becomes minimum_counts (clamp),
 /// or fails the item (refuse). How many that were in each view and row is the output's tensor "clamped" (axes
-/// "nv"), their sum the metric of this name; it is never silent.
+/// "nv"), their sum the metric of this name; a warning has their share and the first place, for the first such item and
+/// for items with twice the share of the last one warned of.
 ///
 /// Metrics: defects, clamped, i0 (mean over the views), border_imbalance (the largest |ln(left / right)|; a
 /// warning above 0.1). Cost: 9 × 3 medians and two passes over the frames once for each item, one read and one write
-/// for each element. Errors: bad_data when detectors disagree in shape, when the dark is brighter than the flat, or
+/// for each element. Errors: bad_data for an input of unit 1, when detectors disagree in shape, when the dark is brighter than the flat, or
 /// when more than largest_defect_percent of the pixels are defective (on a device these are seen by the host, which
 /// waits for the frames' figures before the logarithm is taken); invalid_argument when there is neither flat, i0_counts
 /// nor border_columns.

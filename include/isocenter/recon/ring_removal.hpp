@@ -16,8 +16,8 @@ namespace isocenter::inline v1 {
 /// between columns mostly stays, since it comes at other ranks. Needs all views of a scan in one item, over a half or
 /// full turn. Border: the outermost column repeated. Memory: two floats for each element of as many detector rows as
 /// fit into 256 MiB (or a quarter of what the budget leaves). Cost: views · log²(views) / 4 exchanges and window² / 2
-/// for each column and element. Errors: bad_data for fewer than 3 views; invalid_argument for an even window, or one
-/// wider than the detector. NaN stays where it is or moves along the views: refuse it before (line_integrals).
+/// for each column and element. Errors: bad_data for fewer than 3 views, and for a reading that is not finite, with its
+/// place; invalid_argument for an even window, or one wider than the detector.
 struct RingRemoval {
   static constexpr const char* name = "ring_removal";
   static constexpr const char* module = "recon";
