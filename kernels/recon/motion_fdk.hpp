@@ -21,21 +21,21 @@ struct MotionGrid {
   int nodes() const { return nx * ny * nz; }
 };
 
-/// blended[view][axis][node] = the displacement at the view's moment, in voxels, from components in mm, each frames ×
-/// nodes. Launched over nodes × views.
+/// blended[view][axis][node] = the displacement at the view's moment, in voxels, from components in mm, whose frames
+/// lie frame_stride floats apart. Launched over nodes × views.
 struct MotionBlend {
   static constexpr const char* name = "recon/motion_blend";
   const float *x_mm, *y_mm, *z_mm;
   const MotionMoment* moments;
   float* blended;
   int nodes;
+  std::int64_t frame_stride;
   float voxels_per_mm[3];
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int view, int) const {
     const MotionMoment m = moments[view];
-    const std::int64_t a = static_cast<std::int64_t>(m.first) * nodes + x,
-                       b = static_cast<std::int64_t>(m.second) * nodes + x;
+    const std::int64_t a = m.first * frame_stride + x, b = m.second * frame_stride + x;
     const float* from[3] = {x_mm, y_mm, z_mm};
     for (int axis = 0; axis < 3; ++axis) {
       const auto p = load(lanes, from[axis] + a), q = load(lanes, from[axis] + b);

@@ -56,8 +56,8 @@ MotionColumns motion_columns(const Launcher& launcher, const MotionBlend& field,
                    for (std::int64_t x = 0; x < columns.nx; ++x) {
                      float* to = row + x * columns.x_stride;
                      const std::int64_t node = x * stride[axis.x] + y * stride[axis.y];
-                     const std::int64_t a = static_cast<std::int64_t>(moment.first) * field.nodes + node,
-                                        b = static_cast<std::int64_t>(moment.second) * field.nodes + node;
+                     const std::int64_t a = moment.first * field.frame_stride + node,
+                                        b = moment.second * field.frame_stride + node;
                      for (std::int64_t z = 0; z < columns.x_stride; ++z) {
                        // The room behind a column repeats its last node: finite, and of no weight.
                        const std::int64_t at = (z < columns.nz ? z : columns.nz - 1) * stride[axis.z];

@@ -38,7 +38,7 @@ const MotionVariant* motion_variant_avx512();  ///< null on other processors
 const MotionVariant* motion_variant_avx2();
 const MotionVariant* motion_variant_of_this_processor();  ///< the best, or null
 
-/// Fills one view's part of MotionColumns for each view from the components in mm (frames × nodes); `memory` holds
+/// Fills one view's part of MotionColumns for each view from the components in mm; `memory` holds
 /// views × view_floats floats.
 MotionColumns motion_columns(const Launcher& launcher, const MotionBlend& field, const MotionBackProject& job,
                              float* memory);

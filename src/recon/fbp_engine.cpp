@@ -14,7 +14,11 @@ constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 25
 
 FbpEngine::FbpEngine(FbpPlan plan, const FftService* fft, std::int32_t device_index, int concurrency,
                      const FbpVariant* variant, const FbpLimits& limits)
-    : plan_(std::move(plan)), fft_(fft), variant_(fft == nullptr ? variant : nullptr), on_host_(limits.on_host) {
+    : plan_(std::move(plan)),
+      fft_(fft),
+      variant_(fft == nullptr ? variant : nullptr),
+      on_host_(limits.on_host),
+      slices_(limits.slices > 0 ? limits.slices : plan_.rows) {
   choose_pass(limits, concurrency);
   if (fft_ == nullptr) {
     response_.resize(static_cast<std::size_t>(plan_.length));
@@ -28,7 +32,7 @@ FbpEngine::FbpEngine(FbpPlan plan, const FftService* fft, std::int32_t device_in
   for (std::int64_t k = 0; k <= plan_.length / 2; ++k)
     response_.push_back(static_cast<float>(plan_.response[static_cast<std::size_t>(k)]));
   std::uint64_t workspace = 0;
-  const int last = plan_.rows % slices_per_pass_;
+  const int last = slices_ % slices_per_pass_;
   for (const int slices : {slices_per_pass_, last}) {
     if (slices == 0) continue;
     void* made = nullptr;
@@ -53,8 +57,8 @@ FbpEngine::FbpEngine(FbpPlan plan, const FftService* fft, std::int32_t device_in
 void FbpEngine::choose_pass(const FbpLimits& limits, int concurrency) {
   const auto views = static_cast<std::uint64_t>(plan_.views), length = static_cast<std::uint64_t>(plan_.length);
   for (int most = FbpStack::slices_together; most > 0; --most) {
-    const int passes = (plan_.rows + most - 1) / most;
-    slices_per_pass_ = (plan_.rows + passes - 1) / passes;
+    const int passes = (slices_ + most - 1) / most;
+    slices_per_pass_ = (slices_ + passes - 1) / passes;
     stack_bytes_ =
         aligned(views * static_cast<std::uint64_t>(stack_of(nullptr, slices_per_pass_).view_stride) * sizeof(float));
     if (fft_ == nullptr) {
@@ -126,13 +130,14 @@ void FbpEngine::filter(const Launcher& launcher, const FbpLines& lines, const Fb
 }
 
 void FbpEngine::run(const Launcher& launcher, const float* projections, float* image, float initial, void* scratch,
-                    OnPass on_pass, void* user, const RunContext* context) const {
+                    OnPass on_pass, void* user, const RunContext* context, int first_slice) const {
   if (on_host_ && context != nullptr)
-    return run_from_host(launcher, projections, image, initial, scratch, on_pass, user, *context);
-  for (int first = 0; first < plan_.rows; first += slices_per_pass_) {
-    if (on_pass != nullptr) on_pass(user, static_cast<double>(first) / plan_.rows);
-    run_pass(launcher, lines_of(projections, plan_.rows, row_of(first)), pass_at(first),
-             image + first * plan_.grid.nx * plan_.grid.ny, initial, scratch);
+    return run_from_host(launcher, projections, image, initial, scratch, on_pass, user, *context, first_slice);
+  for (int done = 0; done < slices_; done += slices_per_pass_) {
+    if (on_pass != nullptr) on_pass(user, static_cast<double>(done) / slices_);
+    const Pass pass = pass_after(done, first_slice);
+    run_pass(launcher, lines_of(projections, plan_.rows, row_of(pass.first)), pass,
+             image + done * plan_.grid.nx * plan_.grid.ny, initial, scratch);
   }
 }
 
@@ -150,7 +155,8 @@ void FbpEngine::run_pass(const Launcher& launcher, const FbpLines& lines, const 
 
 /// The rows of the next pass come, and the slices of the last one go, on the stream beside while a pass is worked on.
 void FbpEngine::run_from_host(const Launcher& launcher, const float* projections, float* image, float initial,
-                              void* scratch, OnPass on_pass, void* user, const RunContext& context) const {
+                              void* scratch, OnPass on_pass, void* user, const RunContext& context,
+                              int first_slice) const {
   char* const rooms = static_cast<char*>(scratch) + stack_bytes_ + padded_bytes_ + spectra_bytes_ + workspace_bytes_;
   const auto staged = [&](int turn) {
     return reinterpret_cast<float*>(rooms + static_cast<std::uint64_t>(turn % 2) * staged_bytes());
@@ -159,19 +165,19 @@ void FbpEngine::run_from_host(const Launcher& launcher, const float* projections
     return reinterpret_cast<float*>(rooms + 2 * staged_bytes() + static_cast<std::uint64_t>(turn % 2) * image_bytes());
   };
   const std::int64_t slice = plan_.grid.nx * plan_.grid.ny;
-  stage(context, projections, pass_at(0), staged(0));
+  stage(context, projections, pass_after(0, first_slice), staged(0));
   context.follow(ISOCENTER_STREAM_MAIN);
-  for (int first = 0, turn = 0; first < plan_.rows; first += slices_per_pass_, ++turn) {
-    if (on_pass != nullptr) on_pass(user, static_cast<double>(first) / plan_.rows);
-    const Pass pass = pass_at(first);
-    const int next = first + pass.slices;
-    if (next < plan_.rows) stage(context, projections, pass_at(next), staged(turn + 1));
+  for (int done = 0, turn = 0; done < slices_; done += slices_per_pass_, ++turn) {
+    if (on_pass != nullptr) on_pass(user, static_cast<double>(done) / slices_);
+    const Pass pass = pass_after(done, first_slice);
+    const int next = done + pass.slices;
+    if (next < slices_) stage(context, projections, pass_after(next, first_slice), staged(turn + 1));
     run_pass(launcher, lines_of(staged(turn), pass.slices, plan_.top_down ? pass.slices - 1 : 0), pass, made(turn),
              initial, scratch);
     // The next pass waits for its rows, and for the slices that the last one left in its place.
     context.follow(ISOCENTER_STREAM_MAIN);
     context.follow(ISOCENTER_STREAM_BESIDE);
-    context.copy(image + first * slice, made(turn), static_cast<std::uint64_t>(pass.slices * slice) * sizeof(float),
+    context.copy(image + done * slice, made(turn), static_cast<std::uint64_t>(pass.slices * slice) * sizeof(float),
                  ISOCENTER_STREAM_BESIDE);
   }
   context.follow(ISOCENTER_STREAM_MAIN);  // the run has ended when the last slices are there

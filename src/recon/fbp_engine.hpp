@@ -27,6 +27,7 @@ struct FbpLimits {
   std::uint64_t most_bytes =
       ~std::uint64_t{0};  ///< passes become smaller, down to a slice, until scratch keeps within it
   bool on_host = false;   ///< on a device: projections and image lie in host memory, those of two passes on the device
+  int slices = 0;         ///< a run makes so many; 0: all
 };
 
 class FbpEngine {
@@ -55,23 +56,27 @@ class FbpEngine {
   /// Called before each pass with the part that is done; may throw to stop.
   using OnPass = void (*)(void* user, double done);
 
-  /// Reconstructs all slices: projections views × rows × columns, image slices × ny × nx. `initial` is what a pixel
-  /// outside everything gets. `context`: of a run whose projections and image lie in host memory.
+  /// Reconstructs the slices from `first_slice` on: projections views × rows × columns, image slices × ny × nx.
+  /// `initial` is what a pixel outside everything gets. `context`: of a run whose projections and image lie in host
+  /// memory.
   void run(const Launcher& launcher, const float* projections, float* image, float initial, void* scratch,
-           OnPass on_pass, void* user, const RunContext* context = nullptr) const;
+           OnPass on_pass, void* user, const RunContext* context = nullptr, int first_slice = 0) const;
 
  private:
   struct Pass {
     int first, slices;
   };
-  Pass pass_at(int first) const { return {first, std::min(slices_per_pass_, plan_.rows - first)}; }
+  /// After `done` slices of a run.
+  Pass pass_after(int done, int first_slice) const {
+    return {first_slice + done, std::min(slices_per_pass_, slices_ - done)};
+  }
   /// Detector row of a slice.
   int row_of(int slice) const { return plan_.top_down ? plan_.rows - 1 - slice : slice; }
   void choose_pass(const FbpLimits& limits, int concurrency);
   void run_pass(const Launcher& launcher, const FbpLines& lines, const Pass& pass, float* image, float initial,
                 void* scratch) const;
   void run_from_host(const Launcher& launcher, const float* projections, float* image, float initial, void* scratch,
-                     OnPass on_pass, void* user, const RunContext& context) const;
+                     OnPass on_pass, void* user, const RunContext& context, int first_slice) const;
   void stage(const RunContext& context, const float* projections, const Pass& pass, float* to) const;
   FbpLines lines_of(const float* projections, int rows, int first_row) const {
     return {projections, tables_.weights, plan_.raw_columns,       rows,
@@ -91,7 +96,7 @@ class FbpEngine {
   std::vector<float> response_;
   std::vector<Complex<float>> twiddles_;
   bool on_host_ = false;
-  int slices_per_pass_ = 1;
+  int slices_ = 0, slices_per_pass_ = 1;
   std::uint64_t stack_bytes_ = 0, padded_bytes_ = 0, spectra_bytes_ = 0, workspace_bytes_ = 0, scratch_bytes_ = 0;
 };
 

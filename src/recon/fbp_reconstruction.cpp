@@ -11,6 +11,7 @@
 #include "recon/fbp_engine.hpp"
 #include "recon/memory_need.hpp"
 #include "recon/reading_check.hpp"
+#include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
 
@@ -26,6 +27,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     planned_views_.assign(geometry.begin(), geometry.end());
     describe(plan.output("output"));
     plan.scratch(engine_->scratch_bytes());
+    if (cut_.count() > 1) plan.spread(cut_.count());
     upload_tables(plan);
     warn(plan, request);
     state_facts(plan);
@@ -40,51 +42,73 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
                     "prepare a session for each acquisition geometry");
     const auto* projections = input.tensor("views").as<const float>();
     if (note_ != nullptr) clear_note(run, note_);
+    PayloadRef output = run.output("output");
+    const std::int64_t first_slice = cut_.slabs.first[static_cast<std::size_t>(run.part())];
+    if (cut_.is_cut()) output.set_geometry(slab_geometry(engine_->plan().grid.geometry, first_slice));
     engine_->run(
-        launcher_of(run), projections, run.output("output").tensor("voxels").as<float>(),
+        launcher_of(run), projections, output.tensor("voxels").as<float>(),
         params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F, run.scratch(),
         [](void* user, double done) {
           const auto& context = *static_cast<const RunContext*>(user);
           context.check_cancelled();
           context.progress(done);
         },
-        const_cast<void*>(static_cast<const void*>(&run)), &run);
+        const_cast<void*>(static_cast<const void*>(&run)), &run, static_cast<int>(first_slice));
     if (note_ != nullptr) check_readings(run, projections);
   }
 
  private:
+  /// All slices at once, or where host memory does not hold them and nobody behind needs all of them at once in slabs.
+  /// Processes have a slab each.
+  void make_engine(PlanContext& plan, const FbpPlan& made, const FftService* fft) {
+    const bool may_cut = params.slabs == 0 && plan.takes_slabs("output");
+    cut_ = find_slab_cut(made.grid.nz, plan.communicator(), params.slabs, may_cut,
+                         [&](const SlabCut& cut, std::int64_t, bool is_last) {
+                           cut_ = cut;
+                           return fits(plan, made, fft, is_last);
+                         });
+  }
+
   /// In passes as large as half of what the budget leaves beside the slices; on a device that does not hold these and
   /// the projections, from and to host memory. Projections that a node before this one has left on the device take
-  /// their memory there anyway.
-  void make_engine(PlanContext& plan, const FbpPlan& made, const FftService* fft) {
+  /// their memory there anyway. Slabs leave half of the budget to the nodes behind.
+  bool fits(PlanContext& plan, const FbpPlan& made, const FftService* fft, bool is_last) {
+    const std::uint64_t slices = 4 * static_cast<std::uint64_t>(made.grid.nx * made.grid.ny * cut_.height);
+    const bool shares = cut_.count() > 1 && !is_last;
+    std::uint64_t missing = try_engine(plan, made, fft, slices, shares);
+    if (missing > 0 && !plan.on_cpu() && !on_host_) {
+      on_host_ = true;
+      projections_on_host_ = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
+      if (projections_on_host_) plan.keep_on_host("input");
+      plan.keep_on_host("output");
+      missing = try_engine(plan, made, fft, slices, shares);
+    }
+    if (missing == 0 || !is_last) return missing == 0;
+    const bool of_host = on_host_ && plan.host_memory_left() < slices;
+    const std::uint64_t left = of_host ? plan.host_memory_left() : plan.memory_left();
+    throw Failure(ErrorCode::out_of_memory,
+                  "even slice by slice, " + std::to_string(cut_.height) + (cut_.height == 1 ? " slice" : " slices") +
+                      " of " + std::to_string(made.grid.nx) + " x " + std::to_string(made.grid.ny) + " pixels need" +
+                      (cut_.height == 1 ? "s " : " ") + megabytes(left + missing) + ", and " +
+                      left_text(plan, left, of_host ? "cpu" : plan.device().name),
+                  more_memory(plan, missing));
+  }
+
+  /// How much is missing, on the device or in host memory.
+  std::uint64_t try_engine(const PlanContext& plan, const FbpPlan& made, const FftService* fft, std::uint64_t slices,
+                           bool shares) {
     const Launcher launcher = launcher_of(plan);
-    const auto slices = 4 * static_cast<std::uint64_t>(made.grid.nx * made.grid.ny * made.grid.nz);
     const std::uint64_t tables = made.pixels.size() * sizeof(FbpView) + made.weights.size() * sizeof(float) +
                                  static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
-    std::uint64_t missing = 0;
-    for (const bool on_host : {false, true}) {
-      if (on_host && plan.on_cpu()) break;
-      if (on_host) {
-        const bool frees = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
-        if (frees) plan.keep_on_host("input");
-        plan.keep_on_host("output");
-        plan.fact("fbp.projections", frees ? "they and the slices in host memory, brought to the device pass by pass"
-                                           : "on the device; the slices in host memory, brought there pass by pass");
-      }
-      const std::uint64_t left = plan.memory_left(), kept = tables + (on_host ? 0 : slices);
-      FbpLimits limits{.on_host = on_host};
-      if (left != UINT64_MAX) limits.most_bytes = left > kept ? (left - kept) / 2 : 0;
-      engine_.emplace(made, fft, plan.device().index, launcher.concurrency,
-                      launcher.reference_only ? nullptr : fbp_variant_of_this_processor(), limits);
-      if (left == UINT64_MAX || kept + engine_->scratch_bytes() <= left) return;
-      missing = kept + engine_->scratch_bytes() - left;
-    }
-    const std::uint64_t left = plan.memory_left();
-    throw Failure(ErrorCode::out_of_memory,
-                  "even slice by slice, " + std::to_string(made.grid.nz) + " slices of " +
-                      std::to_string(made.grid.nx) + " x " + std::to_string(made.grid.ny) + " pixels need " +
-                      megabytes(left + missing) + ", and " + left_text(plan, left, plan.device().name),
-                  more_memory(plan, missing));
+    const auto share = [&](std::uint64_t left) { return shares && left != UINT64_MAX ? left / 2 : left; };
+    const std::uint64_t left = share(plan.memory_left()), on_host = share(plan.host_memory_left()),
+                        kept = tables + (on_host_ ? 0 : slices);
+    FbpLimits limits{.on_host = on_host_, .slices = static_cast<int>(cut_.height)};
+    if (left != UINT64_MAX) limits.most_bytes = left > kept ? (left - kept) / 2 : 0;
+    engine_.emplace(made, fft, plan.device().index, launcher.concurrency,
+                    launcher.reference_only ? nullptr : fbp_variant_of_this_processor(), limits);
+    const std::uint64_t needed = kept + engine_->scratch_bytes();
+    return std::max(needed > left ? needed - left : 0, on_host_ && slices > on_host ? slices - on_host : 0);
   }
 
   /// On a device.
@@ -152,8 +176,9 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
 
   void describe(PayloadRef output) const {
     const VolumeGrid& g = engine_->plan().grid;
-    output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
+    output.set_tensor("voxels", tensor(DType::float32, "zyx", {cut_.height, g.ny, g.nx}));
     output.set_geometry(g.geometry);
+    if (cut_.is_cut()) set_slabs(output, cut_.slabs);
     output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
   }
 
@@ -182,6 +207,11 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
     plan.fact("fbp.back_projection", plan.on_cpu() ? engine_->method() : "reference");
     plan.fact("fbp.filter_length", std::to_string(p.length));
     plan.fact("fbp.slices_per_pass", std::to_string(engine_->slices_per_pass()));
+    if (cut_.is_cut()) plan.fact("fbp.slabs", cut_.text());
+    if (on_host_)
+      plan.fact("fbp.projections", projections_on_host_
+                                       ? "they and the slices in host memory, brought to the device pass by pass"
+                                       : "on the device; the slices in host memory, brought there pass by pass");
   }
 
   void upload_tables(PlanContext& plan) {
@@ -196,6 +226,8 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
   }
 
   std::optional<FbpEngine> engine_;
+  SlabCut cut_;
+  bool on_host_ = false, projections_on_host_ = false;  ///< on a device
   std::vector<double> planned_views_;
   std::int64_t* note_ = nullptr;  ///< on a device (bad_reading.hpp)
 };

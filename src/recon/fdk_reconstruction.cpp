@@ -39,18 +39,16 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     describe(plan.output("output"), input, request.phases);
     plan.scratch(engine_->scratch_bytes());
     upload_tables(plan, request, made);
-    if (cut_.slabs.first.size() > 1) plan.spread(static_cast<std::int64_t>(cut_.slabs.first.size()));
+    if (cut_.count() > 1) plan.spread(cut_.count());
     if (blocks_ > 1) {
       plan.gather(blocks_);
       waiting_ = plan.allocate<char>(engine_->stack_bytes(), "filtered views that wait for their pass");
     }
     state_facts(plan, p, engine_->views_per_pass());
     if (on_host_) plan.fact("fdk.projections", "in host memory, brought to the device pass by pass");
-    if (is_cut())
-      plan.fact("fdk.slabs", std::to_string(cut_.slabs.first.size()) + " of " + std::to_string(cut_.height) + " of " +
-                                 std::to_string(cut_.slabs.whole) + " slices, from slice " +
-                                 std::to_string(cut_.slabs.first.front()) + " on, each from " +
-                                 std::to_string(rows_.rows) + " of " + std::to_string(made.rows) + " detector rows");
+    if (cut_.is_cut())
+      plan.fact("fdk.slabs", cut_.text() + ", each from " + std::to_string(rows_.rows) + " of " +
+                                 std::to_string(made.rows) + " detector rows");
   }
 
   void run(const RunContext& run) override {
@@ -67,7 +65,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
                          },
                          [](void* user) { return static_cast<const RunContext*>(user)->cancelled(); },
                          const_cast<void*>(static_cast<const void*>(&run))};
-    if (is_cut()) {
+    if (cut_.is_cut()) {
       const auto part = static_cast<std::size_t>(run.part());
       FdkTables tables = tables_;
       tables.matrices += part * engine_->plan().order.size();
@@ -119,16 +117,11 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     return static_cast<std::size_t>(engine_->views_per_pass()) >=
            std::min<std::size_t>(8, engine_->plan().order.size());
   }
-  bool is_cut() const { return cut_.height < cut_.slabs.whole; }
 
   /// Whole where that fits, and where it does not or `slabs` says so in slabs along z, which lie together in memory and
   /// in files. More processes have a slab each. On a device that does not hold the projections beside the volume they
   /// stay on the host.
   void make_engine(PlanContext& plan, const FdkPlan& made, const FftService* fft, int concurrency, std::int64_t block) {
-    const std::int64_t nz = made.grid.nz;
-    const isocenter_communicator* others = plan.communicator();
-    check_ranks(nz, others);
-    const std::int64_t rank = others == nullptr ? 0 : others->rank, ranks = others == nullptr ? 1 : others->ranks;
     // On the CPU slabs pay only where nobody needs the whole in the same memory.
     const bool may_cut = params.slabs == 0 && blocks_ == 1 && (!plan.on_cpu() || plan.takes_slabs("output"));
     if (params.slabs > 1 && blocks_ > 1)
@@ -136,29 +129,33 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
                     "slabs = " + std::to_string(params.slabs) + ", and the scan comes in " + std::to_string(blocks_) +
                         " blocks, of which each would be needed for every slab",
                     "give the scan as one item, or set slabs to 0");
-    const std::int64_t most = may_cut ? nz / ranks : std::clamp<std::int64_t>(params.slabs, 1, nz / ranks);
-    std::int64_t parts = may_cut ? 1 : most;
-    for (;; parts = std::min(most, parts + 1 + parts / 4)) {
-      cut_ = cut_into_slabs(nz, rank, ranks, parts);
-      FdkPlan slab = made;
-      slab.grid.nz = cut_.height;
-      if (is_cut()) {
-        rows_ = fdk_slab_rows(made, cut_.slabs.first, cut_.height);
-        slab.rows = rows_.rows;
-      }
-      std::string refused = try_engine(plan, slab, parts, fft, concurrency, block);
-      const bool fits_badly = !refused.empty() || !has_wide_passes();
-      // Projections that a node before this one has left on the device take their memory there anyway.
-      const bool frees = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
-      if (fits_badly && frees && !on_host_ && !plan.on_cpu() && blocks_ == 1) {
-        on_host_ = true;
-        plan.keep_on_host("input");
-        refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
-      }
-      if (refused.empty()) return;
-      if (parts < most) continue;
-      throw Failure(ErrorCode::out_of_memory, refused, fix_);
+    cut_ = find_slab_cut(made.grid.nz, plan.communicator(), params.slabs, may_cut,
+                         [&](const SlabCut& cut, std::int64_t parts, bool is_last) {
+                           cut_ = cut;
+                           return fits(plan, made, fft, concurrency, block, parts, is_last);
+                         });
+  }
+
+  /// Whether this cut does.
+  bool fits(PlanContext& plan, const FdkPlan& made, const FftService* fft, int concurrency, std::int64_t block,
+            std::int64_t parts, bool is_last) {
+    FdkPlan slab = made;
+    slab.grid.nz = cut_.height;
+    if (cut_.is_cut()) {
+      rows_ = fdk_slab_rows(made, cut_.slabs.first, cut_.height);
+      slab.rows = rows_.rows;
     }
+    std::string refused = try_engine(plan, slab, parts, fft, concurrency, block);
+    const bool fits_badly = !refused.empty() || !has_wide_passes();
+    // Projections that a node before this one has left on the device take their memory there anyway.
+    const bool frees = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
+    if (fits_badly && frees && !on_host_ && !plan.on_cpu() && blocks_ == 1) {
+      on_host_ = true;
+      plan.keep_on_host("input");
+      refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
+    }
+    if (!refused.empty() && is_last) throw Failure(ErrorCode::out_of_memory, refused, fix_);
+    return refused.empty();
   }
 
   /// With passes as large as half of what the budget leaves; the rest is for the nodes behind. What was missing, and
@@ -194,11 +191,11 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     };
     // Too little is left for a pass of one view: work is the least.
     fix_ = more_memory(plan, other + work > left ? other + work - left : 0);
-    if (!is_cut() && part > 0.0)
+    if (!cut_.is_cut() && part > 0.0)
       fix_ += "; " + fits(grid.nx) + " x " + fits(grid.ny) + " x " + fits(grid.nz) + " voxels would fit";
-    return (is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid.nx) + " x " + std::to_string(grid.ny) +
-           " x " + std::to_string(grid.nz) + " voxels needs " + megabytes(volume) + " and " + megabytes(work + tables) +
-           " to work in, and " + left_text(plan, left, plan.device().name);
+    return (cut_.is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid.nx) + " x " +
+           std::to_string(grid.ny) + " x " + std::to_string(grid.nz) + " voxels needs " + megabytes(volume) + " and " +
+           megabytes(work + tables) + " to work in, and " + left_text(plan, left, plan.device().name);
   }
 
   FdkRequest request_for(const PayloadRef& input, const Acquisition& scan) const {
@@ -265,7 +262,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
       geometry.time_step_s = (period.empty() ? 1.0 : period[0]) / phases;
     }
     output.set_geometry(geometry);
-    if (is_cut()) set_slabs(output, cut_.slabs);
+    if (cut_.is_cut()) set_slabs(output, cut_.slabs);
     output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
   }
 
@@ -291,8 +288,8 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   void upload_tables(PlanContext& plan, const FdkRequest& request, const FdkPlan& whole) {
     const FdkPlan& p = engine_->plan();
     FdkTables& t = tables_;
-    const FdkSlabTables slabs = is_cut() ? fdk_slab_tables(request, whole, cut_.slabs.first, rows_)
-                                         : FdkSlabTables{p.matrices, p.weights, p.rectification};
+    const FdkSlabTables slabs = cut_.is_cut() ? fdk_slab_tables(request, whole, cut_.slabs.first, rows_)
+                                              : FdkSlabTables{p.matrices, p.weights, p.rectification};
     t.order = plan.upload(std::span(p.order), "order of the views");
     t.weights = plan.upload(std::span(slabs.weights), "weights of the views");
     t.matrices = plan.upload(std::span(slabs.matrices), "projection matrices");

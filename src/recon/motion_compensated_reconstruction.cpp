@@ -9,20 +9,20 @@
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
-#include "core/volume_input.hpp"
 #include "recon/bad_reading.hpp"
 #include "recon/fdk_plan.hpp"
 #include "recon/memory_need.hpp"
+#include "recon/motion_field.hpp"
 #include "recon/motion_simd.hpp"
 #include "recon/ramp_stage.hpp"
 #include "recon/reading_check.hpp"
 #include "recon/reconstruction_grid.hpp"
+#include "recon/slab_cut.hpp"
 
 namespace isocenter::detail {
 
 namespace {
 
-constexpr const char* motion_ports[] = {"motion_x", "motion_y", "motion_z"};
 /// A pass keeps a displacement field for each of its views.
 constexpr int views_per_pass_at_most = 32;
 
@@ -41,42 +41,6 @@ Vector3 three(const std::vector<double>& v, const char* name) {
   return {v[0], v[1], v[2]};
 }
 
-/// The three components' common grid; a node's number fits into 32 bits.
-GridShape motion_shape(const PlanContext& plan) {
-  GridShape shape;
-  for (const char* port : motion_ports) {
-    const PayloadRef field = plan.input(port);
-    const GridShape s = grid_shape(field, port, "voxels", DType::float32);
-    const std::string where = std::string("input '") + port + "'";
-    if (!s.has_time)
-      throw Failure(ErrorCode::bad_data, where + " has no time axis, and displacements of each phase are needed",
-                    "give a volume of the axes tzyx whose frames are the phases of one cycle");
-    if (field.text("unit") != "mm")
-      throw Failure(ErrorCode::bad_data, where + " has the unit '" + field.text("unit") + "', and mm is needed",
-                    "give displacements in mm (image_source: unit: mm)");
-    const Geometry& g = s.geometry;
-    for (int i = 0; i < 9; ++i)
-      if (std::fabs(g.direction[i] - (i % 4 == 0 ? 1.0 : 0.0)) > 1e-4)
-        throw Failure(ErrorCode::unsupported, where + " has axes that are not the patient's",
-                      "resample the field onto a grid along the patient's axes");
-    if (s.frame_voxels() > (std::int64_t{1} << 28))
-      throw Failure(ErrorCode::unsupported,
-                    where + " has " + std::to_string(s.frame_voxels()) + " nodes, and 268435456 are the most",
-                    "give a coarser field");
-    if (port == motion_ports[0]) {
-      shape = s;
-      continue;
-    }
-    const bool same = s.nx == shape.nx && s.ny == shape.ny && s.nz == shape.nz && s.nt == shape.nt &&
-                      std::equal(g.origin_mm, g.origin_mm + 3, shape.geometry.origin_mm) &&
-                      std::equal(g.spacing_mm, g.spacing_mm + 3, shape.geometry.spacing_mm);
-    if (!same)
-      throw Failure(ErrorCode::bad_data, where + " has another grid than input 'motion_x'",
-                    "give the field's three components on one grid");
-  }
-  return shape;
-}
-
 }  // namespace
 
 class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompensatedReconstruction> {
@@ -85,14 +49,14 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     const PayloadRef input = plan.input("input");
     const Acquisition scan =
         check_acquisition(plan, "input", {.least_views = 3, .method = "FDK", .cone_beam = true, .flat_detector = true});
-    fdk_ = plan_fdk(request_for(input, scan));
+    const FdkRequest request = request_for(input, scan);
+    fdk_ = plan_fdk(request);
     const VoxelGrid& g = fdk_.grid;
     for (const AcquisitionWarning& w : check_volume(scan, {g.nx, g.ny, g.nz, Geometry(g.spacing_mm, g.origin_mm)}))
       plan.warn(w.what, w.fix);
     const std::span<const double> numbers = input.numbers("acquisition.views");
     planned_views_.assign(numbers.begin(), numbers.end());
-    motion_ = motion_shape(plan);
-    place_field();
+    field_ = MotionField(plan, g);
     choose_moments(scan);
     most_mm_ = 0.5 * length(minus(scan.views[0].source_mm, isocentre_of(scan)));
 
@@ -103,37 +67,41 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       plan.require_kernel<ReadingCheck>();
       plan.require_kernel<FilteredCheck>();
     }
-    if (plan.on_cpu() && !launcher_of(plan).reference_only && motion_field_is_coarse(field_grid_, fdk_.column_axis))
+    if (plan.on_cpu() && !launcher_of(plan).reference_only &&
+        motion_field_is_coarse(field_.part(0, g.nz).grid, fdk_.column_axis))
       tuned_ = motion_variant_of_this_processor();
-    choose_pass(plan, fft);
+    // On the CPU slabs pay only where nobody needs the whole in the same memory.
+    const bool may_cut = params.slabs == 0 && (!plan.on_cpu() || plan.takes_slabs("output"));
+    cut_ = find_slab_cut(g.nz, plan.communicator(), params.slabs, may_cut,
+                         [&](const SlabCut& cut, std::int64_t, bool is_last) {
+                           cut_ = cut;
+                           return fits(plan, fft, is_last);
+                         });
     plan.scratch(scratch_bytes());
-    upload(plan);
-    PayloadRef output = plan.output("output");
-    output.set_tensor("voxels", tensor(DType::float32, "zyx", {g.nz, g.ny, g.nx}));
-    output.set_geometry(Geometry(g.spacing_mm, g.origin_mm));
-    output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
-    plan.fact("fdk.field_of_view_mm", "radius " + text_of(fdk_.field_of_view_mm));
-    plan.fact("fdk.views_per_pass", std::to_string(views_per_pass_));
-    if (on_host_) plan.fact("motion.projections", "in host memory, brought to the device pass by pass");
-    plan.fact("motion.frames", std::to_string(motion_.nt));
-    plan.fact("motion.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
+    upload(plan, request);
+    if (cut_.count() > 1) plan.spread(cut_.count());
+    describe(plan.output("output"));
+    state_facts(plan);
   }
 
   void run(const RunContext& run) override {
     const PayloadRef input = run.input("input");
     require_planned_views(input, planned_views_);
+    const auto part = static_cast<std::size_t>(run.part());
     const Launcher launcher = launcher_of(run);
-    const float* field[3] = {};
-    for (std::size_t k = 0; k < 3; ++k) field[k] = run.input(motion_ports[k]).tensor("voxels").as<const float>();
-    check_field(run, launcher, field);
     const auto* projections = input.tensor("views").as<const float>();
     auto* volume = run.output("output").tensor("voxels").as<float>();
+    if (cut_.is_cut()) run.output("output").set_geometry(slab_geometry(whole(), cut_.slabs.first[part]));
     char* const stack = run.scratch<char>();
     char* const work = stack + stage_->stack_bytes();
+    const MotionBlend field = field_of(run, launcher, work);
+    const FdkMatrix* const matrices = matrix_table_ + part * fdk_.order.size();
+    const MotionGrid nodes = parts_[part].grid;
     const auto all = static_cast<std::int64_t>(fdk_.order.size());
     const int nx = static_cast<int>(fdk_.grid.nx), ny = static_cast<int>(fdk_.grid.ny),
-              nz = static_cast<int>(fdk_.grid.nz);
+              nz = static_cast<int>(cut_.height);
     if (on_host_) stage_views(run, projections, 0, staged(work, 0));
+    if (field_on_host_) run.follow(ISOCENTER_STREAM_MAIN);
     for (std::int64_t first = 0, turn = 0; first < all; first += views_per_pass_, ++turn) {
       run.check_cancelled();
       run.progress(static_cast<double>(first) / static_cast<double>(all));
@@ -149,15 +117,14 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
       if (bad >= 0) refuse_reading(bad, projections[bad], fdk_.raw_rows, fdk_.raw_columns);
       if (note_ != nullptr)
         launch(launcher, FilteredCheck::of(stage_->stack(stack), note_, first), fdk_.rows, 1, views);
-      // The field takes the place of what the filter worked in.
-      auto* blended = reinterpret_cast<float*>(work);
-      MotionBlend blend{field[0], field[1], field[2], moment_table_ + first, blended, field_grid_.nodes(), {}};
-      for (std::size_t k = 0; k < 3; ++k) blend.voxels_per_mm[k] = static_cast<float>(1.0 / fdk_.grid.spacing_mm[k]);
+      // The blended field takes the place of what the filter worked in.
+      MotionBlend blend = field;
+      blend.moments += first;
       const MotionBackProject job{stage_->stack(stack),
-                                  matrix_table_ + first,
+                                  matrices + first,
                                   views,
-                                  blended,
-                                  field_grid_,
+                                  blend.blended,
+                                  nodes,
                                   volume,
                                   nx,
                                   ny,
@@ -166,14 +133,14 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
                                   first > 0,
                                   fdk_.column_axis};
       if (tuned_ == nullptr) {
-        launch(launcher, blend, field_grid_.nodes(), views, 1);
+        launch(launcher, blend, nodes.nodes(), views, 1);
         launch(launcher, job, nx, ny, nz);
         continue;
       }
       const FdkStop stop{[](void* user) { return static_cast<const RunContext*>(user)->cancelled(); },
                          const_cast<void*>(static_cast<const void*>(&run))};
-      motion_back_project_by(launcher, *tuned_, job, motion_columns(launcher, blend, job, blended), work + field_bytes_,
-                             stop);
+      motion_back_project_by(launcher, *tuned_, job, motion_columns(launcher, blend, job, blend.blended),
+                             work + field_bytes_, stop);
     }
     run.check_cancelled();
     if (note_ != nullptr) check_readings(run, projections);
@@ -202,57 +169,52 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
     return r;
   }
 
-  void place_field() {
-    field_grid_ = {motion_.nx, motion_.ny, motion_.nz, {}, {}};
-    for (std::size_t k = 0; k < 3; ++k) {
-      const double voxel = fdk_.grid.spacing_mm[k], node = motion_.geometry.spacing_mm[k];
-      if (!(node > 0.0) || !std::isfinite(node) || !std::isfinite(motion_.geometry.origin_mm[k]))
-        throw Failure(ErrorCode::bad_data, "input 'motion_x' has a spacing of " + text_of(node) + " mm",
-                      "give the field's grid a positive spacing");
-      field_grid_.origin[k] = static_cast<float>((motion_.geometry.origin_mm[k] - fdk_.grid.origin_mm[k]) / voxel);
-      field_grid_.per_voxel[k] = static_cast<float>(voxel / node);
-    }
-  }
-
-  /// Frame j holds the displacements at phase j / frames.
   void choose_moments(const Acquisition& scan) {
     for (const std::int64_t n : fdk_.order) {
       const double phase = scan.views[static_cast<std::size_t>(n)].phase;
       if (!(phase >= 0.0 && phase < 1.0))
         throw Failure(ErrorCode::bad_data, "view " + std::to_string(n) + " has no motion phase in [0, 1)",
                       "put phase_sort before this node");
-      const double at = phase * motion_.nt, whole = std::floor(at);
-      const int first = static_cast<int>(whole) % motion_.nt;
-      moments_.push_back({first, (first + 1) % motion_.nt, static_cast<float>(at - whole)});
+      moments_.push_back(field_.moment(phase));
     }
   }
 
-  /// On a device that holds the projections only beside passes of a few views they stay on the host, unless a node
-  /// before this one has left them there.
-  void choose_pass(PlanContext& plan, const FftService* fft) {
-    on_host_ = false;
-    bool fits = try_passes(plan, fft);
+  /// Whether this cut does. On a device that holds the projections only beside passes of a few views they stay on the
+  /// host, and with slabs the field too, unless a node before this one has left them there: that would free nothing.
+  bool fits(PlanContext& plan, const FftService* fft, bool is_last) {
+    parts_.clear();
+    for (const std::int64_t first : cut_.slabs.first) parts_.push_back(field_.part(first, cut_.height));
+    const auto may_stay = [&](const char* port) {
+      return !plan.on_cpu() && std::strcmp(plan.input(port).device(), plan.device().name) != 0;
+    };
+    if (cut_.is_cut() && !field_on_host_ && std::all_of(std::begin(motion_ports), std::end(motion_ports), may_stay)) {
+      field_on_host_ = true;
+      for (const char* port : motion_ports) plan.keep_on_host(port);
+    }
+    bool fits = try_passes(plan, fft, is_last);
     const bool is_wide = fits && views_per_pass_ >= std::min(8, static_cast<int>(fdk_.order.size()));
-    if (!is_wide && !plan.on_cpu() && std::strcmp(plan.input("input").device(), plan.device().name) != 0) {
+    if (!is_wide && !on_host_ && may_stay("input")) {
       on_host_ = true;
       plan.keep_on_host("input");
-      fits = try_passes(plan, fft);
+      fits = try_passes(plan, fft, is_last);
     }
-    if (fits) return;
+    if (fits || !is_last) return fits;
     const std::uint64_t work = scratch_bytes() + table_bytes(plan), needed = volume_bytes() + work,
                         left = plan.memory_left();
     throw Failure(ErrorCode::out_of_memory,
-                  "a volume of " + std::to_string(fdk_.grid.nx) + " x " + std::to_string(fdk_.grid.ny) + " x " +
-                      std::to_string(fdk_.grid.nz) + " voxels needs " + megabytes(volume_bytes()) + " and " +
-                      megabytes(work) + " to work in, and " + left_text(plan, left, plan.device().name),
+                  (cut_.is_cut() ? "even a slab of " : "a volume of ") + std::to_string(fdk_.grid.nx) + " x " +
+                      std::to_string(fdk_.grid.ny) + " x " + std::to_string(cut_.height) + " voxels needs " +
+                      megabytes(volume_bytes()) + " and " + megabytes(work) + " to work in, and " +
+                      left_text(plan, left, plan.device().name),
                   more_memory(plan, needed > left ? needed - left : 0) + ", or give fewer voxels or a coarser field");
   }
 
-  /// With passes as large as half of what the budget leaves beside the volume and the tables; false when not even one
-  /// view fits.
-  bool try_passes(const PlanContext& plan, const FftService* fft) {
+  /// With passes as large as half of what the budget leaves beside the volume and the tables. Slabs leave half of it to
+  /// the nodes behind, and are thinner rather than made in passes of a few views.
+  bool try_passes(const PlanContext& plan, const FftService* fft, bool is_last) {
     const std::uint64_t left = plan.memory_left();
-    views_per_pass_ = static_cast<int>(std::min<std::size_t>(views_per_pass_at_most, fdk_.order.size()));
+    const auto views = static_cast<int>(fdk_.order.size());
+    views_per_pass_ = std::min(views_per_pass_at_most, views);
     for (;; views_per_pass_ = (views_per_pass_ + 1) / 2) {
       stage_.emplace(RampStage::Shape{.columns = fdk_.columns,
                                       .rows = fdk_.rows,
@@ -261,24 +223,75 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
                                       .extension = fdk_.extension.columns,
                                       .rectified = !fdk_.rectification.empty()},
                      fdk_.response, fft, plan.device().index, launcher_of(plan).concurrency);
-      const std::int64_t node_floats =
-          tuned_ == nullptr ? 3LL * field_grid_.nodes() : MotionColumns::view_floats(field_grid_, fdk_.column_axis);
+      std::int64_t node_floats = 0;
+      for (const MotionPart& p : parts_)
+        node_floats = std::max<std::int64_t>(node_floats, tuned_ == nullptr
+                                                              ? 3LL * p.grid.nodes()
+                                                              : MotionColumns::view_floats(p.grid, fdk_.column_axis));
       field_bytes_ =
           (static_cast<std::uint64_t>(node_floats) * sizeof(float) * static_cast<std::uint64_t>(views_per_pass_) + 63) /
           64 * 64;
       tuned_bytes_ = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
       const std::uint64_t kept = volume_bytes() + table_bytes(plan);
-      if (left == UINT64_MAX || kept + 2 * scratch_bytes() <= left) return true;
-      if (views_per_pass_ == 1) return kept + scratch_bytes() <= left;
+      if (left == UINT64_MAX) return true;
+      if (may_be_thinner(is_last)) {
+        if (kept + scratch_bytes() <= left / 2) return true;
+        if (views_per_pass_ <= std::min(8, views)) return false;
+      } else {
+        if (kept + 2 * scratch_bytes() <= left) return true;
+        if (views_per_pass_ == 1) return kept + scratch_bytes() <= left;
+      }
     }
   }
+  bool may_be_thinner(bool is_last) const { return cut_.count() > 1 && !is_last; }
 
   std::uint64_t volume_bytes() const {
-    return 4 * static_cast<std::uint64_t>(fdk_.grid.nx * fdk_.grid.ny * fdk_.grid.nz);
+    return 4 * static_cast<std::uint64_t>(fdk_.grid.nx * fdk_.grid.ny * cut_.height);
   }
   std::uint64_t work_bytes() const { return std::max(stage_->work_bytes(), field_bytes_ + tuned_bytes_); }
   std::uint64_t scratch_bytes() const {
-    return stage_->stack_bytes() + work_bytes() + (on_host_ ? 2 * staged_bytes() : 0);
+    return stage_->stack_bytes() + work_bytes() + (on_host_ ? 2 * staged_bytes() : 0) +
+           (field_on_host_ ? 3 * component_bytes() : 0);
+  }
+
+  /// The field's part of a slab, one component, on its way to the device.
+  std::uint64_t component_bytes() const {
+    int slices = 0;
+    for (const MotionPart& p : parts_) slices = std::max(slices, p.grid.nz);
+    return static_cast<std::uint64_t>(field_.frames() * slices * field_.slice_nodes()) * sizeof(float);
+  }
+  /// Where the field lies for this run's slab, whole or the nodes of the slab brought to the device.
+  MotionBlend field_of(const RunContext& run, const Launcher& launcher, char* work) const {
+    const float* field[3] = {};
+    for (std::size_t k = 0; k < 3; ++k) field[k] = run.input(motion_ports[k]).tensor("voxels").as<const float>();
+    // A slab that fails ends the others of its volume.
+    if (run.part() == 0)
+      field_.check(run, field_on_host_ ? host_launcher(launcher) : launcher, field, most_mm_,
+                   field_on_host_ ? nullptr : note_);
+    if (note_ != nullptr) clear_note(run, note_);
+    const MotionPart& part = parts_[static_cast<std::size_t>(run.part())];
+    const std::int64_t frame = field_.shape().frame_voxels(), nodes = part.grid.nodes(),
+                       skipped = part.first * field_.slice_nodes();
+    for (std::size_t k = 0; k < 3; ++k) {
+      field[k] += skipped;
+      if (!field_on_host_) continue;
+      auto* const to =
+          reinterpret_cast<float*>(work + work_bytes() + (on_host_ ? 2 * staged_bytes() : 0) + k * component_bytes());
+      for (std::int64_t f = 0; f < field_.frames(); ++f)
+        run.copy(to + f * nodes, field[k] + f * frame, static_cast<std::uint64_t>(nodes) * sizeof(float),
+                 ISOCENTER_STREAM_BESIDE);
+      field[k] = to;
+    }
+    MotionBlend blend{field[0],
+                      field[1],
+                      field[2],
+                      moment_table_,
+                      reinterpret_cast<float*>(work),
+                      part.grid.nodes(),
+                      field_on_host_ ? nodes : frame,
+                      {}};
+    for (std::size_t k = 0; k < 3; ++k) blend.voxels_per_mm[k] = static_cast<float>(1.0 / fdk_.grid.spacing_mm[k]);
+    return blend;
   }
 
   /// The projections of a pass, on their way to the device.
@@ -299,15 +312,18 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
   /// What upload takes.
   std::uint64_t table_bytes(const PlanContext& plan) const {
     const auto bytes = [](const auto& table) { return table.size() * sizeof table[0]; };
-    return bytes(fdk_.order) + bytes(fdk_.weights) + bytes(fdk_.matrices) + bytes(moments_) +
-           bytes(fdk_.rectification) + bytes(fdk_.redundancy) + stage_->table_bytes() +
+    return bytes(fdk_.order) + bytes(fdk_.weights) + static_cast<std::uint64_t>(cut_.count()) * bytes(fdk_.matrices) +
+           bytes(moments_) + bytes(fdk_.rectification) + bytes(fdk_.redundancy) + stage_->table_bytes() +
            (on_host_ ? static_cast<std::uint64_t>(views_per_pass_) * sizeof(std::int64_t) : 0) +
            (plan.on_cpu() ? 0 : sizeof(std::int64_t));
   }
-  void upload(PlanContext& plan) {
+  void upload(PlanContext& plan, const FdkRequest& request) {
+    const FdkSlabRows all_rows{fdk_.rows, std::vector<int>(cut_.slabs.first.size(), 0)};  // the tissue may be anywhere
+    const std::vector<FdkMatrix> matrices =
+        cut_.is_cut() ? fdk_slab_tables(request, fdk_, cut_.slabs.first, all_rows).matrices : fdk_.matrices;
     order_table_ = plan.upload(std::span<const std::int64_t>(fdk_.order), "order of the views");
     weight_table_ = plan.upload(std::span<const FdkViewWeight>(fdk_.weights), "weights of the views");
-    matrix_table_ = plan.upload(std::span<const FdkMatrix>(fdk_.matrices), "projection matrices");
+    matrix_table_ = plan.upload(std::span<const FdkMatrix>(matrices), "projection matrices");
     moment_table_ = plan.upload(std::span<const MotionMoment>(moments_), "phases of the views");
     if (!fdk_.rectification.empty())
       rectification_table_ =
@@ -344,37 +360,33 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
                          fdk_.raw_columns);
   }
 
-  /// A displacement that reaches the source would divide by zero.
-  void check_field(const RunContext& run, const Launcher& launcher, const float* const (&field)[3]) const {
-    const auto limit = static_cast<float>(most_mm_);
-    for (std::size_t k = 0; k < 3; ++k) {
-      std::int64_t bad = no_reading;
-      if (note_ != nullptr) clear_note(run, note_);
-      launch(launcher, ReadingCheck{field[k], note_ != nullptr ? note_ : &bad, motion_.nx, motion_.ny, -limit, limit},
-             motion_.nx, motion_.ny, motion_.nz * motion_.nt);
-      if (note_ != nullptr) bad = read_note(run, note_);
-      if (bad != no_reading) refuse_displacement(run, k, field[k], bad);
-    }
+  Geometry whole() const { return Geometry(fdk_.grid.spacing_mm, fdk_.grid.origin_mm); }
+
+  void describe(PayloadRef output) const {
+    output.set_tensor("voxels", tensor(DType::float32, "zyx", {cut_.height, fdk_.grid.ny, fdk_.grid.nx}));
+    output.set_geometry(whole());
+    if (cut_.is_cut()) set_slabs(output, cut_.slabs);
+    output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
   }
 
-  [[noreturn]] void refuse_displacement(const RunContext& run, std::size_t axis, const float* field,
-                                        std::int64_t place) const {
-    float value = 0.0F;
-    run.copy(&value, field + place, sizeof value);
-    run.wait();
-    const std::int64_t nodes = motion_.frame_voxels(), i = place % nodes;
-    throw Failure(ErrorCode::bad_data,
-                  std::string("input '") + motion_ports[axis] + "' has " + text_of(static_cast<double>(value)) +
-                      " mm at node (" + std::to_string(i % motion_.nx) + ", " +
-                      std::to_string(i / motion_.nx % motion_.ny) + ", " + std::to_string(i / motion_.nx / motion_.ny) +
-                      ") of frame " + std::to_string(place / nodes) + ", and displacements up to " + text_of(most_mm_) +
-                      " mm are allowed",
-                  "check the field: displacements in mm, finite everywhere");
+  void state_facts(PlanContext& plan) const {
+    plan.fact("fdk.field_of_view_mm", "radius " + text_of(fdk_.field_of_view_mm));
+    plan.fact("fdk.views_per_pass", std::to_string(views_per_pass_));
+    if (on_host_) plan.fact("motion.projections", "in host memory, brought to the device pass by pass");
+    if (field_on_host_) plan.fact("motion.field", "in host memory, brought to the device slab by slab");
+    plan.fact("motion.frames", std::to_string(field_.frames()));
+    plan.fact("motion.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
+    if (!cut_.is_cut()) return;
+    int slices = 0;
+    for (const MotionPart& p : parts_) slices = std::max(slices, p.grid.nz);
+    plan.fact("motion.slabs", cut_.text() + ", each with up to " + std::to_string(slices) + " of " +
+                                  std::to_string(field_.shape().nz) + " node slices of the field");
   }
 
   FdkPlan fdk_;
-  GridShape motion_;
-  MotionGrid field_grid_{};
+  MotionField field_;
+  SlabCut cut_;
+  std::vector<MotionPart> parts_;  ///< of the field, for each slab
   std::vector<MotionMoment> moments_;
   std::vector<double> planned_views_;
   std::optional<RampStage> stage_;
@@ -391,6 +403,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
   const std::int64_t* places_table_ =
       nullptr;                    ///< 0, 1, 2, ... for the views of a pass; where projections stay on the host
   bool on_host_ = false;          ///< the projections, of a reconstruction on a device
+  bool field_on_host_ = false;    ///< likewise
   std::int64_t* note_ = nullptr;  ///< on a device (bad_reading.hpp)
 };
 

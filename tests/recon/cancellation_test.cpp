@@ -6,22 +6,12 @@
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
 
-#include "device_test.hpp"
+#include "one_of.hpp"
 
 namespace isocenter::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-template <class Source>
-Payload one_of(const typename Source::Params& params, const char* port = "output") {
-  Pipeline p(context());
-  p.add<Source>("source", params);
-  p.add_output("out", "source", port);
-  Session session = p.prepare();
-  session.start();
-  return context().copy_to(*session.pull("out"), "cpu");
-}
 
 PhantomProjections::Params scan() {
   return {.views = 80, .columns = 40, .rows = 24, .column_step_mm = 8, .row_step_mm = 8};

@@ -164,6 +164,7 @@ struct MotionJob {
     blend.moments = moments.data();
     blend.blended = blended.data();
     blend.nodes = grid.nodes();
+    blend.frame_stride = grid.nodes();
   }
 
   int views() const { return static_cast<int>(matrices.size()); }

@@ -7,12 +7,11 @@
 #include <isocenter/recon/compare_volumes.hpp>
 #include <isocenter/recon/fdk_reconstruction.hpp>
 #include <isocenter/recon/phase_sort.hpp>
-#include <isocenter/slabs.hpp>
 #include <limits>
-#include <mutex>
 
 #include "device_test.hpp"
 #include "recon/slab_cut.hpp"
+#include "slab_taker.hpp"
 
 namespace isocenter::testing {
 namespace {
@@ -149,39 +148,8 @@ TEST_P(FdkInSlabs, MeetTheTruthWholeInFrontOfAnOperatorThatKnowsNoSlabs) {
   EXPECT_NEAR(rmse(4), whole, 1e-5 * whole);
 }
 
-/// Takes slabs, and remembers where they lay.
-struct SlabTaker {
-  static constexpr const char* name = "slab_taker";
-  static constexpr const char* module = "test";
-  static constexpr const char* summary = "Takes slabs.";
-  static constexpr bool host_only = true, takes_slabs = true;
-  struct Params {
-    static constexpr auto describe() { return std::tuple{}; }
-  };
-  struct Ports {
-    In<Volume> input{"input", "Slabs."};
-    static constexpr auto describe() { return std::tuple{&Ports::input}; }
-  };
-};
-struct Taken {
-  std::vector<double> z_mm;
-  std::vector<std::int64_t> height;
-  Slabs slabs;
-};
-Taken taken;
-class SlabTakerOperator : public OperatorBase<SlabTaker> {
- public:
-  void plan(PlanContext& plan) override { taken = {{}, {}, slabs_of(plan.input("input"))}; }
-  void run(const RunContext& run) override {
-    const PayloadRef input = run.input("input");
-    taken.z_mm.push_back(input.geometry().origin_mm[2]);
-    taken.height.push_back(input.tensor("voxels").extent('z'));
-  }
-};
-
 std::string run_into_taker(std::uint64_t memory_bytes) {
-  static std::once_flag once;
-  std::call_once(once, [] { register_operator<SlabTakerOperator>(context().get()); });
+  SlabTakerOperator::join(context());
   Pipeline pipeline(context());
   const auto raw = pipeline.add<PhantomProjections>("raw", scan_of(12));
   const auto fdk = pipeline.add<FdkReconstruction>(
@@ -219,9 +187,9 @@ TEST(FdkInSlabsOnTheCpu, ABudgetTooSmallForOneSlabIsRefusedWithTheOneThatWouldDo
   const std::string message = error_of([] { run_into_taker(300000); });
   EXPECT_THAT(message, AllOf(HasSubstr("fdk_reconstruction 'fdk'"), HasSubstr("even a slab of 128 x 128 x 1 voxels"),
                              HasSubstr("Fix: raise the budget to")));
-  const double megabytes = std::stod(message.substr(message.find("raise the budget to ") + 20));
-  EXPECT_THAT(run_into_taker(static_cast<std::uint64_t>(megabytes * 1.001e6)), HasSubstr("\"status\":\"completed\""));
-  EXPECT_THAT(error_of([&] { run_into_taker(static_cast<std::uint64_t>(megabytes * 0.99e6)); }), HasSubstr("slab"));
+  const std::uint64_t least = budget_asked_for(message);
+  EXPECT_THAT(run_into_taker(least + least / 1000), HasSubstr("\"status\":\"completed\""));
+  EXPECT_THAT(error_of([&] { run_into_taker(least - least / 100); }), HasSubstr("slab"));
 }
 
 TEST(FdkInSlabsOnTheCpu, BlocksOfAScanAreRefused) {

@@ -25,10 +25,11 @@ namespace isocenter::inline v1 {
 /// detector are zero; an object that reaches over its sides is truncated, and bright there, unless `truncation` goes on
 /// with its rows, as in fdk_reconstruction. Cost: two samples for each pixel and view; filtered rows of sixteen slices
 /// in memory, of fewer within a budget; a device that does not hold projections and slices gets them pass by pass from
-/// host memory. Errors: bad_data for fewer than three views, angles left out, readings that are not finite, a detector
-/// that misses the centre; unsupported for a cone beam with rows, rows out of the plane of rotation, a source off its
-/// circle; invalid_argument for slices that reach the source, and for rows of a curved detector that would go on over
-/// more than 162 degrees.
+/// host memory. Where host memory does not hold the slices and what takes them takes slabs (isocenter/slabs.hpp), they
+/// are given some at a time. Processes of a communicator (mpirun) reconstruct a slab each. Errors: bad_data for fewer
+/// than three views, angles left out, readings that are not finite, a detector that misses the centre; unsupported for
+/// a cone beam with rows, rows out of the plane of rotation, a source off its circle; invalid_argument for slices that
+/// reach the source, and for rows of a curved detector that would go on over more than 162 degrees.
 struct FbpReconstruction {
   static constexpr const char* name = "fbp_reconstruction";
   static constexpr const char* module = "recon";
@@ -48,6 +49,7 @@ struct FbpReconstruction {
     double mu_water_per_mm = 0;
     double largest_gap_deg = 10;
     bool stacked_fans = false;
+    std::int64_t slabs = 0;
     static constexpr auto describe() {
       return std::tuple_cat(
           std::tuple{
@@ -64,7 +66,8 @@ struct FbpReconstruction {
                     "The widest angle without a view that is accepted, beside what a short scan leaves out."),
               param(&Params::stacked_fans, "stacked_fans",
                     "Each detector row of a fan beam is a fan in its own plane."),
-          });
+          },
+          slab_parameters<Params>());
     }
   };
   struct Ports {

@@ -66,13 +66,7 @@ struct FdkReconstruction {
                   "The widest angle without a view that is accepted (in a phase, if there are phases; in a short scan, "
                   "beside what it leaves out)."),
           },
-          truncation_parameters<Params>(),
-          std::tuple{
-              param(
-                  &Params::slabs, "slabs", Unit::none, 0, 65536,
-                  "Into how many slabs along z the volume is cut, one after the other; 0: as many as the memory budget "
-                  "asks for."),
-          });
+          truncation_parameters<Params>(), slab_parameters<Params>());
     }
   };
   struct Ports {

@@ -33,6 +33,16 @@ constexpr auto grid_parameters() {
   };
 }
 
+/// The parameter of struct P that cuts the volume along z (isocenter/slabs.hpp); P has a member of this name.
+template <class P>
+constexpr auto slab_parameters() {
+  return std::tuple{
+      param(&P::slabs, "slabs", Unit::none, 0, 65536,
+            "Into how many slabs along z the volume is cut, one after the other; 0: as many as the memory budget asks "
+            "for."),
+  };
+}
+
 /// The parameters of struct P that choose the unit of attenuation.
 template <class P>
 constexpr auto unit_parameters() {

@@ -23,7 +23,9 @@ namespace isocenter::inline v1 {
 /// Views need a phase (phase_sort). A field of zeros gives FDK.
 ///
 /// Cost: 24 reads of the field and four of a view for each voxel and view. Memory: beside FDK's, three times the
-/// field's nodes for each view of a pass; projections that a device does not hold stay in host memory. Errors: those of
+/// field's nodes for each view of a pass. Projections that a device does not hold stay in host memory. A volume that
+/// does not fit comes in slabs along z where fdk_reconstruction's does, each from all rows of all projections and from
+/// the field's nodes around the slab: a device holds those, and the field stays in host memory. Errors: those of
 /// fdk_reconstruction; bad_data for a field without a time axis, in another unit than mm, oblique, or whose components
 /// differ in grid, for views without a phase, and for a displacement that is not finite or larger than half of the
 /// source's distance.
@@ -45,13 +47,14 @@ struct MotionCompensatedReconstruction {
     double largest_gap_deg = 60;
     Truncation truncation = Truncation::none;
     double extension_mm = 0;
+    std::int64_t slabs = 0;
     static constexpr auto describe() {
       return std::tuple_cat(grid_parameters<Params>(), ramp_parameters<Params>(), unit_parameters<Params>(),
                             std::tuple{
                                 param(&Params::largest_gap_deg, "largest_gap_deg", Unit::deg, 0.01, 360,
                                       "The widest angle without a view that is accepted."),
                             },
-                            truncation_parameters<Params>());
+                            truncation_parameters<Params>(), slab_parameters<Params>());
     }
   };
   struct Ports {
