@@ -160,13 +160,13 @@ TEST(FdkMessages, NameTheViewTheValueAndTheFix) {
               }),
               AllOf(HasSubstr("view 3"), HasSubstr("detector steps of 0 mm")));
   EXPECT_THAT(refusal_of_views([](auto& v) { v[3].v_step_mm = v[3].u_step_mm; }),
-              AllOf(HasSubstr("view 3"), HasSubstr("right angles")));
+              AllOf(HasSubstr("view 3"), HasSubstr("columns that step along the rows")));
   EXPECT_THAT(refusal_of_views([](auto& v) { v[8].detector_origin_mm[0] = std::nan(""); }),
               AllOf(HasSubstr("view 8"), HasSubstr("not a number")));
   EXPECT_THAT(refusal_of_views([](auto& v) {
                 for (std::size_t k = 0; k < 3; ++k) v[5].detector_origin_mm[k] += 3 * v[5].source_mm[k];
               }),
-              AllOf(HasSubstr("view 5"), HasSubstr("wrong side of the source")));
+              AllOf(HasSubstr("view 5"), HasSubstr("on which side of the source")));
   EXPECT_THAT(refusal_of_views([](auto& v) {
                 for (View& w : v) w.source_mm = {w.time_s, 0, 0};
               }),
