@@ -58,6 +58,8 @@ void BundleNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, Bun
   plan.fact("window", text(window_));
   plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
   plan.fact("network_grid", text(padded_));
+  for (const std::string& what : recipe_.contradictions)
+    plan.warn("the bundle contradicts itself: " + what, "ask who made it, and correct one of both");
   model_ = {};  // the weights are in the executor now
 }
 
@@ -280,22 +282,26 @@ void BundleNetwork::plan_way_back(PlanContext& plan) {
                     crops_ ? pairs.weight.data() : plan.upload<float>(pairs.weight, "score weights")};
   }
   plan.require_kernel<kernels::ReadLabelsKernel>();
-  if (recipe_.largest == 0 && recipe_.filled == 0) return;
+  if (recipe_.largest == 0 && recipe_.filled == 0 && recipe_.smallest == 0) return;
   if (original_.frame_voxels() > INT32_MAX - 1)
-    throw Failure(ErrorCode::unsupported,
-                  "KeepLargestConnectedComponentd and FillHolesd are there for up to 2147483646 voxels",
-                  "crop the volume first");
+    throw Failure(
+        ErrorCode::unsupported,
+        "KeepLargestConnectedComponentd, FillHolesd and RemoveSmallObjectsd are there for up to 2147483646 voxels",
+        "crop the volume first");
   parents_at_ = reserve(original_.frame_voxels() * 4);
   if (recipe_.filled > 0) {
-    // MONAI gives what lies within a label to it, other labels too, one label after the other.
-    if (channels_ > 2)
-      throw Failure(ErrorCode::unsupported,
-                    "FillHolesd is there for one label, and the model gives " + std::to_string(channels_ - 1),
-                    "take it out of the configuration, and put the node fill_holes behind the bundle");
+    if (recipe_.filled_labels.empty())
+      for (int label = 1; label < std::max(2, channels_); ++label) recipe_.filled_labels.push_back(label);
     kernels::require_found_parts(plan);
     plan.require_kernel<kernels::NoteHolesKernel>();
     plan.require_kernel<kernels::FillHolesKernel>();
   }
+  if (recipe_.smallest > 0 && !recipe_.small_of_all && channels_ > 2)
+    throw Failure(ErrorCode::unsupported,
+                  "RemoveSmallObjectsd with independent_channels takes each label as one object, and the model gives " +
+                      std::to_string(channels_ - 1),
+                  "set independent_channels to false, or put the node largest_components behind the bundle");
+  if (recipe_.smallest > 0) kernels::require_parts(plan);
   if (recipe_.largest == 0) return;
   limits_ = plan.allocate<unsigned long long>(static_cast<std::uint64_t>(recipe_.largest) * 256, "sizes of parts");
   kernels::require_parts(plan);
@@ -428,14 +434,23 @@ void BundleNetwork::read_labels(const kernels::Launcher& l, std::byte* scratch, 
                         recipe_.largest, 1, limits_, out);
   }
   if (recipe_.filled > 0 && !recipe_.filled_first) fill_holes(l, scratch, out);
+  if (recipe_.smallest > 0) {
+    const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out,
+                                 recipe_.small_of_all ? kernels::PartRule::any_label : kernels::PartRule::equal_labels};
+    kernels::keep_parts(l, grid, reinterpret_cast<std::int32_t*>(scratch + parents_at_), recipe_.small_connectivity, 0,
+                        recipe_.smallest, nullptr, out);
+  }
 }
 
+/// What lies within a label goes to it, other labels too, one label after the other.
 void BundleNetwork::fill_holes(const kernels::Launcher& l, std::byte* scratch, std::uint8_t* out) const {
   auto* parents = reinterpret_cast<std::int32_t*>(scratch + parents_at_);
-  const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::background};
-  kernels::find_parts(l, grid, parents, recipe_.filled, false);
-  kernels::launch(l, kernels::NoteHolesKernel{grid, parents, false}, grid.nx, grid.ny, grid.nz);
-  kernels::launch(l, kernels::FillHolesKernel{grid, parents, out}, grid.nx, grid.ny, grid.nz);
+  for (const int label : recipe_.filled_labels) {
+    const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::outside, label};
+    kernels::find_parts(l, grid, parents, recipe_.filled, false);
+    kernels::launch(l, kernels::NoteHolesKernel{grid, parents, false}, grid.nx, grid.ny, grid.nz);
+    kernels::launch(l, kernels::FillHolesKernel{grid, parents, out}, grid.nx, grid.ny, grid.nz);
+  }
 }
 
 }  // namespace isocenter::infer

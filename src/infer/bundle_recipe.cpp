@@ -8,6 +8,7 @@
 #include <set>
 
 #include "infer/bundle_call.hpp"
+#include "infer/bundle_metadata.hpp"
 #include "infer/orientation.hpp"
 
 namespace isocenter::infer {
@@ -263,9 +264,26 @@ class Reader {
     call.finish();
   }
 
-  /// MONAI's connectivity: 1 by faces, 2 by edges too, 3 (its default) by corners too.
-  static int neighbours(const BundleCall& call) {
-    if (!call.has("connectivity")) return 26;
+  void not_behind_small_objects(const BundleCall& call) const {
+    if (recipe_.smallest > 0) call.refuse("stands behind RemoveSmallObjectsd", "put it before");
+  }
+
+  void read_small_objects(const BundleCall& call) {
+    if (!discrete_) call.refuse("stands before AsDiscreted", "put it behind");
+    if (recipe_.smallest > 0) call.refuse("is the second one", "keep one");
+    const double voxels = call.number("min_size", 64.0);
+    if (!(voxels >= 1 && voxels <= 2e9) || voxels != std::floor(voxels))
+      call.refuse("'min_size' is " + to_parameter_text(voxels), "whole numbers from 1 to 2000000000 are allowed");
+    recipe_.smallest = static_cast<int>(voxels);
+    recipe_.small_connectivity = neighbours(call, 6);
+    recipe_.small_of_all = !call.flag("independent_channels", true);
+    call.require_false({"by_measure"});
+    call.require_null({"pixdim"});
+  }
+
+  /// MONAI's connectivity: 1 by faces, 2 by edges too, 3 by corners too.
+  static int neighbours(const BundleCall& call, int otherwise = 26) {
+    if (!call.has("connectivity")) return otherwise;
     const double c = call.number("connectivity");
     if (c != 1 && c != 2 && c != 3) call.refuse("'connectivity' is " + to_parameter_text(c), "1, 2 or 3 is allowed");
     return c == 1 ? 6 : c == 2 ? 18 : 26;
@@ -273,6 +291,19 @@ class Reader {
 
   void read_applied(const BundleCall& call) {
     if (call.has("applied_labels")) applied_.emplace_back(call.where(), call.list("applied_labels"));
+  }
+
+  /// MONAI goes through a set of small numbers, which are in order there.
+  void read_filled(const BundleCall& call) {
+    if (!call.has("applied_labels")) return;
+    std::set<int> labels;
+    for (const double label : call.list("applied_labels")) {
+      if (!(label >= 0 && label <= 255) || label != std::floor(label))
+        call.refuse("'applied_labels' holds " + to_parameter_text(label), "whole numbers from 1 to 255 are allowed");
+      if (label > 0) labels.insert(static_cast<int>(label));
+    }
+    recipe_.filled_labels.assign(labels.begin(), labels.end());
+    if (labels.empty()) recipe_.filled = 0;
   }
 
   void read_after(const BundleValue& value) {
@@ -294,6 +325,7 @@ class Reader {
     } else if (name == "Invertd") {
       if (recipe_.largest > 0) call.refuse("stands behind KeepLargestConnectedComponentd", "put it before");
       if (recipe_.filled > 0) call.refuse("stands behind FillHolesd", "put it before");
+      not_behind_small_objects(call);
       if (recipe_.inverted) call.refuse("is the second one", "keep one");
       recipe_.inverted = true;
       recipe_.nearest_back = call.flag("nearest_interp", true);
@@ -319,22 +351,27 @@ class Reader {
         call.refuse("'num_components' is " + to_parameter_text(parts), "whole numbers from 1 to 16 are allowed");
       recipe_.largest = static_cast<int>(parts);
       recipe_.connectivity = neighbours(call);
+      not_behind_small_objects(call);
       read_applied(call);
     } else if (name == "FillHolesd") {
       if (!discrete_) call.refuse("stands before AsDiscreted", "put it behind");
       if (recipe_.filled > 0) call.refuse("is the second one", "keep one");
+      not_behind_small_objects(call);
       recipe_.filled = neighbours(call);
       recipe_.filled_first = recipe_.largest == 0;
-      read_applied(call);
+      read_filled(call);
+    } else if (name == "RemoveSmallObjectsd") {
+      read_small_objects(call);
     } else {
       call.refuse("is not among the transforms that are read behind a network",
-                  "Activationsd, Invertd, AsDiscreted, KeepLargestConnectedComponentd, FillHolesd and SaveImaged are");
+                  "Activationsd, Invertd, AsDiscreted, KeepLargestConnectedComponentd, FillHolesd, RemoveSmallObjectsd "
+                  "and SaveImaged are");
     }
     call.finish();
   }
 
  public:
-  /// KeepLargestConnectedComponentd and FillHolesd name all labels, or none.
+  /// KeepLargestConnectedComponentd names all labels, or none.
   void check_applied(int labels) const {
     for (const auto& [where, list] : applied_) {
       std::set<double> named(list.begin(), list.end());
@@ -353,50 +390,6 @@ class Reader {
   bool moved_ = false, resampled_ = false, cropped_ = false, padded_ = false, discrete_ = false;
   std::vector<std::pair<std::string, std::vector<double>>> applied_;  ///< by whom, and which labels
 };
-
-/// What metadata.json says of the network, where it says it: network_data_format, MONAI's bundle specification.
-void read_metadata(const BundleFile& file, BundleRecipe& recipe) {
-  if (const BundleValue* version = file.root().find("version")) recipe.version = version->text;
-  const auto inside = [&](std::initializer_list<const char*> path) -> const BundleValue* {
-    const BundleValue* at = &file.root();
-    for (const char* part : path)
-      if (at = at->find(part); at == nullptr) return nullptr;
-    return at;
-  };
-  const auto count = [&](const BundleValue* v) {
-    if (v == nullptr) return 0;
-    if (!v->is(Kind::number) || v->number != std::floor(v->number) || v->number < 1 || v->number > 1e6)
-      throw Failure(ErrorCode::bad_data, file.place(*v) + ": 'num_channels' is no whole number above 0",
-                    "correct the file");
-    return static_cast<int>(v->number);
-  };
-  const BundleValue* in = inside({"network_data_format", "inputs", "image", "num_channels"});
-  recipe.input_channels = count(in);
-  if (recipe.input_channels > 1)
-    file.refuse(*in,
-                "the network takes " + std::to_string(recipe.input_channels) + " channels, and one volume is given",
-                "use a bundle for one channel");
-  const BundleValue* out = inside({"network_data_format", "outputs", "pred", "num_channels"});
-  recipe.output_channels = count(out);
-  const BundleValue* names = inside({"network_data_format", "outputs", "pred", "channel_def"});
-  if (names == nullptr) return;
-  recipe.labels.resize(names->entries.size());
-  for (const auto& [key, name] : names->entries) {
-    const std::size_t at = key.size() == 1 || key.size() == 2 || key.size() == 3
-                               ? static_cast<std::size_t>(std::atoi(key.c_str()))
-                               : names->entries.size();
-    if (at >= recipe.labels.size() || !recipe.labels[at].empty() || (at == 0 && key != "0"))
-      throw Failure(ErrorCode::bad_data, file.place(name) + ": channel_def does not number its channels 0, 1, 2, ...",
-                    "correct the file");
-    recipe.labels[at] = name.text;
-  }
-  if (out != nullptr && recipe.labels.size() != static_cast<std::size_t>(recipe.output_channels) &&
-      !(recipe.output_channels == 1 && recipe.labels.size() == 2))
-    throw Failure(ErrorCode::bad_data,
-                  file.place(*names) + ": channel_def names " + std::to_string(recipe.labels.size()) +
-                      " channels, and num_channels is " + std::to_string(recipe.output_channels),
-                  "correct one of them");
-}
 
 }  // namespace
 

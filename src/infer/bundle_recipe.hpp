@@ -41,8 +41,21 @@ struct BundleRecipe {
   bool inverted = false;            ///< there is an Invertd
   int largest = 0;                  ///< parts that are kept of each label; 0: all
   int connectivity = 26;
-  int filled = 0;             ///< neighbours of a hole's voxels where holes are filled: 6, 18 or 26; 0: they stay
-  bool filled_first = false;  ///< before the largest parts are kept
+  int filled = 0;                  ///< neighbours of a hole's voxels where holes are filled: 6, 18 or 26; 0: they stay
+  bool filled_first = false;       ///< before the largest parts are kept
+  std::vector<int> filled_labels;  ///< in their order; empty: all
+
+  int smallest = 0;  ///< voxels of a part that stays, at the end; 0: all stay
+  int small_connectivity = 6;
+  bool small_of_all = false;  ///< parts of any label; else of one
+
+  /// What metadata.json says of the input where it says it: the modality in DICOM's word, the values' range, and the
+  /// extents that the network takes, i, j, k (0: any).
+  std::string modality;
+  std::optional<std::array<double, 2>> value_range;
+  std::array<int, 3> spatial_shape{};
+  /// Where the files do not fit one another in a way that may be meant; for warnings.
+  std::vector<std::string> contradictions;
 
   int input_channels = 0, output_channels = 0;  ///< as metadata.json states them; 0 where it does not
   std::vector<std::string> labels;              ///< channel_def, by channel; empty where it is not there

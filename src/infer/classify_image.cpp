@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 #include <sstream>
 
@@ -56,7 +57,7 @@ void ClassifyImageOperator::plan(PlanContext& plan) {
   choose_normalisation(plan);
   plan_resizing(plan);
   plan_scratch(plan);
-  describe_output(plan, in);
+  describe_output(plan, in, digest);
   state_network(plan, model_, digest, executor_->summary());
   state_facts(plan);
   plan.require_kernel<kernels::ImagePlanesKernel>();
@@ -189,17 +190,31 @@ void ClassifyImageOperator::choose_activation() {
 
 void ClassifyImageOperator::plan_executor(PlanContext& plan, const std::string& digest) {
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-  executor_ =
-      plan_network(plan, model_, {1, channels_, crop_[1], crop_[0]},
-                   {.precision = params.precision, .digest = digest, .engine = params.engine, .on_grid = false});
-  if (params.check_numbers) executor_->check_numbers();
+  const OnnxPort& port = model_.inputs[0];
+  if (params.batch > 1 && (*port.shape)[0].extent == 1)
+    throw Failure(ErrorCode::unsupported,
+                  model_.source + ": batch = " + std::to_string(params.batch) + ", and the input '" + port.name +
+                      "' of the model takes 1 item",
+                  "export the model with a free batch axis, or leave it at 1");
+  const int runs = (images_ + params.batch - 1) / params.batch;  // as few as they need, of as equal sizes as can be
+  batch_ = (images_ + runs - 1) / runs;
+  NetworkOptions network{.precision = params.precision, .digest = digest, .engine = params.engine, .on_grid = false};
+  executor_ = plan_network(plan, model_, {batch_, channels_, crop_[1], crop_[0]}, network);
+  rest_ = nullptr;
+  if (const int left = images_ % batch_; left > 0) {
+    network.beside = &executor_->summary();
+    rest_ = plan_network(plan, model_, {left, channels_, crop_[1], crop_[0]}, network);
+  }
+  for (Executor* each : {executor_.get(), rest_.get()})
+    if (params.check_numbers && each != nullptr) each->check_numbers();
   const Port& out = executor_->outputs()[0];
-  const std::int64_t count = element_count(out.shape);
-  if (out.type != ElementType::f32 || out.shape.size() < 2 || out.shape[0] != 1 || out.shape[1] != count || count < 1 ||
-      count > 1'000'000)
+  const std::int64_t count = element_count(out.shape) / batch_;
+  if (out.type != ElementType::f32 || out.shape.size() < 2 || out.shape[0] != batch_ || out.shape[1] != count ||
+      count < 1 || count > 1'000'000)
     throw Failure(ErrorCode::unsupported,
                   model_.source + ": output '" + out.name + "' is " + to_text(out.shape) + " of " + name_of(out.type) +
-                      " for one image, and one float32 score for each class is needed",
+                      (batch_ == 1 ? std::string(" for one image") : " for " + std::to_string(batch_) + " images") +
+                      ", and one float32 score for each class is needed",
                   "use a network for classification; network_inference gives a score for each pixel");
   classes_ = static_cast<int>(count);
   if (classes_ == 1 && scale_ == ClassScale::softmax)
@@ -273,10 +288,14 @@ void ClassifyImageOperator::plan_resizing(PlanContext& plan) {
   }
 }
 
+std::int64_t ClassifyImageOperator::arena_bytes() const {
+  return std::max(executor_->summary().arena_bytes, rest_ == nullptr ? 0 : rest_->summary().arena_bytes);
+}
+
 void ClassifyImageOperator::plan_scratch(PlanContext& plan) {
   const auto floats = [](std::int64_t count) { return padded(count * static_cast<std::int64_t>(sizeof(float))); };
   const auto x = [](const Pair& p) { return static_cast<std::int64_t>(p[0]); };
-  planes_at_ = padded(executor_->summary().arena_bytes);
+  planes_at_ = padded(arena_bytes());
   rows_at_ = planes_at_ + floats(x(size_) * size_[1] * planes_);
   image_at_ = rows_at_ + floats(x(size_) * kept_[1] * planes_);
   logits_at_ = image_at_ + floats(x(kept_) * kept_[1] * planes_);
@@ -285,7 +304,7 @@ void ClassifyImageOperator::plan_scratch(PlanContext& plan) {
   plan.host_scratch(static_cast<std::uint64_t>(2 * scores));
 }
 
-void ClassifyImageOperator::describe_output(PlanContext& plan, const PayloadRef& in) {
+void ClassifyImageOperator::describe_output(PlanContext& plan, const PayloadRef& in, const std::string& digest) {
   top_ = std::min<std::int64_t>(params.top, classes_);
   const auto images = static_cast<std::size_t>(images_), classes = static_cast<std::size_t>(classes_);
   scores_.assign(images * classes, 0);
@@ -311,6 +330,8 @@ void ClassifyImageOperator::describe_output(PlanContext& plan, const PayloadRef&
   out.set_text("classification.scale", ClassifyImage::Params::scales[static_cast<std::size_t>(scale_)]);
   out.set_numbers("classification.scores", scores_);
   out.set_numbers("classification.top", top_classes_);
+  out.set_text("classification.model", std::filesystem::path(model_.source).filename().string());
+  out.set_text("classification.model_sha256", digest);
 
   const char* unit = probabilities ? "1" : "";
   plan.metric("top_class", "", static_cast<std::uint32_t>(top_classes_.size()));
@@ -332,6 +353,9 @@ void ClassifyImageOperator::state_facts(PlanContext& plan) const {
                                    kernels::to_parameter_text(i.to));
   plan.fact("resized_to", text(resized_) + (cubic_ ? ", bicubic" : ", bilinear"));
   plan.fact("image", text(crop_));
+  if (batch_ > 1)
+    plan.fact("batch",
+              std::to_string(batch_) + (rest_ == nullptr ? "" : ", at last " + std::to_string(images_ % batch_)));
   plan.fact("mean", list(mean_));
   plan.fact("deviation", list(deviation_));
   plan.fact("activation", ClassifyImage::Params::scales[static_cast<std::size_t>(scale_)]);
@@ -346,7 +370,8 @@ const kernels::Launcher& ClassifyImageOperator::launcher(const RunContext& run) 
 }
 
 /// One image to the network's input.
-void ClassifyImageOperator::prepare(const kernels::Launcher& l, std::byte* scratch, std::int64_t image) const {
+void ClassifyImageOperator::prepare(const kernels::Launcher& l, std::byte* scratch, std::int64_t image,
+                                    const Executor& network, std::int64_t item) const {
   const auto at = [&](std::int64_t offset) { return reinterpret_cast<float*>(scratch + offset); };
   const std::int64_t pixels = static_cast<std::int64_t>(size_[0]) * size_[1];
   kernels::ImagePlanesKernel planes{};
@@ -387,7 +412,7 @@ void ClassifyImageOperator::prepare(const kernels::Launcher& l, std::byte* scrat
 
   kernels::NetworkImageKernel to_network{};
   to_network.in = at(image_at_);
-  to_network.out = at(executor_->inputs()[0].offset);
+  to_network.out = at(network.inputs()[0].offset) + item * channels_ * crop_[0] * crop_[1];
   to_network.planes = planes_;
   for (std::size_t k = 0; k < 2; ++k) {
     to_network.extent[k] = kept_[k];
@@ -405,15 +430,20 @@ void ClassifyImageOperator::run(const RunContext& run) {
   grey_ = coloured_ ? nullptr : in.tensor("voxels").as<const float>();
   colour_ = coloured_ ? in.tensor("pixels").as<const std::uint8_t>() : nullptr;
   auto* scratch = run.scratch<std::byte>();
-  if (bound_ != scratch) executor_->bind(bound_ = scratch);
+  if (bound_ != scratch) {
+    executor_->bind(bound_ = scratch);
+    if (rest_ != nullptr) rest_->bind(scratch);
+  }
   const std::uint64_t bytes = static_cast<std::uint64_t>(classes_) * sizeof(float);
-  for (std::int64_t image = 0; image < images_; ++image) {
+  for (std::int64_t image = 0, count = 0; image < images_; image += count) {
     run.check_cancelled();
-    prepare(l, scratch, image);
-    executor_->run(l.stream);
-    run.copy(scratch + logits_at_ + image * static_cast<std::int64_t>(bytes), scratch + executor_->outputs()[0].offset,
-             bytes);
-    run.progress(static_cast<double>(image + 1) / images_);
+    count = std::min<std::int64_t>(batch_, images_ - image);
+    Executor& network = count == batch_ ? *executor_ : *rest_;
+    for (std::int64_t i = 0; i < count; ++i) prepare(l, scratch, image + i, network, i);
+    network.run(l.stream);
+    run.copy(scratch + logits_at_ + image * static_cast<std::int64_t>(bytes), scratch + network.outputs()[0].offset,
+             bytes * static_cast<std::uint64_t>(count));
+    run.progress(static_cast<double>(image + count) / images_);
   }
   const std::uint64_t all = bytes * static_cast<std::uint64_t>(images_);
   auto* logits = run.host_scratch<float>();

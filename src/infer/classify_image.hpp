@@ -28,11 +28,14 @@ class ClassifyImageOperator final : public OperatorBase<ClassifyImage> {
   void plan_executor(PlanContext& plan, const std::string& digest);
   void plan_resizing(PlanContext& plan);
   void plan_scratch(PlanContext& plan);
-  void describe_output(PlanContext& plan, const PayloadRef& in);
+  void describe_output(PlanContext& plan, const PayloadRef& in, const std::string& digest);
   void state_facts(PlanContext& plan) const;
 
   const isocenter::detail::Launcher& launcher(const RunContext& run);
-  void prepare(const isocenter::detail::Launcher& l, std::byte* scratch, std::int64_t image) const;
+  std::int64_t arena_bytes() const;
+  /// To place `item` of the network's input.
+  void prepare(const isocenter::detail::Launcher& l, std::byte* scratch, std::int64_t image, const Executor& network,
+               std::int64_t item) const;
   void rate(std::span<const float> logits);
   void tell(const RunContext& run);
 
@@ -52,7 +55,8 @@ class ClassifyImageOperator final : public OperatorBase<ClassifyImage> {
   ClassScale scale_ = ClassScale::none;
   std::vector<std::string> names_;
   std::vector<double> mean_, deviation_;
-  std::unique_ptr<Executor> executor_;
+  int batch_ = 1;
+  std::unique_ptr<Executor> executor_, rest_;  ///< for batch_ images; for those that are left, where any are
   std::byte* bound_ = nullptr;
   bool on_cpu_ = true;
   isocenter::detail::Launcher launcher_;

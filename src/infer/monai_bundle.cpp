@@ -10,6 +10,10 @@ void MonaiBundleOperator::plan(PlanContext& plan) {
   shape_ = isocenter::detail::grid_shape(in, "input", "voxels", DType::float32);
   network_.plan(plan, shape_, read_bundle(params.path));
   plan.scratch(static_cast<std::uint64_t>(network_.scratch_bytes()));
+  const std::string &wanted = network_.recipe().modality, given = in.text("dicom.Modality");
+  if (wanted.size() == 2 && !given.empty() && wanted != given)  // others are no DICOM word
+    plan.warn("input 'input' is of Modality (0008,0060) " + given + ", and the bundle's metadata.json is for " + wanted,
+              "give the bundle what it was trained on");
 
   const int labels = std::max(2, network_.channels());
   std::vector<std::string> names = network_.recipe().labels;

@@ -34,8 +34,8 @@ std::string text(double v) {
   return buffer;
 }
 
-/// The network takes one volume: one input with one channel and two or three spatial axes.
-bool check_input(const OnnxModel& model) {
+/// The network takes one volume: one input with one channel (or, where it may, three) and two or three spatial axes.
+bool check_input(const OnnxModel& model, bool colours) {
   if (model.inputs.size() != 1)
     throw Failure(
         ErrorCode::unsupported,
@@ -49,7 +49,7 @@ bool check_input(const OnnxModel& model) {
                       name_of(port.type) + ", and float32 (1, 1, z, y, x) or (1, 1, y, x) is needed",
                   "export the model that way");
   for (std::size_t k = 0; k < 2 && port.shape; ++k)
-    if (const std::int64_t e = (*port.shape)[k].extent; e > 1)
+    if (const std::int64_t e = (*port.shape)[k].extent; e > 1 && !(colours && k == 1 && e == 3))
       throw Failure(ErrorCode::unsupported,
                     model.source + ": input '" + port.name + "' has " + std::to_string(e) +
                         (k == 0 ? " items" : " channels") + ", and one volume gives 1",
@@ -63,22 +63,30 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   std::string hash;
   model_ = read_model(options.model, &hash);
   card_ = read_model_card(model_.metadata, model_.source);
-  intensity_ = options.intensity.empty() ? card_.intensity.value_or(Intensity{})
-                                         : parse_intensity(options.intensity, "intensity");
-  flat_ = check_input(model_);
+  const Intensity usual = options.bytes ? Intensity{Intensity::Kind::clip, 0, 255, 0, 1} : Intensity{};
+  intensity_ =
+      options.intensity.empty() ? card_.intensity.value_or(usual) : parse_intensity(options.intensity, "intensity");
+  flat_ = check_input(model_, options.gives_tables);
+  gives_tables_ = options.gives_tables;
+  fit_ = options.fit;
+  const auto& input = model_.inputs[0].shape;
+  inputs_ = input && (*input)[1].extent == 3 ? 3 : 1;
+  planes_ = inputs_ == 3 ? options.planes : 1;
   on_cpu_ = plan.on_cpu();
   plan_orientation(plan, shape);
   plan_grid(options);
   plan_batches(options, shape.nt);
   plan_executor(plan, options, hash);
-  plan_tables(plan);
+  plan_tables(plan, options);
   plan_scratch();
   require_memory(plan);
   if (options.stream_batch > 1) plan_items(plan);
   state_facts(plan, hash);
   plan.require_kernel<kernels::ExtractWindowKernel>();
-  plan.require_kernel<kernels::BlendWindowKernel>();
-  plan.require_kernel<kernels::ReadLabelsKernel>();
+  if (!gives_tables_) {
+    plan.require_kernel<kernels::BlendWindowKernel>();
+    plan.require_kernel<kernels::ReadLabelsKernel>();
+  }
   model_ = {};  // the weights are in the executor now
 }
 
@@ -127,6 +135,24 @@ void VolumeNetwork::plan_grid(const VolumeNetworkOptions& options) {
           ErrorCode::invalid_argument,
           "at the model's spacing the volume has " + std::to_string(network_[k]) + " voxels along " + axis_names[k],
           "check the spacing of the volume and of the model");
+  }
+  if (fit_ != ImageFit::windows) fit_grid();
+}
+
+/// The whole volume in one window (slice by slice in one, where the network is flat).
+void VolumeNetwork::fit_grid() {
+  if (fit_ == ImageFit::letterbox && !flat_)
+    throw Failure(ErrorCode::invalid_argument,
+                  "fit = letterbox is for networks of slices, and " + model_.source + " takes volumes",
+                  "set fit to windows, or to stretch");
+  const std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
+  const double both = std::min(static_cast<double>(window_[0]) / size[0], static_cast<double>(window_[1]) / size[1]);
+  for (std::size_t k = 0; k < (flat_ ? 2U : 3U); ++k) {
+    const bool keeps = fit_ == ImageFit::letterbox;
+    network_[k] = keeps ? std::max(1, static_cast<int>(std::lround(size[k] * both))) : window_[k];
+    placed_[k] = (window_[k] - network_[k]) / 2;
+    ratio_[k] = static_cast<double>(network_[k]) / size[k];
+    resampled_[k] = network_[k] != size[k];
   }
 }
 
@@ -204,14 +230,15 @@ void VolumeNetwork::plan_items(PlanContext& plan) {
 }
 
 void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash) {
-  Shape shape{batch_, 1};
+  Shape shape{batch_, inputs_};
   if (!flat_) shape.push_back(window_[2]);
   shape.insert(shape.end(), {window_[1], window_[0]});
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
   NetworkOptions network{
       .precision = options.precision, .digest = hash, .engine = options.engine, .kept_bytes = options.kept_bytes};
+  network.on_grid = !gives_tables_;
   executor_ = plan_network(plan, model_, shape, network);
-  channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
+  channels_ = gives_tables_ ? 0 : static_cast<int>(executor_->outputs()[0].shape[1]);
   rest_ = nullptr;
   if (rest_windows_ == 0) return;
   shape[0] = rest_windows_;
@@ -234,23 +261,28 @@ std::int64_t VolumeNetwork::item_bytes() const {
   return floats(batch_ * window_voxels()) + floats(batch_ * window_voxels() * channels_) + floats(2 * batch_);
 }
 
-void VolumeNetwork::plan_tables(PlanContext& plan) {
+void VolumeNetwork::plan_blending(PlanContext& plan, std::size_t k) {
+  const std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
+  if (k == 2) last_slice_.clear();
+  ring_[k] = std::max(network_[k], window_[k]);
+  weights_[k] = plan.upload<float>(window_weights(window_[k]), "window weights");
+  const AxisReading reading =
+      read_axis(size[k], network_[k], ratio_[k], weight_sums(network_[k], window_[k], starts_[k]));
+  readings_[k] = {plan.upload<std::int32_t>(reading.index, "score positions"),
+                  plan.upload<float>(reading.weight, "score weights")};
+  if (k == 2)
+    for (std::size_t i = 1; i < reading.index.size(); i += 2) last_slice_.push_back(reading.index[i]);
+}
+
+void VolumeNetwork::plan_tables(PlanContext& plan, const VolumeNetworkOptions& options) {
   const std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
   for (std::size_t k = 0; k < 3; ++k) {
-    if (k == 2) last_slice_.clear();
-    ring_[k] = std::max(network_[k], window_[k]);
-    weights_[k] = plan.upload<float>(window_weights(window_[k]), "window weights");
-    const AxisReading reading =
-        read_axis(size[k], network_[k], ratio_[k], weight_sums(network_[k], window_[k], starts_[k]));
-    readings_[k] = {plan.upload<std::int32_t>(reading.index, "score positions"),
-                    plan.upload<float>(reading.weight, "score weights")};
-    if (k == 2)
-      for (std::size_t i = 1; i < reading.index.size(); i += 2) last_slice_.push_back(reading.index[i]);
+    if (!gives_tables_) plan_blending(plan, k);
     if (!resampled_[k]) continue;
     Interpolation linear;
     linear.mode = "linear";
     linear.coordinates = "half_pixel";
-    linear.antialias = true;
+    linear.antialias = options.antialias;
     const AxisTaps taps = interpolation_taps(linear, size[k], network_[k], ratio_[k]);
     taps_[k] = taps.taps;
     tap_indices_[k] = plan.upload<std::int32_t>(taps.indices, "resampling positions");
@@ -259,12 +291,36 @@ void VolumeNetwork::plan_tables(PlanContext& plan) {
   // A slice below the newest window may still be read together with the slice above it: one more than the window's
   // depth.
   ring_[2] = std::min(ring_[2], window_[2] + 1);
-  const double a = intensity_.kind == Intensity::Kind::clip
-                       ? (intensity_.to - intensity_.from) / (intensity_.high - intensity_.low)
-                       : 1.0;
-  const double b = intensity_.kind == Intensity::Kind::clip ? intensity_.from - a * intensity_.low : 0.0;
-  constants_ = plan.upload<float>(std::vector<float>{static_cast<float>(a), static_cast<float>(b), 1.0F, 0.0F},
-                                  "intensity scale");
+  constants_ = plan.upload<float>(channel_scales(options), "intensity scale");
+}
+
+/// What lies at constants_.
+std::vector<float> VolumeNetwork::channel_scales(const VolumeNetworkOptions& options) const {
+  const bool clips = intensity_.kind == Intensity::Kind::clip;
+  const double a = clips ? (intensity_.to - intensity_.from) / (intensity_.high - intensity_.low) : 1.0;
+  const double b = clips ? intensity_.from - a * intensity_.low : 0.0;
+  std::vector<float> table{static_cast<float>(a), static_cast<float>(b), 1.0F, 0.0F, static_cast<float>(options.pad)};
+  if (!gives_tables_) return table;
+  const std::vector<double>& mean = options.mean.empty() ? card_.mean : options.mean;
+  const std::vector<double>& deviation = options.deviation.empty() ? card_.deviation : options.deviation;
+  const auto of_channel = [&](const std::vector<double>& v, const char* what, std::size_t c, double otherwise) {
+    if (v.empty()) return otherwise;
+    if (v.size() != 1 && v.size() != static_cast<std::size_t>(inputs_))
+      throw Failure(ErrorCode::bad_data,
+                    std::string(what) + " has " + std::to_string(v.size()) + " numbers, and " + model_.source +
+                        " takes " + std::to_string(inputs_) + (inputs_ == 1 ? " channel" : " channels"),
+                    "give one number, or one for each channel");
+    return v.size() == 1 ? v[0] : v[c];
+  };
+  if (intensity_.kind == Intensity::Kind::z_score && !(mean.empty() && deviation.empty()))
+    throw Failure(ErrorCode::invalid_argument, "intensity is 'z_score', and mean or deviation are given too",
+                  "leave one of them out");
+  for (std::size_t c = 0; c < static_cast<std::size_t>(inputs_); ++c) {
+    const double m = of_channel(mean, "mean", c, 0), d = of_channel(deviation, "deviation", c, 1);
+    table.push_back(static_cast<float>(a / d));
+    table.push_back(static_cast<float>((b - m) / d));
+  }
+  return table;
 }
 
 void VolumeNetwork::plan_scratch() {
@@ -277,12 +333,12 @@ void VolumeNetwork::plan_scratch() {
   };
   if (!orientation_.as_it_comes()) oriented_at_ = reserve(floats(shape_.frame_voxels()));
   ring_at_ = reserve(floats(static_cast<std::int64_t>(channels_) * ring_[0] * ring_[1] * ring_[2]));
-  if (resampled_[2]) resampled_at_[2] = reserve(floats(nx * ny * network_[2]));
-  if (resampled_[1]) resampled_at_[1] = reserve(floats(nx * network_[1] * network_[2]));
-  if (resampled_[0])
-    resampled_at_[0] = reserve(floats(static_cast<std::int64_t>(network_[0]) * network_[1] * network_[2]));
+  const std::int64_t slices = static_cast<std::int64_t>(network_[2]) * planes_;
+  if (resampled_[2]) resampled_at_[2] = reserve(floats(nx * ny * slices));
+  if (resampled_[1]) resampled_at_[1] = reserve(floats(nx * network_[1] * slices));
+  if (resampled_[0]) resampled_at_[0] = reserve(floats(static_cast<std::int64_t>(network_[0]) * network_[1] * slices));
   factors_at_ = reserve(floats(2));
-  const std::int64_t rows = static_cast<std::int64_t>(network_[1]) * network_[2];
+  const std::int64_t rows = network_[1] * slices;
   const std::int64_t blocks = (rows + kernels::moments_block - 1) / kernels::moments_block;
   if (intensity_.kind == Intensity::Kind::z_score) moments_at_ = reserve(2 * floats(blocks * network_[0]));
 }

@@ -16,6 +16,9 @@
 
 namespace isocenter::infer {
 
+/// How a volume comes to the network's window: cut into windows; as a whole, its shape kept or not.
+enum class ImageFit { windows, letterbox, stretch };
+
 struct VolumeNetworkOptions {
   std::string model;
   std::vector<double> window;  ///< x, y, z; empty: the model's
@@ -26,6 +29,15 @@ struct VolumeNetworkOptions {
   std::int64_t batch = 1;         ///< windows of a frame that the network takes at once, at most
   std::int64_t stream_batch = 1;  ///< or items of the stream, each of one window
   std::int64_t kept_bytes = 0;    ///< NetworkOptions::kept_bytes
+
+  // Of a network whose outputs are not scores on its input's grid: see run_batch. It may have three channels.
+  bool gives_tables = false;
+  ImageFit fit = ImageFit::windows;
+  int planes = 1;      ///< 3: red, green and blue of each slice, one after the other; a network of one channel takes 1
+  bool bytes = false;  ///< values are 0 to 255: without an intensity scale they go to 0 to 1
+  double pad = 0;      ///< letterbox: the volume's value beyond its border
+  bool antialias = true;                ///< widens the weights where the grid shrinks
+  std::vector<double> mean, deviation;  ///< of each channel, or one for all; empty: the model's, else 0 and 1
 };
 
 class VolumeNetwork {
@@ -43,6 +55,21 @@ class VolumeNetwork {
   void check_numbers();
   const isocenter::detail::Launcher& launcher(const RunContext& run);
 
+  // With gives_tables.
+  std::int64_t windows() const { return windows_; }
+  std::int64_t batch() const { return batch_; }
+  bool flat() const { return flat_; }
+  int planes() const { return planes_; }
+  const std::array<int, 3>& window() const { return window_; }
+  /// The network that runs `count` windows at once.
+  const Executor& network_for(std::int64_t count) const { return count == batch_ ? *executor_ : *rest_; }
+  /// Brings a frame to the network's grid; run_batch reads it.
+  void begin_frame(const RunContext& run, std::byte* scratch, const float* in);
+  /// Runs the next windows from `first` on and says how many; what they gave lies at the outputs of network_for(count).
+  std::int64_t run_batch(const RunContext& run, std::byte* scratch, std::int64_t first);
+  /// A box of a window, its corners from 0 to window(), on the volume's grid.
+  void to_volume(std::int64_t window, std::array<double, 3>& low, std::array<double, 3>& high) const;
+
   /// With stream_batch, while RunContext::part is -1: keeps an item of one frame. run_labels and run_scores then give
   /// the one of their part, and read no input.
   void take_item(const RunContext& run, std::byte* scratch, const float* in);
@@ -58,11 +85,14 @@ class VolumeNetwork {
 
   void plan_orientation(PlanContext& plan, const isocenter::detail::GridShape& shape);
   void plan_grid(const VolumeNetworkOptions& options);
+  void fit_grid();
+  std::vector<float> channel_scales(const VolumeNetworkOptions& options) const;
   void choose_window(const VolumeNetworkOptions& options);
   void plan_batches(const VolumeNetworkOptions& options, int frames);
   void plan_items(PlanContext& plan);
   void plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash);
-  void plan_tables(PlanContext& plan);
+  void plan_tables(PlanContext& plan, const VolumeNetworkOptions& options);
+  void plan_blending(PlanContext& plan, std::size_t k);
   void plan_scratch();
   void require_memory(const PlanContext& plan) const;
   void state_facts(PlanContext& plan, const std::string& hash) const;
@@ -100,8 +130,13 @@ class VolumeNetwork {
   Intensity intensity_;
   bool flat_ = false;  ///< the network works slice by slice
   int channels_ = 0;
-  Extents window_{}, network_{}, ring_{};  ///< the network's window, its grid, the ring of blended scores
-  std::array<double, 3> ratio_{1, 1, 1};   ///< the network's voxels for one of the volume's
+  bool gives_tables_ = false;
+  ImageFit fit_ = ImageFit::windows;
+  int inputs_ = 1, planes_ = 1;  ///< channels that the network takes; of the volume, its slices taking turns
+  Extents placed_{};             ///< letterbox: voxels of the window before the volume
+  isocenter::detail::ExtractWindowKernel extract_{};  ///< of the frame that begin_frame took
+  Extents window_{}, network_{}, ring_{};             ///< the network's window, its grid, the ring of blended scores
+  std::array<double, 3> ratio_{1, 1, 1};              ///< the network's voxels for one of the volume's
   std::array<bool, 3> resampled_{};
   std::array<std::vector<int>, 3> starts_;
   std::vector<std::int32_t> last_slice_;  ///< for each slice of the volume the last of the network's that it reads
@@ -119,7 +154,8 @@ class VolumeNetwork {
   std::array<int, 3> taps_{};
   std::array<const std::int32_t*, 3> tap_indices_{};
   std::array<const float*, 3> tap_weights_{};
-  const float* constants_ = nullptr;  ///< a, b of the intensity scale; 1 and 0 for the moments
+  /// a, b of the intensity scale; 1 and 0 for the moments; what pads; a and b for each channel
+  const float* constants_ = nullptr;
 
   // Of a batch of the stream's items, for the session's life on the device; null without one.
   float *item_windows_ = nullptr, *item_scores_ = nullptr, *item_factors_ = nullptr;

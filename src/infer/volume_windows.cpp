@@ -37,7 +37,7 @@ const float* VolumeNetwork::reorient(const kernels::Launcher& l, std::byte* scra
 
 /// Along z, y, then x, so that each pass moves rows that are as long as possible.
 const float* VolumeNetwork::resample(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
-  std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
+  std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz * planes_};
   const float* from = in;
   for (const std::size_t k : {std::size_t{2}, std::size_t{1}, std::size_t{0}}) {
     if (!resampled_[k]) continue;
@@ -68,7 +68,7 @@ const float* VolumeNetwork::resample(const kernels::Launcher& l, std::byte* scra
 
 /// Mean and standard deviation of the volume at the network's spacing, as the factors a and b of the intensity scale.
 void VolumeNetwork::measure(const kernels::Launcher& l, std::byte* scratch, const float* in) const {
-  const std::int64_t rows = static_cast<std::int64_t>(network_[1]) * network_[2];
+  const std::int64_t rows = static_cast<std::int64_t>(network_[1]) * network_[2] * planes_;
   const int blocks = static_cast<int>((rows + kernels::moments_block - 1) / kernels::moments_block);
   float* mean = at(scratch, moments_at_);
   float* squares = mean + static_cast<std::int64_t>(blocks) * network_[0];
@@ -199,6 +199,56 @@ void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const f
     for (std::int64_t i = 0; i < count; ++i)
       blending.add(first + i, at(scratch, network.outputs()[0].offset) + i * channels_ * window_voxels());
     run.progress((frame + static_cast<double>(first + count) / static_cast<double>(windows_)) / frames);
+  }
+}
+
+void VolumeNetwork::begin_frame(const RunContext& run, std::byte* scratch, const float* in) {
+  const kernels::Launcher& l = launcher(run);
+  bind(scratch);
+  extract_ = extraction(l, scratch, in);
+  extract_.extent[2] *= planes_;
+}
+
+std::int64_t VolumeNetwork::run_batch(const RunContext& run, std::byte* scratch, std::int64_t first) {
+  const kernels::Launcher& l = launcher(run);
+  const std::int64_t count = std::min(batch_, windows_ - first);
+  Executor& network = count == batch_ ? *executor_ : *rest_;
+  run.check_cancelled();
+  const bool measured = intensity_.kind == Intensity::Kind::z_score;
+  for (std::int64_t i = 0; i < count * inputs_; ++i) {
+    const int channel = static_cast<int>(i % inputs_);
+    kernels::ExtractWindowKernel part = extract_;
+    place(first + i / inputs_, part.start);
+    if (planes_ > 1) part.start[2] = part.start[2] * planes_ + channel;
+    if (!measured) part.a = constants_ + 5 + 2 * channel;
+    if (!measured) part.b = part.a + 1;
+    part.out = at(scratch, network.inputs()[0].offset) + i * window_voxels();
+    if (fit_ != ImageFit::letterbox) {
+      kernels::launch(l, part, window_[0], window_[1], window_[2]);
+      continue;
+    }
+    kernels::ExtractWindowKernel border = part;  // the nearest voxel of a volume of one
+    border.in = constants_ + 4;
+    std::fill_n(border.extent, 3, 1);
+    kernels::launch(l, border, window_[0], window_[1], 1);
+    part.out += static_cast<std::int64_t>(placed_[1]) * window_[0] + placed_[0];
+    kernels::launch(l, part, network_[0], network_[1], 1);
+  }
+  network.run(l.stream);
+  return count;
+}
+
+void VolumeNetwork::to_volume(std::int64_t window, std::array<double, 3>& low, std::array<double, 3>& high) const {
+  int start[3];
+  place(window, start);
+  const std::array<int, 3> size{shape_.nx, shape_.ny, shape_.nz};
+  const auto from_low = low, from_high = high;
+  for (std::size_t k = 0; k < 3; ++k) {
+    const auto axis = static_cast<std::size_t>(orientation_.axis[k]);
+    const double first = start[k] - placed_[k], a = (first + from_low[k]) / ratio_[k],
+                 b = (first + from_high[k]) / ratio_[k];
+    low[axis] = orientation_.flipped[k] ? size[k] - b : a;
+    high[axis] = orientation_.flipped[k] ? size[k] - a : b;
   }
 }
 

@@ -217,5 +217,25 @@ TEST(ClassifyImageErrors, NameWhatIsMissingOrContradicts) {
               HasSubstr("'isocenter.resize' is '0', and each number lies in [1"));
 }
 
+TEST_P(ClassifyImageTest, ImagesInBatchesScoreAsEachAlone) {
+  const std::vector<float> weights = {0.25F, -1, 0.5F, 0.125F, 2, -0.5F};
+  const ModelFile file(model(node("GlobalAveragePool", {"x"}, "a") + node("Flatten", {"a"}, "b") +
+                             node("MatMul", {"b", "w"}, "y") + initialiser("w", {3, 2}, floats(weights)) +
+                             port(11, "x", {-1, 3, 4, 4}) + port(12, "y", {-1, 2})) +
+                       metadata("isocenter.activation", "none"));
+  const auto alone = scores_of(apply<ClassifyImage>(context(), {.model = file}, pictures(5), options()));
+  for (const int batch : {2, 4, 5, 9}) {
+    const Payload out = apply<ClassifyImage>(context(), {.model = file, .batch = batch}, pictures(5), options());
+    const auto scores = scores_of(out);
+    ASSERT_EQ(scores.size(), 10U);
+    for (std::size_t i = 0; i < 10; ++i) EXPECT_NEAR(scores[i], alone[i], 1e-6) << batch;
+    EXPECT_EQ(out.text("classification.model_sha256").size(), 64U);
+  }
+  EXPECT_NE(alone[0], alone[2]);
+  const ModelFile single(shown_image(3, 4, 4, ""));
+  EXPECT_THAT(error_of([&] { apply<ClassifyImage>(context(), {.model = single, .batch = 2}, pictures(5), options()); }),
+              HasSubstr("batch = 2, and the input 'x' of the model takes 1 item"));
+}
+
 }  // namespace
 }  // namespace isocenter::testing

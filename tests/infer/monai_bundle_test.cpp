@@ -20,6 +20,7 @@ using namespace infer::test;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// Class 1 where the input is above `limit`.
 std::string above(float limit) { return convolution({-1, 1}, 2, 1, {limit, -limit}); }
@@ -215,6 +216,77 @@ TEST_P(MonaiBundleTest, FillsHolesAsMonaiDoes) {
   // monai.transforms.FillHoles 1.5.2 on the same labels.
   EXPECT_EQ(filled(""), 222);
   EXPECT_EQ(filled(R"(, "connectivity": 1, "applied_labels": [1])"), 249);
+}
+
+TEST_P(MonaiBundleTest, FillsHolesOfSeveralLabelsOneAfterTheOtherAsMonaiDoes) {
+  // A shell of label 1 around label 2, and one of label 2 around label 1: classes from 0, 100 and 300 HU.
+  std::vector<float> v(13 * 7 * 7, -100);
+  const auto at = [](std::size_t x, std::size_t y, std::size_t z) { return (z * 7 + y) * 13 + x; };
+  for (const std::size_t from : {1, 7})
+    for (std::size_t z = 1; z < 6; ++z)
+      for (std::size_t y = 1; y < 6; ++y)
+        for (std::size_t x = from; x < from + 5; ++x)
+          if (x == from || x == from + 4 || y == 1 || y == 5 || z == 1 || z == 5)
+            v[at(x, y, z)] = from == 1 ? 100.0F : 300.0F;
+  v[at(3, 3, 3)] = 300;
+  for (const std::size_t x : {8, 9, 10}) v[at(x, 3, 3)] = 100;
+  const auto filled = [&](const std::string& more) {
+    BundleFolder bundle;
+    bundle.write("models/model.onnx", convolution({0, 1, 2}, 3, 1, {0, -0.25F, -1})).metadata("{}");
+    bundle.after(BundleFolder::argmax + R"(, {"_target_": "FillHolesd", "keys": "pred")" + more + "}");
+    const auto labels =
+        values<std::uint8_t>(apply<MonaiBundle>(context(), {.path = bundle}, volume(v, 13, 7, 7), options()), "labels");
+    return std::array{std::count(labels.begin(), labels.end(), 1), std::count(labels.begin(), labels.end(), 2)};
+  };
+  // monai.transforms.FillHoles 1.5.2 on the same labels.
+  EXPECT_THAT(filled(""), ElementsAre(125, 125));
+  EXPECT_THAT(filled(R"(, "applied_labels": [2])"), ElementsAre(98, 126));
+  EXPECT_THAT(filled(R"(, "applied_labels": [1])"), ElementsAre(128, 98));
+}
+
+TEST_P(MonaiBundleTest, RemovesSmallObjectsAsMonaiDoes) {
+  std::vector<float> v(10 * 3 * 1, -100);
+  for (const std::size_t i : {0, 1, 2, 4, 5, 6, 7, 18}) v[i] = 200;
+  const auto left = [&](const std::string& more) {
+    BundleFolder bundle;
+    bundle.after(BundleFolder::argmax + R"(, {"_target_": "RemoveSmallObjectsd", "keys": "pred")" + more + "}");
+    const auto labels =
+        values<std::uint8_t>(apply<MonaiBundle>(context(), {.path = bundle}, volume(v, 10, 3, 1), options()), "labels");
+    std::vector<std::size_t> at;
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      if (labels[i] != 0) at.push_back(i);
+    return at;
+  };
+  // MONAI 1.5.2: what is smaller than min_size goes (with scikit-image 0.26 also what is as large).
+  EXPECT_THAT(left(R"(, "min_size": 4)"), ElementsAre(4, 5, 6, 7));
+  EXPECT_THAT(left(R"(, "min_size": 3)"), ElementsAre(0, 1, 2, 4, 5, 6, 7));
+  EXPECT_THAT(left(R"(, "min_size": 5, "connectivity": 2)"), ElementsAre(4, 5, 6, 7, 18));
+  EXPECT_THAT(left(""), ElementsAre());
+}
+
+/// The session's report of a bundle whose metadata.json says this of the image.
+std::string report_with(const std::string& of_image, const Volume& in) {
+  BundleFolder bundle;
+  bundle.metadata(R"({"network_data_format": {"inputs": {"image": {)" + of_image + "}}}}");
+  Pipeline pipeline(context());
+  const auto node = pipeline.add<MonaiBundle>("bundle", {.path = bundle});
+  pipeline.connect(pipeline.add_input("in", Volume(in.description())), node.input);
+  pipeline.add_output("out", node.output);
+  return pipeline.prepare().report();
+}
+
+TEST(MonaiBundleWarnings, NameWhatMetadataAndTransformsSayDifferently) {
+  Volume in = volume(std::vector<float>(9 * 7 * 8), 9, 7, 8);
+  in.set_text("dicom.Modality", "MR");
+  EXPECT_THAT(report_with(R"("spatial_shape": [16, 6, 5])", in),
+              HasSubstr("roi_size of the inferer is 8, 6, 5, and spatial_shape of image in metadata.json is 16, 6, 5"));
+  EXPECT_THAT(report_with(R"("spatial_shape": ["16*n", "*", 5])", in), Not(HasSubstr("contradicts")));
+  EXPECT_THAT(report_with(R"("value_range": [-1, 1])", in),
+              HasSubstr("preprocessing scales to 0, 1, and value_range of image in metadata.json is -1, 1"));
+  EXPECT_THAT(report_with(R"("value_range": [0, 1])", in), Not(HasSubstr("contradicts")));
+  EXPECT_THAT(report_with(R"("modality": "CT")", in),
+              HasSubstr("of Modality (0008,0060) MR, and the bundle's metadata.json is for CT"));
+  EXPECT_THAT(report_with(R"("modality": "MR")", in), Not(HasSubstr("0008,0060")));
 }
 
 TEST(BundleValues, FollowReferencesAndLiteralExpressions) {

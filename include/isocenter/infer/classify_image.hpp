@@ -23,7 +23,9 @@ enum class ClassScale { model, none, softmax, sigmoid };
 /// The output is a voxel as large as the image for each image, at its middle, so that ensemble and scores_to_labels
 /// take it. Attributes: "labels.names" (as of Segmentation), "classification.scores" (one number for each class,
 /// classes fastest, image after image), "classification.top" (the `top` best classes of each image, best first; the
-/// first of equals), "classification.scale" ("none", "softmax", "sigmoid"). The node's metrics: top_class and top_score
+/// first of equals), "classification.scale" ("none", "softmax", "sigmoid"), "classification.model" (the file's name)
+/// and "classification.model_sha256": dicom_classification_sink writes a report of them. The node's metrics: top_class
+/// and top_score
 /// (`top` of each image) and, with up to 32 classes, "score NAME" with a number for each image.
 /// Errors: everything that is wrong with the model file; unsupported for a network that does not take one image of one
 /// or three channels or does not give one score for each class; invalid_argument where nobody states the image's size
@@ -49,6 +51,7 @@ struct ClassifyImage {
     NetworkPrecision precision = NetworkPrecision::float32;
     bool check_numbers = false;
     std::string engine;
+    int batch = 1;
     static constexpr const char* interpolations[] = {"model", "bilinear", "bicubic"};
     static constexpr const char* scales[] = {"model", "none", "softmax", "sigmoid"};
     static constexpr auto describe() {
@@ -79,6 +82,8 @@ struct ClassifyImage {
           param(
               &Params::engine, "engine",
               "Another engine for the network: its name or its shared object (isocenter/infer/engine.h); empty: ours."),
+          param(&Params::batch, "batch", Unit::none, 1, 256,
+                "Images of an item that the network takes at once, at most; the arena grows with it."),
       };
     }
   };

@@ -9,9 +9,9 @@ namespace isocenter::inline v1 {
 /// Read are: before the network Orientationd, Spacingd (bilinear), Resized (trilinear), DivisiblePadd,
 /// ScaleIntensityd, ScaleIntensityRanged, ScaleIntensityRangePercentilesd, NormalizeIntensityd; SlidingWindowInferer
 /// (constant and gaussian) and SimpleInferer; behind it Activationsd (softmax, sigmoid), Invertd, AsDiscreted (argmax,
-/// or threshold for one channel), KeepLargestConnectedComponentd, FillHolesd (one label). References (@a#b, @a::b) and
-/// literal expressions are followed; no Python is executed. Everything else is refused with its file, line and name.
-/// Grids, windows and weights are MONAI's own, so that labels are equal to MONAI's but for rounding.
+/// or threshold for one channel), KeepLargestConnectedComponentd, FillHolesd, RemoveSmallObjectsd. References (@a#b,
+/// @a::b) and literal expressions are followed; no Python is executed. Everything else is refused with its file, line
+/// and name. Grids, windows and weights are MONAI's own, so that labels are equal to MONAI's but for rounding.
 ///
 /// | port   | payload      | shape       | unit                                       |
 /// |--------|--------------|-------------|--------------------------------------------|

@@ -1,0 +1,88 @@
+#pragma once
+// What a detector's outputs hold for one window: boxes with scores, read from whichever of the usual tables they are.
+#include <isocenter/infer/detect_objects.hpp>
+#include <string>
+#include <vector>
+
+#include "infer/executor.hpp"
+#include "volume/box_suppression.hpp"
+
+namespace isocenter::infer {
+
+class BoxTable {
+ public:
+  using Box = isocenter::detail::ScoredBox;
+
+  /// Finds the outputs for `batch` windows and checks their shapes. `classes` without the background; 0: as many as the
+  /// table has. Errors: unsupported, naming output and shape.
+  void plan(const DetectObjects::Params& params, const std::vector<Port>& outputs, const std::string& model,
+            const std::array<int, 3>& window, bool flat, std::int64_t batch, int classes);
+  int classes() const { return classes_; }
+  /// What read() needs of the outputs, dense behind one another.
+  std::int64_t bytes() const;
+  /// The ports in that order.
+  const std::vector<Port>& ports() const { return ports_; }
+
+  /// Calls add(box) for each box of window `item` of the batch with a score above the limit. Box::row is its row.
+  /// `values` is what ports() gave. Errors: bad_data.
+  template <class Add>
+  void read(const std::byte* values, std::int64_t item, std::vector<float>& scores, const Add& add) const {
+    if (params_.table == DetectorTable::selected) return read_selected(values, add);
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      read_scores(values, item, row, scores);
+      for (int c = 0; c < classes_; ++c) {
+        const float score = scores[static_cast<std::size_t>(c)];
+        if (!(static_cast<double>(score) > params_.score_above)) continue;
+        Box box = read_box(values, item, row);
+        box.score = static_cast<double>(score);
+        box.category = c;
+        add(box);
+      }
+    }
+  }
+
+ private:
+  /// Numbers [row][column] of a window, wherever they lie.
+  struct Table {
+    std::int64_t at = 0;  ///< bytes before it
+    std::int64_t rows = 0, columns = 0, row_step = 0, column_step = 0;
+  };
+
+  Table table(std::size_t i, std::int64_t columns, bool last, const char* what) const;
+  Table any_table(std::size_t i, const char* what) const;
+  void plan_classes(const Table& scores, std::int64_t others, int classes);
+  [[noreturn]] void refuse(std::size_t i, const std::string& needed) const;
+  float number(const std::byte* values, const Table& t, std::int64_t item, std::int64_t row, std::int64_t column) const;
+  void read_scores(const std::byte* values, std::int64_t item, std::int64_t row, std::vector<float>& scores) const;
+  Box read_box(const std::byte* values, std::int64_t item, std::int64_t row) const;
+  int class_of(std::int64_t network_class) const;
+  [[noreturn]] void not_finite(std::int64_t row, float value) const;
+  [[noreturn]] void no_class(std::int64_t row, double value) const;
+
+  template <class Add>
+  void read_selected(const std::byte* values, const Add& add) const {
+    const auto* chosen = reinterpret_cast<const std::int64_t*>(values + selected_.at);
+    for (std::int64_t i = 0; i < selected_.rows; ++i) {
+      const std::int64_t c = chosen[3 * i + 1], row = chosen[3 * i + 2];
+      if (chosen[3 * i] < 0) continue;
+      if (row < 0 || row >= rows_ || c < 0 || c >= scores_.columns) no_class(i, static_cast<double>(c));
+      const float score = number(values, scores_, 0, row, c);
+      if (class_of(c) < 0 || !(static_cast<double>(score) > params_.score_above)) continue;
+      Box box = read_box(values, 0, row);
+      box.score = static_cast<double>(score);
+      box.category = class_of(c);
+      add(box);
+    }
+  }
+
+  DetectObjects::Params params_;
+  std::string model_;
+  std::array<int, 3> window_{};
+  int dimensions_ = 3, classes_ = 0;
+  std::int64_t rows_ = 0, batch_ = 1;
+  std::vector<Port> ports_;
+  Table boxes_, scores_, selected_;
+  std::int64_t first_score_ = 0;  ///< column of the table that scores lie in
+};
+
+}  // namespace isocenter::infer
