@@ -1,4 +1,5 @@
 // The entry of isocenter_dicom.so.
+#include "dicom_classification_sink.hpp"
 #include "dicom_deidentify.hpp"
 #include "dicom_detections_sink.hpp"
 #include "dicom_document.hpp"
@@ -43,8 +44,9 @@ ISOCENTER_MODULE(
     isocenter::detail::dicom::DicomEchoOperator, isocenter::detail::dicom::DicomFindOperator,
     isocenter::detail::dicom::DicomFetchOperator, isocenter::detail::dicom::DicomSendOperator,
     isocenter::detail::dicom::DicomReceiveOperator, isocenter::detail::dicom::DicomReceiveSourceOperator,
-    isocenter::detail::dicom::DicomDetectionsSinkOperator, isocenter::detail::dicom::DicomDeidentifyOperator,
-    isocenter::detail::dicom::DicomDocumentOperator, isocenter::detail::dicom::DicomEncapsulatedPdfSinkOperator,
+    isocenter::detail::dicom::DicomClassificationSinkOperator, isocenter::detail::dicom::DicomDetectionsSinkOperator,
+    isocenter::detail::dicom::DicomDeidentifyOperator, isocenter::detail::dicom::DicomDocumentOperator,
+    isocenter::detail::dicom::DicomEncapsulatedPdfSinkOperator,
     isocenter::detail::dicom::DicomParametricMapSinkOperator,
     isocenter::detail::dicom::DicomPresentationStateSinkOperator, isocenter::detail::dicom::DicomReportSinkOperator,
     isocenter::detail::dicom::DicomStructureSetSinkOperator, isocenter::detail::dicom::DicomValidateOperator,

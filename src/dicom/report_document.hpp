@@ -60,6 +60,13 @@ class Content {
     reference.text(DCM_ReferencedSOPInstanceUID, instance);
     if (segment > 0) reference.u16(DCM_ReferencedSegmentNumber, segment);
   }
+  /// An IMAGE item that refers to an image, or to a frame of one where the number is above 0.
+  void source_image(const Code& name, const std::string& sop_class, const std::string& instance, int frame) const {
+    const ItemWriter reference = add("CONTAINS", "IMAGE", name).item_.item(DCM_ReferencedSOPSequence);
+    reference.text(DCM_ReferencedSOPClassUID, sop_class);
+    reference.text(DCM_ReferencedSOPInstanceUID, instance);
+    if (frame > 0) reference.text(DCM_ReferencedFrameNumber, std::to_string(frame));
+  }
   /// POLYGON of an SCOORD3D item in the patient: closed, so that the first point comes again (C.18.9.1).
   void polygon(const char* relationship, const Code& name, const std::string& frame_of_reference_uid,
                const std::vector<Vec3>& points) const {

@@ -151,17 +151,22 @@ std::vector<Segment> segments_of(const Payload& input, const std::string& codes)
     s.name = names[i];
     require_short("labels.names", s.name, 64);
     if (3 * i + 2 < colours.size()) s.colour = {colours[3 * i], colours[3 * i + 1], colours[3 * i + 2]};
-    find_segment_codes(s.name, s);
     segments.push_back(std::move(s));
   }
+  complete_codes(codes, segments);
+  return segments;
+}
+
+void complete_codes(const std::string& codes, std::vector<Segment>& segments) {
+  for (Segment& s : segments)
+    if (s.type.value.empty()) find_segment_codes(s.name, s);
   apply_segment_codes(codes, segments);
   for (const Segment& s : segments)
     if (s.type.value.empty())
-      throw Failure(ErrorCode::invalid_argument,
-                    "no coded concept is known for label " + std::to_string(s.label) + ", '" + s.name +
-                        "', and DICOM Segmentations need one",
-                    "add it to the parameter codes: " + s.name + " = category / type, each value^scheme^meaning");
-  return segments;
+      throw Failure(
+          ErrorCode::invalid_argument,
+          "no coded concept is known for label " + std::to_string(s.label) + ", '" + s.name + "', and DICOM needs one",
+          "add it to the parameter codes: " + s.name + " = category / type, each value^scheme^meaning");
 }
 
 }  // namespace isocenter::detail::dicom

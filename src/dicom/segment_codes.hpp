@@ -17,6 +17,9 @@ bool find_segment_codes(const std::string& name, Segment& segment);
 /// Throws Failure(invalid_argument) with the part that is wrong, or for a name that no segment has.
 void apply_segment_codes(const std::string& text, std::vector<Segment>& segments);
 
+/// Codes for segments by their names and by what a user gives. Throws Failure(invalid_argument) for one without a code.
+void complete_codes(const std::string& codes, std::vector<Segment>& segments);
+
 /// "value^scheme^meaning". Throws Failure(invalid_argument) with the parameter's text it stands in.
 Code parse_code(const std::string& text, const std::string& parameter);
 

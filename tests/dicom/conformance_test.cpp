@@ -58,7 +58,7 @@ const Written written[] = {
     {"1.2.840.10008.5.1.4.1.1.66.4", "dicom_seg_sink, dicom_report_sink", true, ""},
     {"1.2.840.10008.5.1.4.1.1.30", "dicom_parametric_map_sink", false, ""},
     {"1.2.840.10008.5.1.4.1.1.481.3", "dicom_structure_set_sink", false, "1.2.840.10008.1.2"},
-    {"1.2.840.10008.5.1.4.1.1.88.34", "dicom_report_sink, dicom_detections_sink", false, ""},
+    {"1.2.840.10008.5.1.4.1.1.88.34", "dicom_report_sink, dicom_detections_sink, dicom_classification_sink", false, ""},
     {"1.2.840.10008.5.1.4.1.1.11.1", "dicom_presentation_state_sink", false, ""},
     {"1.2.840.10008.5.1.4.1.1.104.1", "dicom_encapsulated_pdf_sink", false, ""},
     {"1.2.840.10008.5.1.4.1.1.7.4", "dicom_secondary_capture_sink", false,

@@ -1,6 +1,7 @@
-// Boxes of a detector in a structured report: valid, and where they were.
+// Boxes of a detector, and classes of images, in structured reports: valid, and what was found.
 #include <gmock/gmock.h>
 
+#include <isocenter/dicom/dicom_classification_sink.hpp>
 #include <isocenter/dicom/dicom_detections_sink.hpp>
 #include <isocenter/dicom/dicom_parametric_map_sink.hpp>
 #include <isocenter/dicom/dicom_series_source.hpp>
@@ -179,6 +180,115 @@ TEST(DicomDetections, APipelineLeadsFromADetectorsTableToTheReport) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(points(*regions[0])[i], corner[i], 1e-4);
   const auto opposite = loaded.volume.geometry.position_mm(3.5, 4.5, 2.5);
   for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(points(*regions[1])[6 + i], opposite[i], 1e-4);
+}
+
+/// What classify_image would give for the series' slices: softmax over lesion and nodule.
+ic::Volume classified(const ic::Volume& series, const std::vector<double>& scores) {
+  const std::int64_t images = static_cast<std::int64_t>(scores.size()) / 2;
+  ic::Volume v = filled("czyx", {2, images, 1, 1}, std::vector<float>(scores.size()));
+  v.set_geometry(series.geometry());
+  v.inherit_attributes(series);
+  v.set_text("labels.names", "lesion\\normal");
+  v.set_numbers("classification.scores", scores);
+  v.set_text("classification.scale", "softmax");
+  v.set_text("classification.model", "findings.onnx");
+  v.set_text("classification.model_sha256", std::string(64, 'a'));
+  return v;
+}
+ic::Volume read_series(const fs::path& folder) {
+  ic::Pipeline pipeline(module());
+  ic::DicomSeriesSource::Params series;
+  series.path = folder;
+  pipeline.add_output("volume", pipeline.add<ic::DicomSeriesSource>("series", series).output);
+  ic::Session session = pipeline.prepare();
+  session.start();
+  return ic::Volume(module().copy_to(*session.pull("volume"), "cpu"));
+}
+void write_classes(const ic::DicomClassificationSink::Params& params, const ic::Volume& v) {
+  ic::Pipeline pipeline(module());
+  const auto sink = pipeline.add<ic::DicomClassificationSink>("report", params);
+  pipeline.connect(pipeline.add_input("input", ic::Volume(v.description())), sink.input);
+  ic::Session session = pipeline.prepare();
+  session.start();
+  session.push("input", v);
+  session.end_input("input");
+  session.wait();
+}
+
+TEST(DicomClassification, AReportNamesTheClassItsCertaintyItsImageAndTheNetwork) {
+  const ScratchFolder folder;
+  write_oblique(folder / "in");
+  const Source source(folder / "in");
+  const ic::Volume series = read_series(folder / "in");
+  std::vector<double> scores;  // the second image is a lesion, none else is certain of anything
+  for (std::int64_t i = 0; i < series.nz(); ++i) {
+    const double lesion = i == 1 ? 0.875 : 0.625;
+    scores.insert(scores.end(), {lesion, 1 - lesion});
+  }
+  ic::DicomClassificationSink::Params params;
+  params.path = folder / "classes.dcm";
+  params.score_from = 0.75;
+  params.codes = "normal = 404684003^SCT^Finding / 17621005^SCT^Normal";
+  write_classes(params, classified(series, scores));
+  const fs::path file = params.path;
+  EXPECT_EQ(validation_errors(file), "");
+  for (const Violation& v : validate_object(file.string())) EXPECT_FALSE(v.error) << v.attribute << ' ' << v.what;
+  EXPECT_EQ(value(file, DCM_StudyInstanceUID), source.metadata.study_uid);
+  DcmFileFormat format;
+  ASSERT_TRUE(format.loadFile(OFFilename(file.c_str())).good());
+  const auto items = [&](const char* code) {
+    std::vector<DcmItem*> found;
+    find_content(*format.getDataset(), code, found);
+    return found;
+  };
+  const auto text = [](DcmItem* item, const DcmTagKey& sequence, const DcmTagKey& tag) {
+    OFString value;
+    DcmItem* inner = item;
+    if (sequence != DCM_Item) {
+      EXPECT_TRUE(item->findAndGetSequenceItem(sequence, inner).good());
+    }
+    inner->findAndGetOFStringArray(tag, value);
+    return std::string(value.c_str());
+  };
+  ASSERT_EQ(items("125007").size(), 1U);
+  ASSERT_EQ(items("121071").size(), 1U);
+  EXPECT_EQ(text(items("121071")[0], DCM_ConceptCodeSequence, DCM_CodeValue), "52988006");
+  EXPECT_EQ(text(items("111012")[0], DCM_MeasuredValueSequence, DCM_NumericValue), "87.5");
+  EXPECT_EQ(text(items("111001")[0], DCM_Item, DCM_TextValue), "findings.onnx");
+  EXPECT_EQ(text(items("111003")[0], DCM_Item, DCM_TextValue), "SHA-256 " + std::string(64, 'a'));
+  ASSERT_EQ(items("121112").size(), 1U);
+  EXPECT_EQ(text(items("121112")[0], DCM_ReferencedSOPSequence, DCM_ReferencedSOPInstanceUID),
+            source.metadata.slices[1].sop_instance_uid);
+  params.score_from = 0.1;
+  params.most = 2;
+  write_classes(params, classified(series, scores));
+  EXPECT_EQ(validation_errors(file), "");
+  ASSERT_TRUE(format.loadFile(OFFilename(file.c_str())).good());
+  EXPECT_EQ(items("125007").size(), scores.size());
+}
+
+TEST(DicomClassification, RefusesScoresThatAreNoProbabilitiesAndClassesWithoutACode) {
+  const ScratchFolder folder;
+  write_oblique(folder / "in");
+  const ic::Volume series = read_series(folder / "in");
+  ic::DicomClassificationSink::Params params;
+  params.path = folder / "classes.dcm";
+  const auto error = [&](const ic::Volume& v) -> std::string {
+    try {
+      write_classes(params, v);
+    } catch (const ic::Error& e) {
+      return e.what();
+    }
+    return {};
+  };
+  EXPECT_THAT(error(classified(series, {0.5, 0.5})), HasSubstr("label 1, 'normal'"));
+  params.codes = "normal = 404684003^SCT^Finding / 17621005^SCT^Normal";
+  EXPECT_THAT(error(classified(series, {1.5, 0.5})), HasSubstr("image 1 has the score 1.5"));
+  ic::Volume v = classified(series, {0.5, 0.5});
+  v.set_text("classification.scale", "none");
+  EXPECT_THAT(error(v), HasSubstr("set activation of classify_image"));
+  EXPECT_THAT(error(series), HasSubstr("put the node classify_image before this one"));
+  EXPECT_FALSE(fs::exists(params.path));
 }
 
 TEST(DicomParametricMap, HoldsTheChannelThatWasAskedFor) {
