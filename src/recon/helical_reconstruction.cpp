@@ -69,12 +69,12 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
 
     PayloadRef output = plan.output("output");
     output.set_tensor("voxels", tensor(DType::float32, "zyx", {cut_.height, grid_.ny, grid_.nx}));
-    if (is_cut()) set_slabs(output, cut_.slabs);
+    if (cut_.is_cut()) set_slabs(output, cut_.slabs);
     output.set_geometry(grid_.geometry);
     output.set_text("unit", params.unit == AttenuationUnit::hu ? "HU" : "1/mm");
     plan.scratch(scratch_bytes());
     upload(plan);
-    if (cut_.slabs.first.size() > 1) plan.spread(static_cast<std::int64_t>(cut_.slabs.first.size()));
+    if (cut_.count() > 1) plan.spread(cut_.count());
     describe_geometry(t_step);
     state_facts(plan);
   }
@@ -84,8 +84,8 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     require_planned_views(input, planned_views_);
     const Launcher launcher = launcher_of(run);
     const auto* projections = input.tensor("views").as<const float>();
-    const std::size_t slab = is_cut() ? static_cast<std::size_t>(run.part()) : 0;
-    if (is_cut()) run.output("output").set_geometry(slab_geometry(grid_.geometry, cut_.slabs.first[slab]));
+    const std::size_t slab = cut_.is_cut() ? static_cast<std::size_t>(run.part()) : 0;
+    if (cut_.is_cut()) run.output("output").set_geometry(slab_geometry(grid_.geometry, cut_.slabs.first[slab]));
     auto* volume = run.output("output").tensor("voxels").as<float>();
     char* const scratch = run.scratch<char>();
     auto* parallel = reinterpret_cast<float*>(scratch);
@@ -233,42 +233,39 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     return t_step;
   }
 
-  bool is_cut() const { return cut_.height < cut_.slabs.whole; }
-
-  /// Whole where that fits, and where it does not in slabs along z, each from the half turns near it: on the CPU where
-  /// what is behind takes slabs, because the whole would be put together in the same memory otherwise; on a device with
-  /// the projections in host memory, where they come from there. More processes have a slab each.
+  /// Whole where that fits, and where it does not or `slabs` says so in slabs along z, each from the half turns near
+  /// it: on the CPU where what is behind takes slabs, because the whole would be put together in the same memory
+  /// otherwise; on a device with the projections in host memory, where they come from there. More processes have a slab
+  /// each.
   void choose_pieces(PlanContext& plan, const RampStage::Shape& shape, const std::vector<double>& response,
                      const FftService* fft) {
     on_host_ = false;
-    const isocenter_communicator* others = plan.communicator();
-    check_ranks(grid_.nz, others);
-    const std::int64_t rank = others == nullptr ? 0 : others->rank, ranks = others == nullptr ? 1 : others->ranks;
     const bool frees = !plan.on_cpu() && std::strcmp(plan.input("input").device(), plan.device().name) != 0;
-    const std::int64_t most = !plan.on_cpu() || plan.takes_slabs("output") ? grid_.nz / ranks : 1;
-    for (std::int64_t parts = 1;; parts = std::min(most, parts + 1 + parts / 4)) {
-      cut_ = cut_into_slabs(grid_.nz, rank, ranks, parts);
-      schedule_.share_out(cut_.slabs.first, cut_.height);
-      const bool last = parts == 1 || parts == most;
-      bool fits = choose_pass(plan, shape, response, fft, last);
-      if (!fits && frees && !on_host_) {
+    const bool may_cut = params.slabs == 0 && (!plan.on_cpu() || plan.takes_slabs("output"));
+    const auto fits = [&](const SlabCut& cut, std::int64_t parts, bool is_last) {
+      cut_ = cut;
+      schedule_.share_out(cut.slabs.first, cut.height);
+      const bool takes_all = is_last || parts == 1;
+      if (choose_pass(plan, shape, response, fft, takes_all)) return true;
+      if (frees && !on_host_) {
         on_host_ = true;
         plan.keep_on_host("input");
-        fits = choose_pass(plan, shape, response, fft, last);
+        if (choose_pass(plan, shape, response, fft, takes_all)) return true;
       }
-      if (fits) break;
-      if (parts == most) refuse_budget(plan);
-    }
+      if (is_last) refuse_budget(plan);
+      return false;
+    };
+    cut_ = find_slab_cut(grid_.nz, plan.communicator(), params.slabs, may_cut, fits);
     order_.resize(static_cast<std::size_t>(directions_per_pass_ * schedule_.of_slab()));
     std::iota(order_.begin(), order_.end(), 0);
     weights_.assign(order_.size(), FdkViewWeight{0, 0, 0, 0, static_cast<float>(pi / schedule_.directions())});
   }
 
-  /// As many directions at once as half of what the budget leaves allows. Slabs leave half of it to the nodes behind
-  /// unless there cannot be more of them. False when there is not even enough for one direction.
+  /// As many directions at once as half of what the budget leaves allows, or as half of that where it does not take all
+  /// but leaves the rest to the nodes behind. False when there is not even enough for one direction.
   bool choose_pass(const PlanContext& plan, RampStage::Shape shape, const std::vector<double>& response,
-                   const FftService* fft, bool last) {
-    const std::uint64_t left = plan.memory_left(), allowed = last ? left : left / 2;
+                   const FftService* fft, bool takes_all) {
+    const std::uint64_t left = plan.memory_left(), allowed = takes_all ? left : left / 2;
     directions_per_pass_ = std::clamp(views_per_pass / schedule_.of_slab(), 1, schedule_.directions());
     for (;; directions_per_pass_ = (directions_per_pass_ + 1) / 2) {
       shape.views = directions_per_pass_ * schedule_.of_slab();
@@ -289,10 +286,11 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     const std::uint64_t left = plan.memory_left();
     throw Failure(
         ErrorCode::out_of_memory,
-        (is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid_.nx) + " x " + std::to_string(grid_.ny) +
-            " x " + std::to_string(cut_.height) + " voxels needs " + megabytes(volume_bytes()) + " and " +
-            megabytes(needed_ - volume_bytes()) + " to work in, and " + left_text(plan, left, plan.device().name),
-        more_memory(plan, needed_ - left) + (is_cut() ? "" : ", or give fewer slices at a time (nz, offset_mm)"));
+        (cut_.is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid_.nx) + " x " +
+            std::to_string(grid_.ny) + " x " + std::to_string(cut_.height) + " voxels needs " +
+            megabytes(volume_bytes()) + " and " + megabytes(needed_ - volume_bytes()) + " to work in, and " +
+            left_text(plan, left, plan.device().name),
+        more_memory(plan, needed_ - left) + (cut_.is_cut() ? "" : ", or give fewer slices at a time (nz, offset_mm)"));
   }
 
   static std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 255) / 256 * 256; }
@@ -375,11 +373,8 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     plan.fact("helical.field_of_view_mm", "radius " + text_of(helix_.field_of_view_mm()));
     plan.fact("helical.directions_per_pass", std::to_string(directions_per_pass_));
     if (on_host_) plan.fact("helical.projections", "in host memory, brought to the device pass by pass");
-    if (is_cut())
-      plan.fact("helical.slabs", std::to_string(cut_.slabs.first.size()) + " of " + std::to_string(cut_.height) +
-                                     " of " + std::to_string(grid_.nz) + " slices, from slice " +
-                                     std::to_string(cut_.slabs.first.front()) + " on, each from " +
-                                     std::to_string(schedule_.of_slab()) + " half turns");
+    if (cut_.is_cut())
+      plan.fact("helical.slabs", cut_.text() + ", each from " + std::to_string(schedule_.of_slab()) + " half turns");
     plan.fact("helical.back_projection", tuned_ == nullptr ? "reference" : tuned_->name);
   }
 

@@ -5,7 +5,10 @@
 #include <isocenter/phantom/phantom_volume.hpp>
 #include <isocenter/recon/fbp_reconstruction.hpp>
 #include <isocenter/recon/fdk_reconstruction.hpp>
+#include <isocenter/recon/helical_reconstruction.hpp>
+#include <isocenter/recon/orbits.hpp>
 #include <isocenter/recon/phase_sort.hpp>
+#include <numbers>
 
 #include "counted_allocations.hpp"
 #include "device_test.hpp"
@@ -110,6 +113,33 @@ TEST_P(Allocations, ProjectorsAndIterationsOfOneScanAfterAnotherAllocateNothing)
     allocates_nothing("osem_reconstruction", {{"data", "emission"}, {"iterations", "3"}});
     allocates_nothing("cgls_reconstruction", {{"unit", "1/mm"}, {"iterations", "3"}});
     allocates_nothing("tv_reconstruction", {{"unit", "1/mm"}, {"iterations", "3"}});
+  }
+}
+
+TEST_P(Allocations, HelicalReconstructionOfOneScanAfterAnotherAllocatesNothing) {
+  HelicalOrbit orbit{.turn = small_orbit, .pitch = 0.9};
+  orbit.turn.arc_rad = 6 * std::numbers::pi;
+  Projections scan = projections_of(small_orbit, 1.0F);
+  set_views(scan, orbit.build());
+  for (const std::int64_t slabs : {1, 3}) {
+    Pipeline pipeline(context());
+    const auto in = pipeline.add_input("in", scan);
+    const auto helix = pipeline.add<HelicalReconstruction>(
+        "helix", {.nx = 40, .ny = 40, .unit = AttenuationUnit::per_mm, .slabs = slabs});
+    pipeline.connect(in, helix.input);
+    pipeline.add_output("out", helix.output);
+    Session session = pipeline.prepare(options());
+    session.start();
+    const auto frame = [&] {
+      session.push("in", scan);
+      (void)session.pull("out");
+    };
+    for (int i = 0; i < 10; ++i) frame();
+    allocations = 0;
+    counting = true;
+    for (int i = 0; i < 10; ++i) frame();
+    counting = false;
+    EXPECT_EQ(allocations, 0) << slabs;
   }
 }
 

@@ -98,6 +98,8 @@ struct Canceller {
   }
 };
 
+bool says(const Given& given, const char* words) { return given.report.find(words) != std::string::npos; }
+
 /// The report; the volume is in `kept`.
 std::string keep(const Payload& projections, std::uint64_t budget, Canceller* canceller = nullptr) {
   static std::once_flag once;
@@ -148,6 +150,18 @@ TEST(HelicalPieces, OnTheCpuAreTheWholeDownToTheBudgetThatARefusalNames) {
     }
 }
 
+TEST(HelicalPieces, AreAsManyAsTheyAreAskedFor) {
+  const Payload projections = scan(-1);
+  const Given whole = run_node(context(), "cpu", node, {{"input", projections}});
+  for (const auto& [slabs, height] : {std::pair{"2", "19"}, {"5", "8"}, {"36", "2"}, {"37", "1"}, {"400", "1"}}) {
+    NodeOnDevice cut = node;
+    cut.settings.emplace_back("slabs", slabs);
+    const Given pieces = run_node(context(), "cpu", cut, {{"input", projections}});
+    EXPECT_LT(apart_by(pieces.values, whole.values), to_rounding) << slabs;
+    EXPECT_TRUE(says(pieces, (std::string(" of ") + height + " of 37 slices, from slice 0 on, each from ").c_str()));
+  }
+}
+
 TEST(HelicalPieces, EndWithinAPassWhenTheyAreCancelledAlsoInALaterSlab) {
   const Payload projections = scan();
   const std::uint64_t least = named_budget(error_of([&] { keep(projections, 300000); }));
@@ -164,7 +178,6 @@ TEST(HelicalPieces, EndWithinAPassWhenTheyAreCancelledAlsoInALaterSlab) {
 Given on_device(Apart* apart, const Payload& projections, std::uint64_t budget = 0, const char* from = "cpu") {
   return run_node(*apart->context, "apart:0", node, {{"input", projections}}, budget, from);
 }
-bool says(const Given& given, const char* words) { return given.report.find(words) != std::string::npos; }
 
 TEST(HelicalPieces, OnADeviceAreTheWholeFromProjectionsInHostMemory) {
   bool eager = false;

@@ -24,11 +24,15 @@ namespace isocenter::inline v1 {
 /// helical.largest_pitch, helical.covered_z_mm, helical.field_of_view_mm.
 ///
 /// Cost: 16 reads for each parallel reading, four for each voxel, direction and ray (one to three rays). Memory: the
-/// parallel views of a few directions, no copy of the projections; fewer where the budget is small. Errors: bad_data
-/// for views that are none, no helix, or less than half a turn, and for a reading that is not finite (named
-/// by view, row and column); unsupported for a parallel beam, an axis not along z, uneven views or feed, a
-/// detector that changes, is tilted or stands far off the centre; invalid_argument for a pitch that leaves gaps (with
-/// the largest one that does not) and for slices outside the covered range (which is named).
+/// parallel views of a few directions, no copy of the projections; fewer where the budget is small. A volume that does
+/// not fit comes in slabs along z (isocenter/slabs.hpp), each from the half turns near it, on the CPU where what takes
+/// the volume takes slabs. On a device that does not hold them, projections stay in host memory, and passes bring the
+/// views that they need, each view about once. Processes of a communicator (mpirun) reconstruct a slab each. Facts:
+/// helical.slabs, helical.projections. Errors: bad_data for views that are none, no helix, or less than half a turn,
+/// and for a reading that is not finite (named by view, row and column) in a view that the slices meet; unsupported for
+/// a parallel beam, an axis not along z, uneven views or feed, a detector that changes, is tilted or stands far off the
+/// centre; invalid_argument for a pitch that leaves gaps (with the largest one that does not) and for slices outside
+/// the covered range (which is named).
 struct HelicalReconstruction {
   static constexpr const char* name = "helical_reconstruction";
   static constexpr const char* module = "recon";
@@ -44,6 +48,7 @@ struct HelicalReconstruction {
     AttenuationUnit unit = AttenuationUnit::hu;
     double mu_water_per_mm = 0;
     double full_part = 0.7;
+    std::int64_t slabs = 0;
     static constexpr auto describe() {
       return std::tuple_cat(
           std::tuple{
@@ -59,7 +64,8 @@ struct HelicalReconstruction {
           std::tuple{
               param(&Params::full_part, "full_part", Unit::none, 0, 0.99,
                     "The inner part of the detector's height in which a ray counts fully."),
-          });
+          },
+          slab_parameters<Params>());
     }
   };
   struct Ports {
