@@ -6,7 +6,7 @@
 ISOCENTER_ONNX_RUN is the program tests/interop/onnx_run.cpp. Every network is built from its public definition (fixed
 seed), exported, and run by both. Held to max |a - b| <= 1e-4 * max |b| in float32, and to the bounds that stand beside each
 network for the norm of the difference over the norm in bfloat16 and int8 (ranges from another input), where the processor
-has them. --opset: exported at that one, float32 alone; above 20 by torch.onnx's newer exporter (PyPI onnxscript).
+has them. --opset: exported at that one, float32 alone; above 17 by torch.onnx's newer exporter (PyPI onnxscript).
 --markdown: the table of docs/infer/conformance.md. Ends with 1 when one differs.
 """
 import os
@@ -27,7 +27,7 @@ from torch import nn
 from varnet import VarNet
 
 FLOAT32_BOUND = 1e-4
-NEWEST_OF_TORCHSCRIPT = 20  # what torch.onnx's older exporter writes
+OLDER_EXPORTER = 17  # the newest opset that is asked of it; the newer one writes 18 by itself
 
 
 class Detector(nn.Module):
@@ -156,7 +156,7 @@ def inputs_of(network):
 def export(name, inputs, path, opset):
     torch.manual_seed(1)
     model = NETWORKS[name].make().eval()
-    newer = opset > NEWEST_OF_TORCHSCRIPT
+    newer = opset > OLDER_EXPORTER
     with torch.no_grad():
         torch.onnx.export(model, tuple(inputs.values()), path, opset_version=opset, dynamo=newer,
                           input_names=list(inputs), **({"external_data": False, "verbose": False} if newer else {}))
@@ -209,12 +209,18 @@ def main():
     precisions = precisions_here() if opset == 0 else ["float32"]
     if "--markdown" in sys.argv:
         print("| network | " + " | ".join(precisions) + " |\n|" + "---|" * (1 + len(precisions)))
-    good = 0
-    names = words or list(NETWORKS)
+    good = tried = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name in names:
+        for name in words or NETWORKS:
             bounds = {"float32": FLOAT32_BOUND, "bfloat16": NETWORKS[name].bfloat16, "int8": NETWORKS[name].int8}
-            found, how = check(sys.argv[1], name, folder, opset or 17, precisions)
+            try:
+                found, how = check(sys.argv[1], name, folder, opset or 17, precisions)
+            except Exception as e:  # torch.onnx does not write every operator at every opset
+                if opset == 0:
+                    raise
+                print(f"{name}: not compared at opset {opset}: {str(e).splitlines()[0][:160]}", flush=True)
+                continue
+            tried += 1
             held = all(not isinstance(d, str) and d <= bounds[p] for p, d in found.items())
             good += held
             texts = [d if isinstance(d, str) else f"{bounds[p]:g} ({d:.1e})" for p, d in found.items()]
@@ -223,8 +229,8 @@ def main():
             else:
                 told = "; ".join(f"{p}: {t}" for p, t in zip(found, texts))
                 print(f"{name}: {'agrees' if held else 'FAILED'}, bound (difference): {told}; {how}", flush=True)
-    print(f"\n{good} of {len(names)} agree")
-    return 0 if good == len(names) else 1
+    print(f"\n{good} of {tried} agree")
+    return 0 if good == tried > 0 else 1
 
 
 if __name__ == "__main__":
