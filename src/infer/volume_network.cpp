@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/memory_words.hpp"
 #include "infer/caffe/caffe_model.hpp"
 #include "infer/copy.hpp"
 #include "infer/moments.hpp"
@@ -360,15 +361,17 @@ void VolumeNetwork::require_memory(const PlanContext& plan) const {
     smaller[k] = static_cast<int>(window_[k] * std::pow(std::max(part, 0.0), flat_ ? 1.0 / 2 : 1.0 / 3)) / step * step;
     voxels *= smaller[k];
   }
-  const auto megabytes = [](double bytes) { return text(std::ceil(bytes * 1e-6)) + " MB"; };
   const auto fewer = static_cast<std::int64_t>(static_cast<double>(batch_) * part);
   const std::string windows = batch_ > 1 ? std::to_string(batch_) + " windows of " : "a window of ";
+  const auto needed = static_cast<std::uint64_t>(all);
   throw Failure(ErrorCode::out_of_memory,
-                model_.source + ": " + windows + text(window_) + (batch_ > 1 ? " need " : " needs ") + megabytes(all) +
-                    " to work in, and " + megabytes(left) + " are left of the budget on '" + plan.device().name + "'",
-                fewer > 0 ? "raise the budget; " + batch_name() + " = " + std::to_string(fewer) + " would fit"
-                : free && voxels > 0 ? "raise the budget; window = " + text(smaller) + " would fit"
-                                     : "raise the budget by " + megabytes(all - left));
+                model_.source + ": " + windows + text(window_) + (batch_ > 1 ? " need " : " needs ") +
+                    kernels::megabytes(needed) + " to work in, and " +
+                    kernels::left_text(plan, plan.memory_left(), plan.device().name),
+                kernels::more_memory(plan, needed - plan.memory_left()) +
+                    (fewer > 0            ? "; " + batch_name() + " = " + std::to_string(fewer) + " would fit"
+                     : free && voxels > 0 ? "; window = " + text(smaller) + " would fit"
+                                          : ""));
 }
 
 void VolumeNetwork::state_facts(PlanContext& plan, const std::string& hash) const {

@@ -80,7 +80,8 @@ std::string error_of_window(const std::vector<double>& window, std::uint64_t bud
 TEST(WindowMemory, AWindowThatDoesNotFitIsRefusedWithOneThatDoes) {
   const std::uint64_t budget = 34 << 20;
   const std::string error = error_of_window({64, 64, 64}, budget);
-  EXPECT_THAT(error, AllOf(HasSubstr("a window of 64 x 64 x 64 needs"), HasSubstr("left of the budget on 'cpu'")));
+  EXPECT_THAT(error, AllOf(HasSubstr("a window of 64 x 64 x 64 needs"), HasSubstr("and of the budget "),
+                           HasSubstr(" MB are left on 'cpu'. Fix: raise the budget to ")));
   std::vector<double> window(3);
   const std::size_t at = error.find("window = ");
   ASSERT_NE(at, std::string::npos) << error;
