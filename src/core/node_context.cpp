@@ -112,7 +112,16 @@ uint64_t isocenter_plan_memory_left(const isocenter_plan* plan) {
 uint64_t isocenter_plan_host_memory_left(const isocenter_plan* plan) {
   return plan->node->device->is_cpu() ? isocenter_plan_memory_left(plan) : plan->host_memory_left;
 }
-uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan) { return plan->session->options.memory_bytes; }
+/// Where the nodes before this one, and the copies for its inputs, take more than the budget, that: what a node lacks
+/// comes on top of it.
+uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan) {
+  const isocenter_session& session = *plan->session;
+  const SessionNode& node = *plan->node;
+  const Device& cpu = session.context->cpu();
+  if (session.options.memory_bytes == 0) return 0;
+  return session.options.memory_bytes + std::max(memory_over(session, *node.device, &node),
+                                                 memory_over(session, cpu, node.device == &cpu ? &node : nullptr));
+}
 void isocenter_plan_items(isocenter_plan* plan, int64_t count) { plan->node->items = count; }
 void isocenter_plan_gather(isocenter_plan* plan, int64_t count) {
   plan->node->gather = std::max<int64_t>(count, 1);

@@ -110,15 +110,30 @@ void allocate_scratch(const isocenter_session& session, SessionNode& node) {
 
 }  // namespace
 
-std::uint64_t memory_left(const isocenter_session& session, const Device& device, const SessionNode* planned) {
-  const std::uint64_t budget = limit_of(session, device);
-  if (budget == 0) return std::numeric_limits<std::uint64_t>::max();
+namespace {
+
+/// What is planned on a device, the copies that the inputs of `planned` will need there, and the room that is held.
+std::uint64_t taken_on(const isocenter_session& session, const Device& device, const SessionNode* planned) {
   std::uint64_t taken = planned_on(session, device, 1);
   if (const auto held = session.beside_batches.find(&device); held != session.beside_batches.end())
     taken += held->second;
   if (planned != nullptr)
     for (const InputPort& in : planned->inputs) taken += in.pending_bytes;
+  return taken;
+}
+
+}  // namespace
+
+std::uint64_t memory_left(const isocenter_session& session, const Device& device, const SessionNode* planned) {
+  const std::uint64_t budget = limit_of(session, device);
+  if (budget == 0) return std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t taken = taken_on(session, device, planned);
   return taken < budget ? budget - taken : 0;
+}
+
+std::uint64_t memory_over(const isocenter_session& session, const Device& device, const SessionNode* planned) {
+  const std::uint64_t budget = limit_of(session, device), taken = taken_on(session, device, planned);
+  return budget > 0 && taken > budget ? taken - budget : 0;
 }
 
 namespace {

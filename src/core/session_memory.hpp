@@ -12,6 +12,8 @@ std::uint64_t slots_for(const std::vector<Queue*>& queues, int in_flight);
 /// What the budget has left on a device, also for the copies that the inputs of `planned` (may be null) will need
 /// there; without a budget nine tenths of the device's memory have, and on the CPU it is UINT64_MAX.
 std::uint64_t memory_left(const isocenter_session& session, const Device& device, const SessionNode* planned);
+/// By how much what is planned and these copies are beyond that; 0 where something is left.
+std::uint64_t memory_over(const isocenter_session& session, const Device& device, const SessionNode* planned);
 
 /// Thrown where the items that wait beside batches are what the budget has no room for: the bytes of these on each
 /// device. Nodes that take what is left of the budget take less where isocenter_session::beside_batches states them.

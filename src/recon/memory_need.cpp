@@ -17,8 +17,9 @@ void refuse_memory(const PlanContext& plan, const std::string& what, const Memor
   const std::uint64_t missing = std::max(need.device > left.device ? need.device - left.device : 0,
                                          need.arrays > left.arrays ? need.arrays - left.arrays : 0);
   throw Failure(ErrorCode::out_of_memory,
-                what + " needs " + megabytes(needed) + (of_device && arrays_on_host ? "" : " with its output") +
-                    ", and " + left_text(plan, has, of_device ? plan.device().name : "cpu"),
+                what + " needs " + megabytes(needed, Rounded::up) +
+                    (of_device && arrays_on_host ? "" : " with its output") + ", and " +
+                    left_text(plan, has, of_device ? plan.device().name : "cpu"),
                 more_memory(plan, missing) + otherwise);
 }
 

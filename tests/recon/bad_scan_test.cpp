@@ -231,6 +231,37 @@ TEST_P(BadScan, ABudgetThatIsTooSmallNamesTheNodeAndWhatItNeeds) {
   EXPECT_THAT(refusal(good(), {}, small), AllOf(HasSubstr("node"), HasSubstr("Fix: "), Not(HasSubstr("\n"))));
 }
 
+TEST_P(BadScan, TheBudgetThatARefusalAdvisesIsEnough) {
+  if (!GetParam().reconstructs) return;
+  const std::string words = "raise the budget to ";
+  for (const bool with_node_before : {false, true}) {
+    // What the node before it takes is more than 3000 bytes by itself.
+    const auto planned = [&](std::uint64_t bytes) {
+      Pipeline p(context());
+      const Projections scan = good();
+      p.add_input("scan", scan);
+      p.add("node", GetParam().name);
+      for (const auto& [key, value] : GetParam().settings) p.set("node", key, value);
+      if (with_node_before) {
+        p.add("before", "beam_hardening");
+        p.set("before", "coefficients", "1");
+        p.connect("scan", "output", "before", "input");
+      }
+      p.connect(with_node_before ? "before" : "scan", "output", "node", "input");
+      p.add_output("out", "node", "output");
+      SessionOptions small;
+      small.memory_bytes = bytes;
+      (void)p.prepare(small);
+    };
+    const std::string refused = error_of([&] { planned(3000); });
+    ASSERT_THAT(refused, AllOf(is_one_sentence(), HasSubstr(words)));
+    const double megabytes = std::stod(refused.substr(refused.find(words) + words.size()));
+    EXPECT_NO_THROW(planned(static_cast<std::uint64_t>(megabytes * 1e6))) << refused;
+    EXPECT_THAT(error_of([&] { planned(static_cast<std::uint64_t>(megabytes * 0.99e6)); }), HasSubstr("Fix: "))
+        << "it is the least";
+  }
+}
+
 TEST_P(BadScan, ACancelledSessionEndsInTheStage) {
   static std::once_flag once;
   std::call_once(once, [] { register_operator<EndlessScansOperator>(context().get()); });
