@@ -3,20 +3,10 @@
 #include <cstdint>
 
 #include "core/lane_math.hpp"
+#include "core/shared_words.hpp"
 #include "recon/fdk.hpp"
 
 namespace isocenter::detail {
-
-/// *to = the smaller of it and `value`, whoever else does the same. Both are 0 or more.
-ISOCENTER_HD void lower_to(std::int64_t* to, std::int64_t value) {
-#if defined(__CUDA_ARCH__)
-  atomicMin(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(value));
-#else
-  std::int64_t seen = __atomic_load_n(to, __ATOMIC_RELAXED);
-  while (value < seen && !__atomic_compare_exchange_n(to, &seen, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-  }
-#endif
-}
 
 /// What *first is before: no place.
 constexpr std::int64_t no_reading = std::int64_t{1} << 62U;

@@ -7,6 +7,7 @@
 #include "core/memory_words.hpp"
 #include "infer/copy.hpp"
 #include "infer/network_plan.hpp"
+#include "infer/network_run.hpp"
 #include "infer/resample.hpp"
 #include "infer/threads.hpp"
 #include "infer/whole_scores.hpp"
@@ -410,7 +411,7 @@ void BundleNetwork::run(const RunContext& run, std::byte* scratch, const float* 
         std::copy(start, start + 3, extract.start);
         std::copy(start, start + 3, add.start);
         kernels::launch(l, extract, window_[0], window_[1], window_[2]);
-        executor_->run(l.stream);
+        run_network(run, *executor_, scratch, l.stream);
         kernels::launch(l, add, window_[0], window_[1], (channels_ + 1) * window_[2]);
         run.progress((frame + static_cast<double>(++done) / static_cast<double>(total)) / frames);
       }

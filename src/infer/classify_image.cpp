@@ -11,6 +11,7 @@
 #include "infer/caffe/caffe_model.hpp"
 #include "infer/image.hpp"
 #include "infer/network_plan.hpp"
+#include "infer/network_run.hpp"
 #include "infer/resample.hpp"
 #include "infer/resample_taps.hpp"
 #include "infer/threads.hpp"
@@ -440,7 +441,7 @@ void ClassifyImageOperator::run(const RunContext& run) {
     count = std::min<std::int64_t>(batch_, images_ - image);
     Executor& network = count == batch_ ? *executor_ : *rest_;
     for (std::int64_t i = 0; i < count; ++i) prepare(l, scratch, image + i, network, i);
-    network.run(l.stream);
+    run_network(run, network, scratch, l.stream);
     run.copy(scratch + logits_at_ + image * static_cast<std::int64_t>(bytes), scratch + network.outputs()[0].offset,
              bytes * static_cast<std::uint64_t>(count));
     run.progress(static_cast<double>(image + count) / images_);

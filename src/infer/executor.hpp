@@ -3,6 +3,7 @@
 #include <isocenter/error.hpp>
 #include <isocenter/infer/network_precision.hpp>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,15 @@ class Executor {
   /// One inference on what lies at the inputs' places; enqueues on `stream`, on the CPU it returns when done. The
   /// inputs' memory may be overwritten. Not for two threads at once.
   virtual void run(void* stream) = 0;
+  /// Words at `offset` of the arena in which a device notes what is wrong with a run's data, and the memory here that
+  /// they are copied to before check_notes() (network_run.hpp). None: run() itself fails by the data.
+  struct Notes {
+    std::int64_t offset = 0;
+    std::span<std::int64_t> words;
+  };
+  virtual Notes notes() { return {}; }
+  /// Throws bad_data by what was noted.
+  virtual void check_notes() const {}
   /// From now on each run looks for what is not a number in the inputs and after every node, and fails with bad_data
   /// where the first is. On the CPU; others refuse it.
   virtual void check_numbers() {

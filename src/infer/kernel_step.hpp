@@ -1,7 +1,9 @@
 #pragma once
 // A step that is one launch of a kernel.
+#include <algorithm>
 #include <array>
 
+#include "infer/along_axis.hpp"
 #include "infer/step.hpp"
 #include "infer/storage.hpp"
 
@@ -26,6 +28,12 @@ class KernelStep final : public Step {
 template <class K, class Bind>
 void add_step(StepBuilder& b, const K& kernel, std::array<std::int64_t, 3> n, Bind bind) {
   b.steps.push_back(std::make_unique<KernelStep<K, Bind>>(kernel, n, std::move(bind)));
+}
+
+/// The launch of a kernel that counts `count` elements, 32 in a row.
+inline std::array<std::int64_t, 3> count_elements(std::int64_t count) {
+  constexpr std::int64_t row = isocenter::detail::columns_in_row;
+  return {std::min(count, row), (count + row - 1) / row, 1};
 }
 
 /// Calls make with a value of the type that stands for the storage.

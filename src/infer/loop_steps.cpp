@@ -9,20 +9,13 @@
 #include "infer/recurrence.hpp"
 #include "infer/reference_loops.hpp"
 #include "infer/region_align.hpp"
-#include "infer/suppression.hpp"
 
 namespace isocenter::infer {
 namespace {
 
 namespace kernels = isocenter::detail;
 
-/// The launch of a kernel that counts `count` elements, 32 in a row.
-std::array<std::int64_t, 3> count_elements(std::int64_t count) {
-  constexpr std::int64_t row = kernels::columns_in_row;
-  return {std::min(count, row), (count + row - 1) / row, 1};
-}
-
-/// The same for every column of an array around an axis.
+/// The launch of a kernel for every column of an array around an axis.
 template <class K>
 std::array<std::int64_t, 3> count_columns(K& kernel, const AroundAxis& around) {
   kernel.columns = around.outer * around.inner;
@@ -185,43 +178,65 @@ void add_kernel(StepBuilder& b, const Node& node, const Recurrence& what) {
 
 /// What each image and class keeps, then all of it as rows.
 void add_suppression(StepBuilder& b, int node_index, const Node& node, const Suppression& what) {
-  const Shape& scores = b.schedule.graph.value(node.inputs[1]).shape;
-  const std::int64_t pairs = scores[0] * scores[1], rows = pairs * what.most;
-  const Slot counts{add_scratch(b.schedule, node_index, (pairs + rows) * std::int64_t{sizeof(std::int32_t)}), 0};
-  const Slot chosen{counts.buffer, pairs * std::int64_t{sizeof(std::int32_t)}};
-  kernels::SuppressionKernel first{};
-  first.pairs = pairs;
-  first.classes = static_cast<int>(scores[1]);
-  first.count = static_cast<int>(scores[2]);
-  first.most = static_cast<int>(what.most);
-  first.centred = what.centred ? 1 : 0;
-  first.overlap = what.overlap;
-  first.lowest = what.lowest;
-  add_step(b, first, count_elements(pairs),
-           [=, boxes = b.slot(node.inputs[0]), given = b.slot(node.inputs[1]), order = b.slot(node.inputs[2])](
-               kernels::SuppressionKernel& k, const Addresses& a) {
-             k.boxes = a.at(boxes);
-             k.scores = a.at(given);
-             k.order = a.at<std::int64_t>(order);
-             k.chosen = a.at<std::int32_t>(chosen);
-             k.counts = a.at<std::int32_t>(counts);
-           });
-  kernels::SelectedRowsKernel second{};
-  second.rows = rows;
-  second.classes = first.classes;
-  second.most = first.most;
-  add_step(b, second, count_elements(rows),
-           [=, out = b.slot(node.output)](kernels::SelectedRowsKernel& k, const Addresses& a) {
-             k.chosen = a.at<std::int32_t>(chosen);
-             k.counts = a.at<std::int32_t>(counts);
-             k.out = a.at<std::int64_t>(out);
-           });
+  kernels::SuppressionKernel kernel{};
+  kernel.boxes = suppression_boxes(b.schedule.graph, node, what);
+  const SuppressionSlots slots = suppression_slots(b, node_index, node, kernel.boxes);
+  add_step(b, kernel, count_elements(kernel.boxes.pairs), [=](kernels::SuppressionKernel& k, const Addresses& a) {
+    slots.bind(k.boxes, a);
+    k.chosen = a.at<std::int32_t>(slots.chosen);
+    k.counts = a.at<std::int32_t>(slots.counts);
+  });
+  add_selected_rows(b, node, kernel.boxes, slots);
 }
 
 template <class Operation>
 void add_kernel(StepBuilder&, const Node&, const Operation&) {}  // has_kernel names those that have none
 
 }  // namespace
+
+void SuppressionSlots::bind(kernels::SuppressionBoxes& to, const Addresses& a) const {
+  to.boxes = a.at(boxes);
+  to.scores = a.at(scores);
+  to.order = a.at<std::int64_t>(order);
+}
+
+kernels::SuppressionBoxes suppression_boxes(const Graph& graph, const Node& node, const Suppression& what) {
+  const Shape& scores = graph.value(node.inputs[1]).shape;
+  kernels::SuppressionBoxes boxes{};
+  boxes.pairs = scores[0] * scores[1];
+  boxes.classes = static_cast<int>(scores[1]);
+  boxes.count = static_cast<int>(scores[2]);
+  boxes.most = static_cast<int>(what.most);
+  boxes.centred = what.centred ? 1 : 0;
+  boxes.overlap = what.overlap;
+  boxes.lowest = what.lowest;
+  return boxes;
+}
+
+SuppressionSlots suppression_slots(StepBuilder& b, int node_index, const Node& node,
+                                   const kernels::SuppressionBoxes& boxes) {
+  constexpr std::int64_t word = sizeof(std::int32_t);
+  const Slot counts{add_scratch(b.schedule, node_index, boxes.pairs * (1 + boxes.most) * word), 0};
+  return {b.slot(node.inputs[0]),
+          b.slot(node.inputs[1]),
+          b.slot(node.inputs[2]),
+          counts,
+          {counts.buffer, boxes.pairs * word}};
+}
+
+void add_selected_rows(StepBuilder& b, const Node& node, const kernels::SuppressionBoxes& boxes,
+                       const SuppressionSlots& slots) {
+  kernels::SelectedRowsKernel kernel{};
+  kernel.rows = boxes.pairs * boxes.most;
+  kernel.classes = boxes.classes;
+  kernel.most = boxes.most;
+  add_step(b, kernel, count_elements(kernel.rows),
+           [=, out = b.slot(node.output)](kernels::SelectedRowsKernel& k, const Addresses& a) {
+             k.chosen = a.at<std::int32_t>(slots.chosen);
+             k.counts = a.at<std::int32_t>(slots.counts);
+             k.out = a.at<std::int64_t>(out);
+           });
+}
 
 void add_loop_kernel(StepBuilder& b, int node_index, const Node& node, const Loops& loops) {
   if (const auto* suppression = std::get_if<Suppression>(&loops.what))

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <isocenter/error.hpp>
 #include <limits>
 
 #include "infer/reference_loops.hpp"
@@ -269,7 +270,14 @@ void run(const Loops& loops, std::span<const ConstView> in, View out) {
 }  // namespace
 
 void evaluate_reference(const Node& node, std::span<const ConstView> inputs, View output) {
-  std::visit([&](const auto& operation) { run(operation, inputs, output); }, node.operation);
+  try {
+    std::visit([&](const auto& operation) { run(operation, inputs, output); }, node.operation);
+  } catch (const BadIndex& e) {
+    throw Failure(ErrorCode::bad_data,
+                  "node '" + node.name + "' (" + node.op_type + ") gathers or scatters at position " +
+                      std::to_string(e.index) + " of " + std::to_string(e.extent),
+                  "check the input's values, or the model that computes the position");
+  }
 }
 
 }  // namespace isocenter::infer

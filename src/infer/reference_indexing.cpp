@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <isocenter/error.hpp>
 #include <limits>
 
 #include "infer/reference_loops.hpp"
@@ -9,13 +8,8 @@
 namespace isocenter::infer {
 namespace {
 
-/// An index that a run brings. One that lies outside is the data's fault, and said at once.
 std::int64_t checked(std::int64_t index, std::int64_t extent) {
-  if (index < -extent || index >= extent)
-    throw Failure(
-        ErrorCode::bad_data,
-        "the network gathers or scatters at position " + std::to_string(index) + " of " + std::to_string(extent),
-        "check the input's values, or the model that computes the position");
+  if (index < -extent || index >= extent) throw BadIndex{index, extent};
   return index < 0 ? index + extent : index;
 }
 

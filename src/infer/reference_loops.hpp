@@ -6,6 +6,12 @@
 
 namespace isocenter::infer {
 
+/// An index that a run, or a constant, brings and that lies outside of its axis: the data's fault, which
+/// evaluate_reference says by the node's name.
+struct BadIndex {
+  std::int64_t index, extent;
+};
+
 void run_loops(const MaxPositions& what, std::span<const ConstView> in, View out);
 void run_loops(const GatherIndexed& what, std::span<const ConstView> in, View out);
 void run_loops(const GatherPositions& what, std::span<const ConstView> in, View out);

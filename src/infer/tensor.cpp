@@ -1,13 +1,17 @@
 #include "infer/tensor.hpp"
 
-#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
 
+#include "infer/element_form.hpp"
+
 namespace isocenter::infer {
 namespace {
+
+using isocenter::detail::ElementForm;
 
 struct TypeRow {
   const char* name;
@@ -23,138 +27,56 @@ constexpr TypeRow rows[] = {
     {"uint4", 1, false},         {"int2", 1, false},        {"uint2", 1, false}};
 const TypeRow& row(ElementType type) { return rows[static_cast<std::size_t>(type)]; }
 
-/// Calls f(T{}) with the C++ type of an element type; float16 and bfloat16 are not among them.
-template <class F>
-auto dispatch(ElementType type, F&& f) {
-  switch (type) {
-    case ElementType::f32:
-      return f(float{});
-    case ElementType::f64:
-      return f(double{});
-    case ElementType::i8:
-    case ElementType::i4:
-    case ElementType::i2:
-      return f(std::int8_t{});
-    case ElementType::i16:
-      return f(std::int16_t{});
-    case ElementType::i32:
-      return f(std::int32_t{});
-    case ElementType::i64:
-      return f(std::int64_t{});
-    case ElementType::u16:
-      return f(std::uint16_t{});
-    case ElementType::u32:
-      return f(std::uint32_t{});
-    case ElementType::u64:
-      return f(std::uint64_t{});
-    default:
-      return f(std::uint8_t{});
-  }
-}
-
-template <class T>
-T load(const std::byte* data, std::int64_t index) {
-  T value;
-  std::memcpy(&value, data + index * static_cast<std::int64_t>(sizeof(T)), sizeof value);
-  return value;
-}
-template <class T>
-void save(std::byte* data, std::int64_t index, T value) {
-  std::memcpy(data + index * static_cast<std::int64_t>(sizeof(T)), &value, sizeof value);
-}
-
-/// Out of an integer's range a cast is undefined: saturate first.
-template <class T>
-T to_integer(double value) {
-  if (std::isnan(value)) return 0;
-  const double low = static_cast<double>(std::numeric_limits<T>::min());
-  const double high = static_cast<double>(std::numeric_limits<T>::max());
-  if (value <= low) return std::numeric_limits<T>::min();
-  if (value >= high) return std::numeric_limits<T>::max();
-  return static_cast<T>(value);
-}
-
 /// Floating point of 8 bits and less. P. Micikevicius et al., "FP8 formats for deep learning", arXiv:2209.05433,
 /// section 3; the variants without negative zero: B. Noune et al., arXiv:2206.02915; 4 bits and the scale alone: OCP
 /// Microscaling Formats 1.0, sections 5.3.3 and 5.4.1.
-struct SmallFloat {
-  int mantissa_bits, bias;
-  double largest;
-  std::uint8_t sign, nan;  ///< bits; nan 0: there is none
-  bool infinite;           ///< it has an infinity
-  bool unsigned_zero;      ///< no negative zero: its bits mean NaN
-};
-const SmallFloat* small_float(ElementType type) {
-  static constexpr SmallFloat e4m3fn{3, 7, 448, 0x80, 0x7F, false, false}, e4m3fnuz{3, 8, 240, 0x80, 0x80, false, true},
-      e5m2{2, 15, 57344, 0x80, 0x7E, true, false}, e5m2fnuz{2, 16, 57344, 0x80, 0x80, false, true},
-      e2m1{1, 1, 6, 0x8, 0, false, false};
+ElementForm small_real(std::uint8_t mantissa_bits, std::uint8_t bias, float largest, std::uint8_t sign,
+                       std::uint8_t nan, bool infinite, bool unsigned_zero) {
+  return {ElementForm::Kind::small_real, 1, 0, mantissa_bits, bias, sign, nan, infinite, unsigned_zero, largest};
+}
+
+ElementForm make_form(ElementType type) {
+  using Kind = ElementForm::Kind;
+  const auto bytes = static_cast<std::uint8_t>(row(type).bytes);
   switch (type) {
+    case ElementType::f32:
+    case ElementType::f64:
+      return {Kind::real, bytes};
+    case ElementType::f16:
+      return {Kind::half, bytes};
+    case ElementType::bf16:
+      return {Kind::brain, bytes};
     case ElementType::f8e4m3fn:
-      return &e4m3fn;
+      return small_real(3, 7, 448, 0x80, 0x7F, false, false);
     case ElementType::f8e4m3fnuz:
-      return &e4m3fnuz;
+      return small_real(3, 8, 240, 0x80, 0x80, false, true);
     case ElementType::f8e5m2:
-      return &e5m2;
+      return small_real(2, 15, 57344, 0x80, 0x7E, true, false);
     case ElementType::f8e5m2fnuz:
-      return &e5m2fnuz;
+      return small_real(2, 16, 57344, 0x80, 0x80, false, true);
     case ElementType::f4e2m1:
-      return &e2m1;
+      return small_real(1, 1, 6, 0x8, 0, false, false);
+    case ElementType::f8e8m0:
+      return {Kind::scale, bytes};
+    case ElementType::boolean:
+      return {Kind::boolean, bytes};
+    case ElementType::i4:
+      return {Kind::signed_whole, bytes, 4};
+    case ElementType::i2:
+      return {Kind::signed_whole, bytes, 2};
+    case ElementType::u4:
+      return {Kind::unsigned_whole, bytes, 4};
+    case ElementType::u2:
+      return {Kind::unsigned_whole, bytes, 2};
+    case ElementType::u8:
+    case ElementType::u16:
+    case ElementType::u32:
+    case ElementType::u64:
+      return {Kind::unsigned_whole, bytes};
     default:
-      return nullptr;
+      return {Kind::signed_whole, bytes};
   }
 }
-
-double decode(const SmallFloat& f, std::uint8_t bits) {
-  const auto magnitude = static_cast<std::uint8_t>(bits & (f.sign - 1));
-  if (f.unsigned_zero && bits == f.nan) return NAN;
-  if (f.infinite && magnitude >= 0x7C) return magnitude == 0x7C ? ((bits & f.sign) != 0 ? -INFINITY : INFINITY) : NAN;
-  if (!f.unsigned_zero && f.nan != 0 && magnitude == f.nan) return NAN;
-  const int exponent = magnitude >> f.mantissa_bits, mantissa = magnitude & ((1 << f.mantissa_bits) - 1);
-  const double value = exponent == 0
-                           ? std::ldexp(mantissa, 1 - f.bias - f.mantissa_bits)
-                           : std::ldexp(mantissa + (1 << f.mantissa_bits), exponent - f.bias - f.mantissa_bits);
-  return (bits & f.sign) != 0 ? -value : value;
-}
-
-std::uint8_t encode(const SmallFloat& f, double value, bool saturate) {
-  const std::uint8_t sign = std::signbit(value) ? f.sign : std::uint8_t{0};
-  double magnitude = std::fabs(value);
-  if (std::isnan(value)) return f.nan != 0 ? f.nan : f.sign;
-  int exponent = 0;
-  std::frexp(magnitude, &exponent);  // magnitude = m * 2^exponent, m in [0.5, 1)
-  const int step = std::max(exponent - 1, 1 - f.bias) - f.mantissa_bits;
-  if (std::isfinite(magnitude)) magnitude = std::ldexp(std::nearbyint(std::ldexp(magnitude, -step)), step);
-  if (magnitude > f.largest) {
-    if (!saturate && f.nan != 0)
-      return f.infinite        ? static_cast<std::uint8_t>(sign | 0x7C)
-             : f.unsigned_zero ? f.nan
-                               : static_cast<std::uint8_t>(sign | f.nan);
-    magnitude = f.largest;
-  }
-  const int lowest = 1 - f.bias - f.mantissa_bits;  // the step of what has no leading one
-  std::frexp(magnitude, &exponent);
-  const int units_step = magnitude == 0.0 ? lowest : std::max(exponent - 1, 1 - f.bias) - f.mantissa_bits;
-  const auto units = static_cast<int>(std::ldexp(magnitude, -units_step));
-  // From 2^mantissa_bits on the exponent's field counts on by itself.
-  const auto bits = static_cast<std::uint8_t>(units + ((units_step - lowest) << f.mantissa_bits));
-  return f.unsigned_zero && bits == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(sign | bits);
-}
-
-/// A power of two, rounded up; 255 is NaN, which infinity becomes too.
-std::uint8_t encode_scale(double value) {
-  if (!std::isfinite(value)) return 0xFF;
-  int exponent = 0;
-  const double m = std::frexp(std::fabs(value), &exponent);  // in [0.5, 1)
-  if (m == 0.5) --exponent;
-  return static_cast<std::uint8_t>(m == 0 ? 0 : std::clamp(exponent + 127, 0, 254));
-}
-
-/// The width of an integer of less than a byte; 0 for the others.
-int narrow_bits(ElementType type) {
-  if (type == ElementType::i4 || type == ElementType::u4) return 4;
-  return type == ElementType::i2 || type == ElementType::u2 ? 2 : 0;
-}
-bool narrow_signed(ElementType type) { return type == ElementType::i4 || type == ElementType::i2; }
 
 }  // namespace
 
@@ -229,46 +151,26 @@ std::uint16_t float_to_half(float value) {
   return static_cast<std::uint16_t>(sign | bits);
 }
 
+const ElementForm& form_of(ElementType type) {
+  static const auto forms = [] {
+    std::array<ElementForm, std::size(rows)> all;
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = make_form(static_cast<ElementType>(i));
+    return all;
+  }();
+  return forms[static_cast<std::size_t>(type)];
+}
+
 double read_real(ElementType type, const std::byte* data, std::int64_t index) {
-  if (type == ElementType::f16) return half_to_float(load<std::uint16_t>(data, index));
-  if (type == ElementType::bf16) return bfloat16_to_float(load<std::uint16_t>(data, index));
-  if (const SmallFloat* f = small_float(type)) return decode(*f, load<std::uint8_t>(data, index));
-  if (type == ElementType::f8e8m0) {
-    const auto bits = load<std::uint8_t>(data, index);
-    return bits == 0xFF ? NAN : std::ldexp(1.0, bits - 127);
-  }
-  return dispatch(type, [&](auto t) { return static_cast<double>(load<decltype(t)>(data, index)); });
+  return isocenter::detail::read_real(form_of(type), data, index);
 }
-
 std::int64_t read_integer(ElementType type, const std::byte* data, std::int64_t index) {
-  if (is_floating(type)) return to_integer<std::int64_t>(read_real(type, data, index));
-  return dispatch(type, [&](auto t) { return static_cast<std::int64_t>(load<decltype(t)>(data, index)); });
+  return isocenter::detail::read_whole(form_of(type), data, index);
 }
-
 void write_real(ElementType type, std::byte* data, std::int64_t index, double value, bool saturate) {
-  if (type == ElementType::f16) return save(data, index, float_to_half(static_cast<float>(value)));
-  if (type == ElementType::bf16) return save(data, index, float_to_bfloat16(static_cast<float>(value)));
-  if (type == ElementType::boolean) return save<std::uint8_t>(data, index, value != 0.0 ? 1 : 0);
-  if (const SmallFloat* f = small_float(type)) return save(data, index, encode(*f, value, saturate));
-  if (type == ElementType::f8e8m0) return save(data, index, encode_scale(value));
-  if (narrow_bits(type) != 0) return write_integer(type, data, index, to_integer<std::int64_t>(value));
-  dispatch(type, [&](auto t) {
-    using T = decltype(t);
-    if constexpr (std::is_floating_point_v<T>)
-      save(data, index, static_cast<T>(value));
-    else
-      save(data, index, to_integer<T>(value));
-  });
+  isocenter::detail::write_real(form_of(type), data, index, value, saturate);
 }
-
 void write_integer(ElementType type, std::byte* data, std::int64_t index, std::int64_t value) {
-  if (is_floating(type)) return write_real(type, data, index, static_cast<double>(value));
-  if (type == ElementType::boolean) return save<std::uint8_t>(data, index, value != 0 ? 1 : 0);
-  if (const int bits = narrow_bits(type); bits != 0) {
-    const std::int64_t low = value & ((1 << bits) - 1), top = std::int64_t{1} << (bits - 1);
-    return save(data, index, static_cast<std::int8_t>(narrow_signed(type) && low >= top ? low - 2 * top : low));
-  }
-  dispatch(type, [&](auto t) { save(data, index, static_cast<decltype(t)>(value)); });
+  isocenter::detail::write_whole(form_of(type), data, index, value);
 }
 
 Array::Array(ElementType type, Shape shape) : type_(type), shape_(std::move(shape)), count_(element_count(shape_)) {

@@ -341,7 +341,7 @@ void VolumeNetwork::plan_scratch() {
   factors_at_ = reserve(floats(2));
   const std::int64_t rows = network_[1] * slices;
   const std::int64_t blocks = (rows + kernels::moments_block - 1) / kernels::moments_block;
-  if (intensity_.kind == Intensity::Kind::z_score) moments_at_ = reserve(2 * floats(blocks * network_[0]));
+  if (intensity_.kind == Intensity::Kind::z_score) moments_at_ = reserve(floats(2 * blocks * (network_[0] + 1)));
 }
 
 /// The arena and what items wait in grow with the window's voxels and the batch; a window that would fit is named in

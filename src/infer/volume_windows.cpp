@@ -6,6 +6,7 @@
 #include "core/launcher.hpp"
 #include "infer/copy.hpp"
 #include "infer/moments.hpp"
+#include "infer/network_run.hpp"
 #include "infer/resample.hpp"
 #include "infer/volume_network.hpp"
 
@@ -71,14 +72,26 @@ void VolumeNetwork::measure(const kernels::Launcher& l, std::byte* scratch, cons
   const std::int64_t rows = static_cast<std::int64_t>(network_[1]) * network_[2] * planes_;
   const int blocks = static_cast<int>((rows + kernels::moments_block - 1) / kernels::moments_block);
   float* mean = at(scratch, moments_at_);
-  float* squares = mean + static_cast<std::int64_t>(blocks) * network_[0];
+  const std::int64_t partial = static_cast<std::int64_t>(blocks) * network_[0];
+  float* squares = mean + partial;
   kernels::launch(l, kernels::PartialMomentsKernel{in, mean, squares, rows, network_[0], blocks}, network_[0], blocks,
                   1);
   float* result = measured_factors(scratch);
-  kernels::launch(l,
-                  kernels::MergeMomentsKernel{mean, squares, constants_ + 2, constants_ + 3, result, result + 1, rows,
-                                              network_[0], blocks, network_[0], 1e-12F},
-                  1, 1, 1);
+  kernels::MergeMomentsKernel merge{mean, squares,     constants_ + 2, constants_ + 3, result, result + 1,
+                                    rows, network_[0], blocks,         network_[0],    1e-12F};
+  if (const std::int64_t run = kernels::moments_run(blocks, network_[0]); run > 0) {
+    const std::int64_t runs = (blocks + run - 1) / run;
+    float* run_mean = squares + partial;
+    const kernels::CombineMomentsKernel combine{mean,        squares, run_mean,    run_mean + runs,      rows,
+                                                network_[0], blocks,  network_[0], static_cast<int>(run)};
+    kernels::launch(l, combine, 1, static_cast<int>(runs), 1);
+    merge.mean = run_mean;
+    merge.squares = run_mean + runs;
+    merge.blocks = static_cast<int>(runs);
+    merge.entry_pixels = run * kernels::moments_block;
+    merge.entry_channels = network_[0];
+  }
+  kernels::launch(l, merge, 1, 1, 1);
 }
 
 float* VolumeNetwork::measured_factors(std::byte* scratch) const {
@@ -195,7 +208,7 @@ void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const f
       extract.out = at(scratch, network.inputs()[0].offset) + i * window_voxels();
       kernels::launch(l, extract, window_[0], window_[1], window_[2]);
     }
-    network.run(l.stream);
+    run_network(run, network, scratch, l.stream);
     for (std::int64_t i = 0; i < count; ++i)
       blending.add(first + i, at(scratch, network.outputs()[0].offset) + i * channels_ * window_voxels());
     run.progress((frame + static_cast<double>(first + count) / static_cast<double>(windows_)) / frames);
@@ -234,7 +247,7 @@ std::int64_t VolumeNetwork::run_batch(const RunContext& run, std::byte* scratch,
     part.out += static_cast<std::int64_t>(placed_[1]) * window_[0] + placed_[0];
     kernels::launch(l, part, network_[0], network_[1], 1);
   }
-  network.run(l.stream);
+  run_network(run, network, scratch, l.stream);
   return count;
 }
 
@@ -304,7 +317,7 @@ void VolumeNetwork::run_items(const RunContext& run, std::byte* scratch, Executo
   constexpr auto bytes = static_cast<std::int64_t>(sizeof(float));
   run.copy(scratch + network.inputs()[0].offset, item_windows_ + first * window_voxels(),
            static_cast<std::uint64_t>(voxels * bytes));
-  network.run(launcher_.stream);
+  run_network(run, network, scratch, launcher_.stream);
   run.copy(item_scores_ + first * channels_ * window_voxels(), scratch + network.outputs()[0].offset,
            static_cast<std::uint64_t>(voxels * channels_ * bytes));
 }

@@ -17,8 +17,8 @@
 #include <map>
 #include <set>
 
-#include "infer/executor.hpp"
 #include "infer/lower.hpp"
+#include "node_executor.hpp"
 
 namespace fs = std::filesystem;
 using namespace isocenter::infer;
@@ -66,7 +66,7 @@ std::unique_ptr<Executor> plan(const OnnxModel& model, const std::map<std::strin
     if (options.constant_inputs.count(port.name) == 0) options.input_shapes[port.name] = given.at(port.name).shape();
   for (std::size_t attempt = 0;; ++attempt) {
     try {
-      return plan_cpu(lower(model, options), CpuOptions{});
+      return plan_graph(lower(model, options));
     } catch (const isocenter::Failure& e) {
       // "... depends on the input 'a', 'b'": those decide a shape.
       const std::string text = e.what();

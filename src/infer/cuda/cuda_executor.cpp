@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "infer/cuda/exact_steps.hpp"
 #include "infer/cuda/library_steps.hpp"
 #include "infer/cuda/recorded_runs.hpp"
 #include "infer/passes.hpp"
@@ -63,37 +64,37 @@ class CudaExecutor final : public Executor {
       for (const auto& step : steps_) step->run(launcher_);
     });
   }
+  Notes notes() override { return {notes_->offset(schedule_), notes_->words()}; }
+  void check_notes() const override { notes_->check(schedule_.graph.source); }
 
  private:
   void make_steps(ConstantPool& constants) {
     StepBuilder builder{schedule_, constants, steps_};
+    notes_.emplace(builder);
     const auto count = static_cast<int>(schedule_.graph.nodes.size());
     for (int i = 0; i < count; ++i) {
       const Node node = schedule_.graph.nodes[static_cast<std::size_t>(i)];
-      if (!std::holds_alternative<Alias>(node.operation) && !has_kernel(schedule_.graph, node)) refuse(node);
-      if (add_library_steps(builder, i, node, *cudnn_, precision_ == Precision::tf32)) continue;
-      if (std::holds_alternative<Convolution>(node.operation))
-        summary_.reference_nodes.push_back("'" + node.name + "' (" + node.op_type + ")");
-      add_kernel_steps(builder, i);
+      add_steps(builder, i, node);
     }
-    for (const ValueId id : schedule_.graph.outputs)
-      if (schedule_.graph.value(id).constant)
-        throw Failure(ErrorCode::unsupported,
-                      schedule_.graph.source + ": output '" + schedule_.graph.value(id).name +
-                          "' is a constant, which CUDA does not give",
-                      "run this node on \"cpu\"");
+    for (const ValueId id : schedule_.graph.outputs)  // written at every run: their places may be something else's too
+      if (const Value& v = schedule_.graph.value(id); v.constant)
+        add_move_step(builder, builder.slot(id), {schedule_.placement(id).buffer, 0}, v.constant->count(),
+                      bytes_of(v.type));
   }
 
-  [[noreturn]] void refuse(const Node& node) const {
-    if (std::holds_alternative<Loops>(node.operation))
-      throw Failure(ErrorCode::unsupported,
-                    schedule_.graph.source + ": node '" + node.name + "' (" + node.op_type +
-                        ") runs in plain loops, which CUDA has not",
-                    "run this node on \"cpu\"");
+  void add_steps(StepBuilder& builder, int index, const Node& node) {
+    if (std::holds_alternative<Alias>(node.operation)) return;
+    if (add_library_steps(builder, index, node, *cudnn_, precision_ == Precision::tf32)) return;
+    const bool has_float_kernel = has_kernel(schedule_.graph, node);
+    if (has_float_kernel && std::holds_alternative<Convolution>(node.operation))
+      summary_.reference_nodes.push_back("'" + node.name + "' (" + node.op_type + ")");
+    if (add_parallel_steps(builder, index, node)) return;
+    if (has_float_kernel ? add_kernel_steps(builder, index) : add_exact_steps(builder, index, node, *notes_)) return;
     throw Failure(ErrorCode::unsupported,
-                  schedule_.graph.source + ": node '" + node.name + "' (" + node.op_type + ") works on " +
-                      name_of(schedule_.graph.value(node.output).type) +
-                      ", and on CUDA networks run in float32 with constant weights and at most five axes",
+                  schedule_.graph.source + ": node '" + node.name + "' (" + node.op_type + ") gives " +
+                      name_of(schedule_.graph.value(node.output).type) + " of shape " +
+                      to_text(schedule_.graph.value(node.output).shape) +
+                      ", and CUDA has it on float32 alone, for as many axes as images have",
                   "run this node on \"cpu\", or export the model so");
   }
 
@@ -122,6 +123,7 @@ class CudaExecutor final : public Executor {
   std::shared_ptr<CudnnDevice> cudnn_;  // outlives the steps
   Schedule schedule_;
   Steps steps_;
+  std::optional<IndexNotes> notes_;
   const std::byte* constants_ = nullptr;
   std::byte* arena_ = nullptr;
   std::vector<Port> inputs_, outputs_;
