@@ -220,6 +220,7 @@ isocenter_status isocenter_session_wait(isocenter_session* session, isocenter_er
   });
 }
 void isocenter_session_cancel(isocenter_session* session) {
+  session->cancelled_by_caller.store(true, std::memory_order_relaxed);
   session->cancel_requested.store(true, std::memory_order_relaxed);
 }
 isocenter_status isocenter_session_next_error(isocenter_session* session, isocenter_item_error* item,

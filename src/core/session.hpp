@@ -168,7 +168,8 @@ struct isocenter_session final : isocenter::detail::RefCounted {
 
   mutable std::mutex mutex;
   std::atomic<bool> cancel_requested{false};
-  std::atomic<int> handles{1};  // the users'; payloads outside their pools hold the session itself
+  std::atomic<bool> cancelled_by_caller{false};  // and not just closed
+  std::atomic<int> handles{1};                   // the users'; payloads outside their pools hold the session itself
   bool started = false, joined = false, device_lost = false;
   std::vector<isocenter_item_error> errors;  // the newest 256
   bool has_first_error = false;
@@ -187,6 +188,7 @@ struct isocenter_session final : isocenter::detail::RefCounted {
   void close();
   bool stopping() const { return cancel_requested.load(std::memory_order_relaxed); }
   Node& find(std::string_view name, isocenter::detail::Node::Role role);
+  void leave_others(const char* why) const;
   void note_error(Node& node, std::int64_t sequence, isocenter_status code, const char* message);
 
  private:

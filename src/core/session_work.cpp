@@ -15,7 +15,16 @@ template <class Predicate>
 void wait_until(std::condition_variable& wake, std::unique_lock<std::mutex>& lock, Predicate&& ready) {
   while (!ready()) wake.wait_for(lock, longest_wait);
 }
+
+/// What other processes are told.
+constexpr const char* cancelled_text = "its session was cancelled";
 }  // namespace
+
+/// One problem of many processes: a share that is missing cannot be made up for.
+void isocenter_session::leave_others(const char* why) const {
+  if (const auto* others = isocenter_context_communicator(context.get()); others != nullptr)
+    others->leave(others->user, why);
+}
 
 void isocenter_session::note_error(Node& node, std::int64_t sequence, isocenter_status code, const char* message) {
   const std::lock_guard lock(mutex);
@@ -35,10 +44,7 @@ void isocenter_session::note_error(Node& node, std::int64_t sequence, isocenter_
     has_first_error = true;
     write_error(&first_error, static_cast<ErrorCode>(code), e.message);
   }
-  // One problem of many processes: a share that is missing cannot be made up for.
-  if (const auto* others = isocenter_context_communicator(context.get());
-      others != nullptr && code != ISOCENTER_CANCELLED)
-    others->leave(others->user, e.message);
+  leave_others(e.message);
   if (code == ISOCENTER_DEVICE_LOST) {
     device_lost = true;
     cancel_requested = true;
@@ -270,7 +276,9 @@ isocenter_status isocenter_session::run_item(Node& node, const Item& item) {
       if (options.deadline_s > 0 && age > options.deadline_s) ++deadline_misses;
     }
   }
-  if (status != ISOCENTER_OK && !(status == ISOCENTER_CANCELLED && stopping()))
+  if (status == ISOCENTER_CANCELLED && stopping())
+    leave_others(cancelled_text);
+  else if (status != ISOCENTER_OK)
     note_error(node, item.sequence, status, error.message);
   if (status == ISOCENTER_OK && node.part >= 0 && options.progress != nullptr)
     options.progress(options.progress_user, node.name.c_str(), item.sequence, 1.0);
@@ -322,6 +330,7 @@ void isocenter_session::finish(Node& node) {
         guarded(&error, [&] { return node.type->finish(node.instance, completed ? 1 : 0, &error); });
     if (status != ISOCENTER_OK) note_error(node, -1, status, error.message);
   }
+  if (!completed && cancelled_by_caller) leave_others(cancelled_text);
   for (auto& in : node.inputs) {
     empty(*in.queue);
     in.queue->producer->wake.notify_all();

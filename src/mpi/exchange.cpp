@@ -1,6 +1,7 @@
 #include "mpi/exchange.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <isocenter/error.hpp>
 #include <thread>
 
@@ -38,8 +39,13 @@ void Exchange::listen() {
 
 std::int32_t Exchange::open_channel() {
   const std::lock_guard lock(mutex_);
-  buffers_.emplace_back(block_bytes);
+  buffers_.emplace_back();
   return static_cast<std::int32_t>(buffers_.size() - 1);
+}
+
+Exchange::Buffers& Exchange::buffers_of(std::int32_t channel) {
+  const std::lock_guard lock(mutex_);
+  return buffers_[static_cast<std::size_t>(channel)];
 }
 
 void Exchange::look_who_left() {
@@ -77,12 +83,13 @@ void Exchange::wait(MPI_Request* request, int peer, Stop stop) {
     MPI_Test(request, &done, MPI_STATUS_IGNORE);
     if (done != 0) return;
     try {
+      // First: where all ranks are cancelled none of them has failed.
+      if (stop.ask != nullptr && stop.ask(stop.user) != 0)
+        throw Error(ErrorCode::cancelled, "cancelled while waiting for rank " + std::to_string(peer) + ".");
       if (turn % 16 == 0) {
         look_who_left();
         refuse_left(peer);
       }
-      if (stop.ask != nullptr && stop.ask(stop.user) != 0)
-        throw Error(ErrorCode::cancelled, "cancelled while waiting for rank " + std::to_string(peer) + ".");
     } catch (...) {
       MPI_Cancel(request);
       MPI_Request_free(request);
@@ -93,31 +100,31 @@ void Exchange::wait(MPI_Request* request, int peer, Stop stop) {
 }
 
 void Exchange::send(std::int32_t channel, int to, const void* data, std::uint64_t bytes, Stop stop) {
-  for (std::uint64_t at = 0; at < bytes; at += piece_bytes) {
+  std::byte* const out = buffers_of(channel).out.data();
+  for (std::uint64_t at = 0; at < bytes; at += block_bytes) {
+    const std::uint64_t n = std::min(block_bytes, bytes - at);
+    std::memcpy(out, static_cast<const char*>(data) + at, n);
     MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Isend(static_cast<const char*>(data) + at, static_cast<int>(std::min(piece_bytes, bytes - at)), MPI_BYTE, to,
-              channel, messages_, &request);
+    MPI_Isend(out, static_cast<int>(n), MPI_BYTE, to, channel, messages_, &request);
     wait(&request, to, stop);
   }
 }
 
 void Exchange::receive(std::int32_t channel, int from, void* data, std::uint64_t bytes, Stop stop) {
-  for (std::uint64_t at = 0; at < bytes; at += piece_bytes) {
+  std::byte* const in = buffers_of(channel).in.data();
+  for (std::uint64_t at = 0; at < bytes; at += block_bytes) {
+    const std::uint64_t n = std::min(block_bytes, bytes - at);
     MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Irecv(static_cast<char*>(data) + at, static_cast<int>(std::min(piece_bytes, bytes - at)), MPI_BYTE, from,
-              channel, messages_, &request);
+    MPI_Irecv(in, static_cast<int>(n), MPI_BYTE, from, channel, messages_, &request);
     wait(&request, from, stop);
+    std::memcpy(static_cast<char*>(data) + at, in, n);
   }
 }
 
 template <class T>
 void Exchange::sum(std::int32_t channel, T* data, std::uint64_t count, Stop stop) {
-  std::byte* buffer = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    buffer = buffers_[static_cast<std::size_t>(channel)].data();
-  }
-  auto* arrived = reinterpret_cast<T*>(buffer);
+  Buffers& buffers = buffers_of(channel);
+  const auto* arrived = reinterpret_cast<const T*>(buffers.in.data());
   const auto ranks = static_cast<std::uint64_t>(ranks_), rank = static_cast<std::uint64_t>(rank_);
   const int next = (rank_ + 1) % ranks_, before = (rank_ + ranks_ - 1) % ranks_;
   const std::uint64_t most = block_bytes / sizeof(T) * ranks;
@@ -125,22 +132,25 @@ void Exchange::sum(std::int32_t channel, T* data, std::uint64_t count, Stop stop
     const std::uint64_t n = std::min(most, count - first);
     const auto begin = [&](std::uint64_t b) { return first + n * (b % ranks) / ranks; };
     const auto size = [&](std::uint64_t b) { return first + n * (b % ranks + 1) / ranks - begin(b); };
-    const auto pass = [&](std::uint64_t give, std::uint64_t take, T* to) {
+    const auto pass = [&](std::uint64_t give, std::uint64_t take) {
       MPI_Request in = MPI_REQUEST_NULL, out = MPI_REQUEST_NULL;
-      MPI_Irecv(to, static_cast<int>(size(take) * sizeof(T)), MPI_BYTE, before, channel, messages_, &in);
-      MPI_Isend(data + begin(give), static_cast<int>(size(give) * sizeof(T)), MPI_BYTE, next, channel, messages_, &out);
+      const std::uint64_t given = size(give) * sizeof(T);
+      std::memcpy(buffers.out.data(), data + begin(give), given);
+      MPI_Irecv(buffers.in.data(), static_cast<int>(size(take) * sizeof(T)), MPI_BYTE, before, channel, messages_, &in);
+      MPI_Isend(buffers.out.data(), static_cast<int>(given), MPI_BYTE, next, channel, messages_, &out);
       wait(&in, before, stop);
       wait(&out, next, stop);
     };
     for (std::uint64_t s = 0; s + 1 < ranks; ++s) {
       const std::uint64_t give = rank + ranks - s, take = give - 1;
-      pass(give, take, arrived);
+      pass(give, take);
       T* to = data + begin(take);
       for (std::uint64_t i = 0; i < size(take); ++i) to[i] = arrived[i] + to[i];
     }
     for (std::uint64_t s = 0; s + 1 < ranks; ++s) {
       const std::uint64_t give = rank + 1 + ranks - s, take = give - 1;
-      pass(give, take, data + begin(take));
+      pass(give, take);
+      std::memcpy(data + begin(take), arrived, size(take) * sizeof(T));
     }
   }
 }

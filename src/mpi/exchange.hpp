@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -27,7 +28,7 @@ class Exchange {
   int rank() const { return rank_; }
   int ranks() const { return ranks_; }
 
-  /// With a buffer of its own for sums.
+  /// With buffers of its own.
   std::int32_t open_channel();
   /// These throw Failure: cancelled when `stop` says so, invalid_state when a rank has left.
   void send(std::int32_t channel, int to, const void* data, std::uint64_t bytes, Stop stop);
@@ -46,7 +47,6 @@ class Exchange {
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t text_bytes = 2048;
-  static constexpr std::uint64_t piece_bytes = std::uint64_t{64} << 20;
   static constexpr std::uint64_t block_bytes = std::uint64_t{1} << 20;
 
   struct Left {
@@ -57,6 +57,13 @@ class Exchange {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
+  /// All that MPI sends from and receives into: a message that is given up, because a rank has left or was cancelled,
+  /// may still be on its way when its caller's memory is gone.
+  struct Buffers {
+    std::vector<std::byte> in = std::vector<std::byte>(block_bytes), out = std::vector<std::byte>(block_bytes);
+  };
+  Buffers& buffers_of(std::int32_t channel);
+
   void wait(MPI_Request* request, int peer, Stop stop);
   void listen();
   void look_who_left();
@@ -65,9 +72,9 @@ class Exchange {
 
   int rank_ = 0, ranks_ = 1;
   MPI_Comm messages_ = MPI_COMM_NULL, goodbyes_ = MPI_COMM_NULL;
-  std::mutex mutex_;  ///< of left_ and channels_
+  std::mutex mutex_;  ///< of left_ and buffers_
   std::vector<Left> left_;
-  std::vector<std::vector<std::byte>> buffers_;
+  std::deque<Buffers> buffers_;
   std::string own_text_;
   std::vector<MPI_Request> own_requests_;
   std::atomic<bool> has_left_{false}, failed_{false};

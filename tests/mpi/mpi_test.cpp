@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Words = std::vector<std::string>;
 
 /// A folder for one test, with the pipeline scan -> reconstruction -> volume.mhd in it.
@@ -162,6 +163,9 @@ TEST(Mpi, AHelixOnSeveralProcessesGivesTheVolumeOfOne) {
                             ", orbit: helix, arc_deg: 1080, pitch: 0.4"),
                      {2, 4});
 }
+TEST(Mpi, FbpOnSeveralProcessesGivesTheVolumeOfOne) {
+  expect_same_volume(Folder("fbp_reconstruction", "unit: 1/mm", ", beam: parallel"), {2, 3});
+}
 TEST(Mpi, OsSartOnSeveralProcessesGivesTheVolumeOfOne) {
   expect_same_volume(Folder("os_sart_reconstruction", "unit: 1/mm, subsets: 4, iterations: 3"), {2, 4});
 }
@@ -244,9 +248,9 @@ TEST(Mpi, APipelineThatSharesNothingIsRefused) {
   EXPECT_THAT(f.out, HasSubstr("2 processes run this pipeline, and none of its nodes shares its work. Fix: start one"));
 }
 
-TEST(Mpi, ARankThatIsKilledEndsTheJob) {
-  const Folder folder("os_sart_reconstruction", "unit: 1/mm, iterations: 100000");
-  const Finished f = run(together({{3, folder.run("out")}}), [](pid_t mpirun) {
+/// Three ranks of which the second gets a signal a second after it was started.
+Finished run_and_signal(const Folder& folder, int signal) {
+  return run(together({{3, folder.run("out")}}), [&](pid_t mpirun) {
     std::vector<pid_t> ranks;
     for (int tries = 0; tries < 200 && ranks.size() < 3; ++tries) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -256,11 +260,30 @@ TEST(Mpi, ARankThatIsKilledEndsTheJob) {
     }
     std::this_thread::sleep_for(std::chrono::seconds(1));
     ASSERT_EQ(ranks.size(), 3U);
-    kill(ranks[1], SIGKILL);
+    kill(ranks[1], signal);
   });
+}
+
+TEST(Mpi, ARankThatIsKilledEndsTheJob) {
+  const Finished f = run_and_signal(Folder("os_sart_reconstruction", "unit: 1/mm, iterations: 100000"), SIGKILL);
   EXPECT_NE(f.exit_code, 0);
   EXPECT_LT(f.seconds, 30) << f.out;
   EXPECT_THAT(f.out, HasSubstr("Killed"));
+}
+
+/// It ends as cancelled; the others with its word, in whichever of its steps they wait for it.
+TEST(Mpi, ARankThatIsCancelledEndsTheOthersWithThat) {
+  for (const char* op : {"os_sart_reconstruction", "cgls_reconstruction", "tv_reconstruction"}) {
+    const Folder folder(op, "unit: 1/mm, iterations: 100000");
+    const Finished f = run_and_signal(folder, SIGTERM);
+    EXPECT_NE(f.exit_code, 0);
+    EXPECT_LT(f.seconds, 30) << f.out;
+    EXPECT_THAT(f.out, AllOf(HasSubstr("isocenter run (rank 1): cancelled; what was finished is kept"),
+                             HasSubstr("rank 1 of 3 has failed: its session was cancelled. Fix: start the job again"),
+                             Not(HasSubstr("without its part")), Not(HasSubstr("signal 11"))))
+        << op;
+    EXPECT_FALSE(fs::exists(folder / "out/volume.mhd"));
+  }
 }
 
 TEST(Mpi, MoreProcessesThanSlicesAreRefused) {
