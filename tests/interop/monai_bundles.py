@@ -60,6 +60,8 @@ CASES = {
                                               [SOFTMAX, INVERT, ARGMAX,
                                                {"_target_": "FillHolesd", "keys": "pred", "connectivity": 1},
                                                LARGEST], 2),
+    "holes of three labels": ([RAS, CT], sliding([16, 16, 16], 0.5, "gaussian"),
+                              [SOFTMAX, INVERT, ARGMAX, {"_target_": "FillHolesd", "keys": "pred"}], 4),
     "foreground": ([RAS, spacing(1.7, 1.2, 2.1), {**CT, "a_min": 150},
                     {"_target_": "CropForegroundd", "keys": "image", "source_key": "image"}],
                    sliding([16, 16, 16], 0.5, "gaussian"), [SOFTMAX, INVERT, ARGMAX], 3),
@@ -125,7 +127,7 @@ def check(name, program, folder):
     post = parser.get_parsed_content("postprocessing")
     expected = post(dict(data))["pred"].numpy()[0]
     # Voxels where rounding decides: the scores as they stand before AsDiscreted, on the volume's grid.
-    soft = [t for t in after if t["_target_"] not in ("AsDiscreted", "KeepLargestConnectedComponentd")]
+    soft = [t for t in after if t["_target_"] not in ("AsDiscreted", "KeepLargestConnectedComponentd", "FillHolesd")]
     loose = ConfigParser({**config, "postprocessing": {"_target_": "Compose", "transforms": soft}})
     loose_pre = loose.get_parsed_content("preprocessing")
     data = loose_pre({"image": MetaTensor(torch.from_numpy(values)[None], affine=torch.from_numpy(affine))})
