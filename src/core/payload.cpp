@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <isocenter/dense.hpp>
 
 #include "core/structs.hpp"
 
@@ -17,14 +18,6 @@ constexpr std::array<const char*, 9> dtypes = {"",      "uint8",   "int8",    "u
                                                "int32", "float32", "float64", "complex64"};
 constexpr std::array<std::size_t, 9> dtype_sizes = {0, 1, 1, 2, 2, 4, 4, 8, 8};
 
-bool is_dense(const isocenter_tensor& t) {
-  std::int64_t expected = 1;
-  for (int i = t.rank - 1; i >= 0; --i) {
-    if (t.shape[i] != 1 && t.strides[i] != expected) return false;
-    expected *= t.shape[i];
-  }
-  return true;
-}
 }  // namespace
 
 const char* kind_name(int kind) { return kind >= 1 && kind <= 8 ? kinds[static_cast<std::size_t>(kind)] : "unknown"; }

@@ -1,5 +1,6 @@
 #pragma once
 // What an operator on volumes asks of its input before it plans anything.
+#include <isocenter/dense.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::detail {
@@ -27,17 +28,14 @@ inline GridShape grid_shape(const Payload& payload, const char* port, const char
         ErrorCode::bad_data,
         where + " holds " + dtype_names[t.dtype] + ", and " + dtype_names[static_cast<int>(type)] + " is needed",
         "convert it when it is read");
-  std::int64_t dense = 1;
-  for (int i = t.rank - 1; i >= 0; --i) {
+  for (int i = t.rank - 1; i >= 0; --i)
     if (t.shape[i] < 1 || t.shape[i] > 65535)
       throw Failure(ErrorCode::bad_data,
                     where + " has the extent " + std::to_string(t.shape[i]) + " along '" + t.axes[i] +
                         "', and 1 to 65535 are allowed",
                     "check how the volume was made");
-    if (t.strides[i] != 0 && t.strides[i] != dense)
-      throw Failure(ErrorCode::bad_data, where + " is not dense", "copy it into a dense tensor, x fastest");
-    dense *= t.shape[i];
-  }
+  if (!is_dense(t))
+    throw Failure(ErrorCode::bad_data, where + " is not dense", "copy it into a dense tensor, x fastest");
   GridShape shape;
   shape.nx = static_cast<int>(t.extent('x'));
   shape.ny = static_cast<int>(t.extent('y'));

@@ -37,28 +37,6 @@ std::string ascii_json(const std::string& utf8) {
 
 }  // namespace
 
-TensorView dense_tensor(const Payload& payload, const char* name) {
-  const TensorView t = payload.tensor(name);
-  std::int64_t dense = 1;
-  for (int i = t.rank - 1; i >= 0; --i) {
-    if (t.strides[i] != 0 && t.strides[i] != dense)
-      throw Failure(ErrorCode::bad_data, std::string("the tensor '") + name + "' of the input is not dense",
-                    "copy it into a dense tensor, the last axis fastest");
-    dense *= t.shape[i];
-  }
-  return t;
-}
-
-TensorView planned_tensor(const Payload& payload, const char* name, const TensorView& planned) {
-  const TensorView t = dense_tensor(payload, name);
-  bool same = t.dtype == planned.dtype && t.rank == planned.rank;
-  for (int i = 0; same && i < t.rank; ++i) same = t.shape[i] == planned.shape[i];
-  if (!same)
-    throw Failure(ErrorCode::bad_data, std::string("the tensor '") + name + "' has another size than was planned",
-                  "give items of one size, or prepare a session for each size");
-  return t;
-}
-
 int extent(const TensorView& tensor, char axis, const char* what, std::int64_t longest) {
   const std::int64_t n = tensor.extent(axis);
   if (n < 1 || n > longest)

@@ -4,15 +4,11 @@
 #include <isocenter/operator.hpp>
 #include <string>
 
+#include "core/dense_input.hpp"
 #include "output_description.hpp"
 #include "workers.hpp"
 
 namespace isocenter::detail::dicom {
-
-/// A dense tensor of host memory; throws bad_data when its rows do not lie one after the other.
-TensorView dense_tensor(const Payload& payload, const char* name);
-/// The same, of the type and shape that were planned.
-TensorView planned_tensor(const Payload& payload, const char* name, const TensorView& planned);
 
 /// A dense tensor with the axes zyx of a type, its extents within DICOM's; `what` says in an error what is needed.
 TensorView planned_slices(const Payload& payload, const char* name, DType type, const char* what);

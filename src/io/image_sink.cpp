@@ -1,6 +1,6 @@
 #include "image_sink.hpp"
 
-#include "dense_input.hpp"
+#include "core/dense_input.hpp"
 
 namespace isocenter::detail::io {
 namespace {

@@ -2,7 +2,7 @@
 // The operator png_sink; see isocenter/io/png_sink.hpp.
 #include <isocenter/io/png_sink.hpp>
 
-#include "dense_input.hpp"
+#include "frame_stack.hpp"
 #include "numbered_path.hpp"
 #include "png_file.hpp"
 

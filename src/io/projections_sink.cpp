@@ -1,6 +1,6 @@
 #include "projections_sink.hpp"
 
-#include "dense_input.hpp"
+#include "core/dense_input.hpp"
 #include "recon/geometry_file.hpp"
 #include "staged_file.hpp"
 

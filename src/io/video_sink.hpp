@@ -3,7 +3,7 @@
 #include <isocenter/io/video_sink.hpp>
 #include <memory>
 
-#include "dense_input.hpp"
+#include "frame_stack.hpp"
 #include "video_file.hpp"
 
 namespace isocenter::detail::io {

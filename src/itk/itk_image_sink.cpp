@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "core/dense_input.hpp"
 #include "file_bytes.hpp"
-#include "io/dense_input.hpp"
 #include "io/number_text.hpp"
 #include "io/staged_file.hpp"
 
@@ -66,7 +66,7 @@ void ItkImageSinkOperator::plan(PlanContext& plan) {
   format_ = &format_of(path_.at(0), params.image_io);
   const PayloadRef input = plan.input("input");
   tensor_name_ = input.kind() == ISOCENTER_SEGMENTATION ? "labels" : "voxels";
-  planned_ = io::dense_tensor(input, tensor_name_);
+  planned_ = dense_tensor(input, tensor_name_);
   image_ = describe(input, planned_);
   image_.path = path_.at(0);
   require_storable(image_);
@@ -109,7 +109,7 @@ void ItkImageSinkOperator::require_writable_format(const std::string& lost) cons
 
 void ItkImageSinkOperator::run(const RunContext& run) {
   const PayloadRef input = run.input("input");
-  const void* voxels = io::planned_tensor(input, tensor_name_, planned_).data;
+  const void* voxels = planned_tensor(input, tensor_name_, planned_).data;
   ImageInfo image = image_;
   image.path = path_.at_only(run.sequence(), "item");
   image.geometry = input.geometry();

@@ -1,5 +1,6 @@
 #pragma once
 // What the operators that prepare and correct projections ask of their inputs before they plan anything.
+#include <isocenter/dense.hpp>
 #include <isocenter/operator.hpp>
 
 namespace isocenter::detail {
@@ -19,7 +20,6 @@ inline ProjectionShape projection_shape(const Payload& payload, const char* port
                   "order it as views, detector rows, detector columns, with columns fastest");
   if (t.type() != DType::float32)
     throw Failure(ErrorCode::bad_data, where + " is not float32", "convert it when it is read");
-  std::int64_t dense = 1;
   for (int i = t.rank - 1; i >= 0; --i) {
     const std::int64_t limit = i == 0 ? 1'000'000 : 65'535;
     if (t.shape[i] < 1 || t.shape[i] > limit)
@@ -27,10 +27,9 @@ inline ProjectionShape projection_shape(const Payload& payload, const char* port
                     where + " has the extent " + std::to_string(t.shape[i]) + " along '" + t.axes[i] + "', and 1 to " +
                         std::to_string(limit) + " are allowed",
                     "check how the projections were read");
-    if (t.strides[i] != 0 && t.strides[i] != dense)
-      throw Failure(ErrorCode::bad_data, where + " is not dense", "copy it into a dense tensor, columns fastest");
-    dense *= t.shape[i];
   }
+  if (!is_dense(t))
+    throw Failure(ErrorCode::bad_data, where + " is not dense", "copy it into a dense tensor, columns fastest");
   return {static_cast<int>(t.shape[0]), static_cast<int>(t.shape[1]), static_cast<int>(t.shape[2])};
 }
 

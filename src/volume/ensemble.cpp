@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <isocenter/dense.hpp>
 #include <isocenter/volume/ensemble.hpp>
 
 #include "core/builtin.hpp"
@@ -72,10 +73,8 @@ class EnsembleOperator : public OperatorBase<Ensemble> {
     const TensorView a = first.tensor("voxels"), b = other.tensor("voxels");
     if (b.type() != DType::float32)
       throw Failure(ErrorCode::bad_data, "input '" + port + "' does not hold float32", "convert it when it is read");
-    std::int64_t dense = 1;
-    for (int i = b.rank - 1; i >= 0; dense *= b.shape[i--])
-      if (b.strides[i] != 0 && b.strides[i] != dense)
-        throw Failure(ErrorCode::bad_data, "input '" + port + "' is not dense", "copy it into a dense tensor");
+    if (!is_dense(b))
+      throw Failure(ErrorCode::bad_data, "input '" + port + "' is not dense", "copy it into a dense tensor");
     const std::string fix = "give results of networks that ran over the same volume";
     if (a.rank != b.rank || std::string_view(a.axes) != b.axes || !std::equal(a.shape, a.shape + a.rank, b.shape))
       throw Failure(ErrorCode::bad_data,

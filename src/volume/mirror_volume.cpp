@@ -1,3 +1,4 @@
+#include <isocenter/dense.hpp>
 #include <isocenter/volume/mirror_volume.hpp>
 
 #include "core/builtin.hpp"
@@ -16,10 +17,8 @@ class MirrorVolumeOperator : public OperatorBase<MirrorVolume> {
           ErrorCode::bad_data,
           "input 'input' has the axes '" + std::string(axes) + "', and float32 with 'zyx' at the end is needed",
           "order the axes with x fastest");
-    std::int64_t dense = 1;
-    for (int i = t.rank - 1; i >= 0; dense *= t.shape[i--])
-      if (t.strides[i] != 0 && t.strides[i] != dense)
-        throw Failure(ErrorCode::bad_data, "input 'input' is not dense", "copy it into a dense tensor, x fastest");
+    if (!is_dense(t))
+      throw Failure(ErrorCode::bad_data, "input 'input' is not dense", "copy it into a dense tensor, x fastest");
     if (!params.x && !params.y && !params.z)
       throw Failure(ErrorCode::invalid_argument, "x, y and z are all false, and nothing would be mirrored",
                     "set at least one to true, or take the node out");

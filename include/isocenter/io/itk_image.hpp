@@ -5,6 +5,7 @@
 #include <itkImportImageContainer.h>
 
 #include <cstdint>
+#include <isocenter/dense.hpp>
 #include <isocenter/payload.hpp>
 #include <string>
 #include <utility>
@@ -45,12 +46,8 @@ typename itk::Image<Pixel, Dimension>::Pointer view_as_itk(const Payload& payloa
     raise(ErrorCode::invalid_argument, std::string("the payload has no data in host memory (it is ") +
                                            (t.data == nullptr ? "a description" : payload.device()) +
                                            "). Fix: allocate it, or copy it with Context::copy_to(payload, \"cpu\").");
-  std::int64_t dense = 1;
-  for (int i = t.rank - 1; i >= 0; --i) {
-    if (t.strides[i] != 0 && t.strides[i] != dense)
-      raise(ErrorCode::invalid_argument, "the payload's tensor is not dense, and itk::Image needs that. Fix: copy it.");
-    dense *= t.shape[i];
-  }
+  if (!is_dense(t))
+    raise(ErrorCode::invalid_argument, "the payload's tensor is not dense, and itk::Image needs that. Fix: copy it.");
 
   const Geometry g = payload.geometry();
   using Image = itk::Image<Pixel, Dimension>;
