@@ -161,12 +161,17 @@ const ElementForm& form_of(ElementType type) {
 }
 
 double read_real(ElementType type, const std::byte* data, std::int64_t index) {
+  if (type == ElementType::f16) return half_to_float(isocenter::detail::load_as<std::uint16_t>(data, index));
+  if (type == ElementType::bf16) return bfloat16_to_float(isocenter::detail::load_as<std::uint16_t>(data, index));
   return isocenter::detail::read_real(form_of(type), data, index);
 }
 std::int64_t read_integer(ElementType type, const std::byte* data, std::int64_t index) {
   return isocenter::detail::read_whole(form_of(type), data, index);
 }
 void write_real(ElementType type, std::byte* data, std::int64_t index, double value, bool saturate) {
+  using isocenter::detail::save_as;
+  if (type == ElementType::f16) return save_as(data, index, float_to_half(static_cast<float>(value)));
+  if (type == ElementType::bf16) return save_as(data, index, float_to_bfloat16(static_cast<float>(value)));
   isocenter::detail::write_real(form_of(type), data, index, value, saturate);
 }
 void write_integer(ElementType type, std::byte* data, std::int64_t index, std::int64_t value) {
