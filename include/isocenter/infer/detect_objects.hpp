@@ -38,6 +38,8 @@ enum class BoxOverlap { of_union, of_smaller };
 /// The output's labels and its attributes "detections.names", "detections.dimensions" (2 for a network of slices) and
 /// "detections.boxes" are those of the operator detections: dicom_detections_sink writes them. The node's metric
 /// `objects` is their number.
+/// Memory: the network's arena, the volume at the network's spacing where that is another one, pictures as float32, and
+/// the tables of a batch in host memory. Boxes are sorted and suppressed on the host, on CUDA too.
 /// Errors: everything that is wrong with the model file; unsupported for outputs of other shapes than `table` says;
 /// bad_data with the window and the row of a number that is not finite.
 struct DetectObjects {
