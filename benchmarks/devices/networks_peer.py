@@ -135,7 +135,7 @@ def measure_pytorch(name, model, shape, layout, count):
 
 
 def exported(model, shape, precision):
-    """The model as an ONNX file's bytes. The CPU exports float32; its nodes are cast as the weights are."""
+    """The model as an ONNX file's bytes, weights, input and output in that precision."""
     dtype = torch.float16 if precision == "float16" else torch.float32
     file = io.BytesIO()
     torch.onnx.export(model.to(DEVICE, dtype), torch.zeros(shape, dtype=dtype, device=DEVICE), file, opset_version=17,
