@@ -223,6 +223,8 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
     const double b = helix_.radius_mm * std::sin(helix_.fan_of_column(helix_.columns - 1));
     first_t_mm_ = std::min(a, b);
     const double t_step = std::fabs(b - a) / (helix_.columns - 1);
+    columns_.clear();
+    largest_shift_ = 0;
     for (int i = 0; i < helix_.columns; ++i) {
       const double fan = std::asin((first_t_mm_ + i * t_step) / helix_.radius_mm);
       const double slope = helix_.row_step_mm / helix_.detector_mm * (helix_.flat ? std::cos(fan) : 1.0);
@@ -274,12 +276,25 @@ class HelicalReconstructionOperator : public OperatorBase<HelicalReconstruction>
       const std::uint64_t tuned = tuned_ == nullptr ? 0 : tuned_->tile.scratch_of(launcher_of(plan).concurrency);
       work_bytes_ = aligned(std::max(stage_->work_bytes(), tuned));  // one after the other
       views_ = HelicalViews::all(nullptr, helix_.views);
-      if (on_host_) schedule_.size_rings(directions_per_pass_, largest_shift_, &views_);
+      const bool counted = !on_host_ || size_rings();
       const std::uint64_t other = volume_bytes() + table_bytes(shape);
       needed_ = other + scratch_bytes();
-      if (left == UINT64_MAX || scratch_bytes() <= (allowed > other ? (allowed - other) / 2 : 0)) return true;
+      const std::uint64_t most = allowed > other ? (allowed - other) / 2 : 0;
+      if (counted && (left == UINT64_MAX || scratch_bytes() <= most)) return true;
       if (directions_per_pass_ == 1) return needed_ <= allowed;
     }
+  }
+
+  /// HelicalRebin counts a ring's readings in 32 bits. False when passes of fewer directions may do.
+  bool size_rings() {
+    schedule_.size_rings(directions_per_pass_, largest_shift_, &views_);
+    const std::int64_t readings = static_cast<std::int64_t>(views_.held) * helix_.rows * helix_.columns;
+    if (directions_per_pass_ > 1 || readings <= INT32_MAX) return readings <= INT32_MAX;
+    throw Failure(ErrorCode::unsupported,
+                  "projections that the device does not hold are brought to it by " + std::to_string(views_.held) +
+                      " views of " + std::to_string(helix_.rows) + " x " + std::to_string(helix_.columns) +
+                      " readings for each half turn, and " + std::to_string(INT32_MAX) + " readings are the most",
+                  "bin the detector's elements, or run this node on \"cpu\"");
   }
 
   [[noreturn]] void refuse_budget(const PlanContext& plan) const {

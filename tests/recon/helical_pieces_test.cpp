@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <isocenter/phantom/phantom_projections.hpp>
+#include <isocenter/recon/helical_reconstruction.hpp>
+#include <isocenter/recon/orbits.hpp>
 #include <isocenter/slabs.hpp>
 #include <limits>
 #include <mutex>
+#include <numbers>
 
 #include "device_test.hpp"
 #include "phantom/poisson.hpp"
@@ -230,6 +233,26 @@ TEST(HelicalPieces, OfTheNextPassAreOnTheirWayBeforeThisOneIsRebinnedAndComeOnce
   for (std::size_t i = 1; i + 1 < copied.size(); ++i) EXPECT_GE(copied[i], copied[i - 1] + view_bytes) << i;
   EXPECT_EQ(copied.back(), copied[copied.size() - 2]);
   EXPECT_LT(copied.back() - copied.front(), 1.2 * views * view_bytes);
+}
+
+TEST(HelicalPieces, AreRefusedWhereARingHasMoreReadingsThanAKernelCounts) {
+  HelicalOrbit orbit{.turn = {.views = 6000, .columns = 4000, .rows = 4000}, .pitch = 0.9};
+  orbit.turn.arc_rad = 6 * std::numbers::pi;
+  orbit.turn.column_step_mm = orbit.turn.row_step_mm = 0.2;
+  Projections large = Projections::describe(6000, 4000, 4000);
+  set_views(large, orbit.build());
+  Apart apart(ample);
+  Pipeline pipeline(*apart.context);
+  const auto in = pipeline.add_input("in", large);
+  const auto helix =
+      pipeline.add<HelicalReconstruction>("helix", {.nx = 8, .ny = 8, .nz = 2, .unit = AttenuationUnit::per_mm});
+  pipeline.connect(in, helix.input);
+  pipeline.add_output("out", helix.output);
+  SessionOptions options;
+  options.device = "apart:0";
+  EXPECT_THAT(error_of([&] { pipeline.prepare(options); }),
+              AllOf(HasSubstr("views of 4000 x 4000 readings for each half turn, and 2147483647 readings are the most"),
+                    HasSubstr("bin the detector's elements")));
 }
 
 TEST(HelicalPieces, NameTheReadingThatIsNoNumberAlsoInHostMemory) {
