@@ -108,10 +108,6 @@ void allocate_scratch(const isocenter_session& session, SessionNode& node) {
   if (node.host_scratch == nullptr) node.host_scratch = session.context->cpu().allocate(node.host_scratch_bytes);
 }
 
-}  // namespace
-
-namespace {
-
 /// What is planned on a device, the copies that the inputs of `planned` will need there, and the room that is held.
 std::uint64_t taken_on(const isocenter_session& session, const Device& device, const SessionNode* planned) {
   std::uint64_t taken = planned_on(session, device, 1);

@@ -43,9 +43,10 @@ inline void check_line_integrals(const Payload& payload, const char* port) {
 }
 inline void check_raw_counts(const Payload& payload, const char* port) {
   if (payload.text("unit") == "1")
-    throw Failure(ErrorCode::bad_data,
-                  std::string("input '") + port + "' has the unit '1' of line integrals, and counts are needed",
-                  "put this node before line_integrals, or correct the unit of the projections");
+    throw Failure(
+        ErrorCode::bad_data,
+        std::string("input '") + port + "' has the unit '1' of line integrals, and counts are needed",
+        "give them the unit counts where they are read if they are counts; this node stands before the logarithm");
 }
 
 inline std::string text_of(const ProjectionShape& s) {

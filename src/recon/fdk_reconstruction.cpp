@@ -191,7 +191,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     };
     // Too little is left for a pass of one view: work is the least.
     fix_ = more_memory(plan, other + work > left ? other + work - left : 0);
-    if (!cut_.is_cut() && part > 0.0)
+    if (!cut_.is_cut() && part * static_cast<double>(std::min({grid.nx, grid.ny, grid.nz})) >= 1.0)
       fix_ += "; " + fits(grid.nx) + " x " + fits(grid.ny) + " x " + fits(grid.nz) + " voxels would fit";
     return (cut_.is_cut() ? "even a slab of " : "a volume of ") + std::to_string(grid.nx) + " x " +
            std::to_string(grid.ny) + " x " + std::to_string(grid.nz) + " voxels needs " + megabytes(volume) + " and " +

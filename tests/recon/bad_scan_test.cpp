@@ -165,7 +165,7 @@ TEST_P(BadScan, CountsAreNotTakenForLineIntegralsNorTheseForCounts) {
     run(p, p);
   } else {
     EXPECT_THAT(refusal(p), AllOf(is_one_sentence(), HasSubstr("input 'input' has the unit"),
-                                  HasSubstr(takes_counts ? "put this node before line_integrals"
+                                  HasSubstr(takes_counts ? "give them the unit counts where they are read"
                                                          : "put line_integrals before this node")));
   }
 }

@@ -247,6 +247,19 @@ TEST(DeviceChecks, CountsFramesAndDefectsAreRefusedAsOnTheCpu) {
   }
 }
 
+TEST(DeviceChecks, RingsAreTakenOutAndAReadingWithoutARankIsNamed) {
+  const NodeOnDevice node{"ring_removal", {{"window", "5"}}, "views"};
+  const Payload good = counts(9, 4);
+  Apart apart(ample);
+  EXPECT_EQ(run_node(*apart.context, "apart:0", node, {{"input", good}}).values,
+            run_node(context(), "cpu", node, {{"input", good}}).values);
+  for (const float value : {nan, infinity})
+    EXPECT_THAT(error_of([&] {
+                  run_node(*apart.context, "apart:0", node, {{"input", with(good, "views", reading(3, 5, 8), value)}});
+                }),
+                AllOf(HasSubstr("ring_removal 'node'"), HasSubstr("view 3 has"), HasSubstr("row 5, column 8")));
+}
+
 TEST(DeviceChecks, TheBordersIntensityIsTold) {
   const NodeOnDevice node{"line_integrals", {{"border_columns", "3"}}, "views"};
   Apart apart(ample);

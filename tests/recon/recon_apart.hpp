@@ -18,6 +18,7 @@
 #include "recon/motion_fdk.hpp"
 #include "recon/projector_copy.hpp"
 #include "recon/reading_check.hpp"
+#include "recon/ring_removal.hpp"
 #include "recon/scatter_correction.hpp"
 #include "recon/total_variation.hpp"
 #include "recon/vector_kernels.hpp"
@@ -71,6 +72,8 @@ inline std::vector<detail::DeviceKernel> recon_kernels() {
           kernel_apart<ScatterCombine>(),
           kernel_apart<ScatterSubtract>(),
           kernel_apart<MetalInpaint>(),
+          kernel_apart<RingSort>(),
+          kernel_apart<RingSmooth>(),
           kernel_apart<RegionRowSums>(),
           kernel_apart<CalibrationLine>(),
           kernel_apart<ApplyCalibration>()};
