@@ -420,6 +420,18 @@ TEST(MonaiBundleErrors, NameASpacingThatMakesTooManyVoxels) {
   }
 }
 
+TEST(MonaiBundleErrors, NameTheBudgetThatTheWindowsWeightsDoNotFitInto) {
+  const BundleFolder bundle;
+  SessionOptions options;
+  options.memory_bytes = 100;
+  EXPECT_THAT(
+      error_of([&] {
+        apply<MonaiBundle>(context(), {.path = bundle}, volume(std::vector<float>(9 * 7 * 8), 9, 7, 8), options);
+      }),
+      AllOf(HasSubstr("the bundle's window of "), HasSubstr(" MB of weights, and of the budget "),
+            HasSubstr(" MB are left on 'cpu'. Fix: raise the budget to "), HasSubstr("set a smaller roi_size")));
+}
+
 TEST(MonaiBundleErrors, NameWhatContradictsAndWhatIsMissing) {
   const std::string spacing = R"({"_target_": "Spacingd", "keys": "image", "pixdim": 2, "mode": "bilinear"})";
   EXPECT_THAT(refusal(BundleFolder().before(spacing + ", " + spacing)),
