@@ -1,4 +1,4 @@
-"""The four networks of networks.py as ONNX files, built from their public definitions with random weights."""
+"""The networks of networks.py as ONNX files, built from their public definitions with random weights."""
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
@@ -13,6 +13,11 @@ class Builder:
     def constant(self, array):
         name = f"w{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), name))
+        return name
+
+    def integers(self, values):
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.array(values, np.int64), name))
         return name
 
     def add(self, kind, inputs, channels, **attributes):
@@ -129,4 +134,32 @@ def dncnn():
     return b.model([1, 1, 512, 512], b.add("Sub", [x, y], 1), [1, 1, 512, 512])
 
 
-NETWORKS = {"ResNet-50": resnet50, "DenseNet-121": densenet121, "3-D U-Net": unet3d, "DnCNN": dncnn}
+def vision_transformer(tokens=216, width=768, heads=12, layers=12):
+    """A. Dosovitskiy et al., ICLR 2021, eq. 1 to 4, over 216 patches of 16^3 voxels of a 96^3 volume: UNETR's encoder
+    (A. Hatamizadeh et al., WACV 2022, section 3.1). The input is the patches' values."""
+    b, x = start(4096)
+    ints = lambda *v: b.integers(v)
+    linear = lambda v, ins, outs: b.add(
+        "Add", [b.add("MatMul", [v, b.constant(b.random.normal(0, np.sqrt(1.0 / ins), (ins, outs)))], outs),
+                b.constant(b.random.normal(0, 0.02, outs))], outs)
+    norm = lambda v: b.add("LayerNormalization", [v, b.constant(np.ones(width)), b.constant(np.zeros(width))], width)
+    split = lambda v, order: b.add(
+        "Transpose", [b.add("Reshape", [v, ints(1, tokens, heads, width // heads)], width)], width, perm=order)
+    x = b.add("Add", [linear(x, 4096, width), b.constant(b.random.normal(0, 0.02, (tokens, width)))], width)
+    for _ in range(layers):
+        y = norm(x)
+        q, k, v = (linear(y, width, width) for _ in range(3))
+        scores = b.add("MatMul", [split(q, [0, 2, 1, 3]), split(k, [0, 2, 3, 1])], tokens)
+        scores = b.add("Softmax", [b.add("Mul", [scores, b.constant((width // heads) ** -0.5)], tokens)], tokens, axis=-1)
+        y = b.add("Transpose", [b.add("MatMul", [scores, split(v, [0, 2, 1, 3])], width)], width, perm=[0, 2, 1, 3])
+        x = b.add("Add", [x, linear(b.add("Reshape", [y, ints(1, tokens, width)], width), width, width)], width)
+        y = linear(norm(x), width, 4 * width)
+        y = b.add("Mul", [b.add("Mul", [y, b.constant(0.5)], 4 * width),
+                          b.add("Add", [b.add("Erf", [b.add("Mul", [y, b.constant(0.5**0.5)], 4 * width)], 4 * width),
+                                        b.constant(1.0)], 4 * width)], 4 * width)
+        x = b.add("Add", [x, linear(y, 4 * width, width)], width)
+    return b.model([1, tokens, 4096], norm(x), [1, tokens, width])
+
+
+NETWORKS = {"ResNet-50": resnet50, "DenseNet-121": densenet121, "3-D U-Net": unet3d, "DnCNN": dncnn,
+            "UNETR encoder": vision_transformer}

@@ -3,6 +3,7 @@
 // Reads a number of runs from each line of the standard input, and answers with the elapsed and the processor time of
 // each in seconds on one line, so that the script can take turns between programs. The first line tells version, start
 // times and memory as JSON.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -38,10 +39,15 @@ struct Network {
   std::byte* arena;
 };
 
-/// int8: with ranges from the very input, since the weights are random.
+/// int8: as the model says where it comes quantised, else with ranges from the very input, since the weights are
+/// random.
 Graph read_graph(const char* path, const CpuOptions& options, const std::vector<char>& input) {
-  Graph graph = lower(read_onnx(path), {});
-  if (options.precision != Precision::int8) return graph;
+  const OnnxModel model = read_onnx(path);
+  const bool integers = options.precision == Precision::int8;
+  Graph graph = lower(model, {.real_products = integers});
+  const bool quantised = std::any_of(model.nodes.begin(), model.nodes.end(),
+                                     [](const OnnxNode& node) { return node.op_type == "DequantizeLinear"; });
+  if (!integers || quantised) return graph;
   const Network wide(plan_cpu(graph, {.threads = options.threads}));
   wide.executor->record_ranges();
   wide.run(input);
@@ -75,8 +81,9 @@ void serve(char** argv) {
   std::ofstream(argv[3], std::ios::binary)
       .write(reinterpret_cast<const char*>(network.arena + out.offset), element_count(out.shape) * bytes_of(out.type));
   std::printf(
-      "{\"engine\": \"%s\", \"plan_s\": %.4f, \"first_result_s\": %.4f, \"arena_mib\": %.1f, \"weights_mib\": %.1f}\n",
-      executor->summary().engine.c_str(), planned, first,
+      "{\"engine\": \"%s\", \"precision\": \"%s\", \"plan_s\": %.4f, \"first_result_s\": %.4f, \"arena_mib\": %.1f, "
+      "\"weights_mib\": %.1f}\n",
+      executor->summary().engine.c_str(), executor->summary().precision.c_str(), planned, first,
       static_cast<double>(executor->summary().arena_bytes) / 1048576.0,
       static_cast<double>(executor->summary().constant_bytes) / 1048576.0);
   std::fflush(stdout);

@@ -2,12 +2,13 @@
 """Networks side by side on the CPU: Isocenter, ONNX Runtime and OpenVINO on the same files and inputs.
 
     python3 -m venv peers && peers/bin/pip install numpy onnx onnxruntime openvino
-    peers/bin/python benchmarks/peers/networks.py build/release/bin/peer_networks [THREADS] [--markdown]
+    peers/bin/python benchmarks/peers/networks.py build/release/bin/peer_networks [THREADS] [--markdown] [--all-operators] [NAME ...]
 
-ResNet-50 and DenseNet-121 at 224 x 224, a 3-D U-Net at 96^3 and DnCNN at 512 x 512 (network_models.py: public definitions,
-random weights), each in float32, bfloat16 and int8 where an engine has it: ours with ranges from the input itself, ONNX
-Runtime and OpenVINO on the file that ONNX Runtime's static quantisation makes of the same input (QDQ, weights by
-channel). Engines take turns of a few runs, so that what
+ResNet-50 and DenseNet-121 at 224 x 224, a 3-D U-Net at 96^3, DnCNN at 512 x 512 and UNETR's encoder for 96^3
+(network_models.py: public definitions, random weights), each in float32, bfloat16 and int8 where an engine has it: ours
+with ranges from the input itself ("int8"), and ours, ONNX Runtime and OpenVINO on the file that ONNX Runtime's static
+quantisation makes of the same input ("QDQ": weights by channel, around convolutions, and around matrix products for the
+encoder; --all-operators: around all that it quantises). What ours runs in which precision follows each network. Engines take turns of a few runs, so that what
 else the machine does hits all alike. Prints for each the shortest and the median elapsed time, the shortest processor
 time of all threads together (what a busy machine disturbs least), the time from nothing to the first result, and the
 norm of the difference to ONNX Runtime's float32 over its norm. Quote the ratios of one run, not the seconds.
@@ -28,7 +29,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from network_models import NETWORKS
 
-TURNS = {"ResNet-50": (6, 8), "DenseNet-121": (6, 8), "3-D U-Net": (3, 1), "DnCNN": (3, 1)}  # turns, runs in each
+TURNS = {"ResNet-50": (6, 8), "DenseNet-121": (6, 8), "3-D U-Net": (3, 1), "DnCNN": (3, 1),
+         "UNETR encoder": (4, 2)}  # turns, runs in each
 
 
 class Python:
@@ -97,7 +99,10 @@ def quantised(path, x):
     """The model with QuantizeLinear and DequantizeLinear around its convolutions."""
     prepared, target = path + ".prepared", path + ".int8"
     quant_pre_process(path, prepared, skip_symbolic_shape=True)
-    quantize_static(prepared, target, OneInput(x), per_channel=True, op_types_to_quantize=["Conv"])
+    convolves = any(node.op_type == "Conv" for node in onnx.load(prepared).graph.node)
+    kinds = None if "--all-operators" in sys.argv else ["Conv"] if convolves else ["MatMul", "Gemm"]
+    quantize_static(prepared, target, OneInput(x), per_channel=True, op_types_to_quantize=kinds,
+                    extra_options={"MatMulConstBOnly": kinds is not None})
     return target
 
 
@@ -119,8 +124,9 @@ def compare(name, program, threads, folder, write):
         ("bfloat16", "Isocenter"): Ours(program, path, x, "bfloat16", threads, folder),
         ("bfloat16", "OpenVINO"): Python(lambda: open_vino(path, "bf16", threads), x),
         ("int8", "Isocenter"): Ours(program, path, x, "int8", threads, folder),
-        ("int8", "ONNX Runtime"): Python(lambda: onnx_runtime(quantised(path, x), threads), x),
-        ("int8", "OpenVINO"): Python(lambda: open_vino(quantised(path, x), "bf16", threads), x),
+        ("QDQ", "Isocenter"): Ours(program, quantised(path, x), x, "int8", threads, folder),
+        ("QDQ", "ONNX Runtime"): Python(lambda: onnx_runtime(quantised(path, x), threads), x),
+        ("QDQ", "OpenVINO"): Python(lambda: open_vino(quantised(path, x), "bf16", threads), x),
     }
     times = {key: [] for key in engines}
     turns, count = TURNS[name]
@@ -134,16 +140,22 @@ def compare(name, program, threads, folder, write):
         write(name, precision, title, elapsed[0], elapsed[len(elapsed) // 2],
               min(t[1] for t in times[precision, title]), engine.first_s, error)
     ours = engines["float32", "Isocenter"]
-    for precision in ("float32", "bfloat16", "int8"):
+    qdq = engines["QDQ", "ONNX Runtime"].result.ravel()
+    error = np.linalg.norm(engines["QDQ", "Isocenter"].result.ravel() - qdq) / np.linalg.norm(qdq)
+    told = [f"{name}: QDQ, ours against ONNX Runtime's: {error:.0e} of the norm"]
+    for precision in ("int8", "QDQ"):
+        told.append(f"{name}: {precision}: {engines[precision, 'Isocenter'].told['precision']}")
+    for precision in ("float32", "bfloat16", "int8", "QDQ"):
         engines[precision, "Isocenter"].close()
-    return ours.version
+    return ours.version, told
 
 
 def main():
-    words = [w for w in sys.argv[1:] if w != "--markdown"]
+    words = [w for w in sys.argv[1:] if w not in ("--markdown", "--all-operators")]
+    names = [w for w in words[1:] if not w.isdigit()] or list(NETWORKS)
     if not words:
         sys.exit(__doc__)
-    threads = int(words[1]) if len(words) > 1 else 2
+    threads = next((int(w) for w in words[1:] if w.isdigit()), 2)
     markdown = "--markdown" in sys.argv
     line = "| {} | {} | {} | {:.4f} | {:.4f} | {:.4f} | {:.2f} | {:.0e} |" if markdown else (
         "{:13} {:9} {:13} {:9.4f} {:9.4f} {:9.4f} {:9.2f} {:9.0e}")
@@ -151,8 +163,11 @@ def main():
     print(("| " + " | ".join(titles) + " |\n|" + "---|" * 8) if markdown else
           "{:13} {:9} {:13} {:>9} {:>9} {:>9} {:>9} {:>9}".format(*titles))
     with tempfile.TemporaryDirectory() as folder:
-        for name in NETWORKS:
-            version = compare(name, words[0], threads, folder, lambda *row: print(line.format(*row), flush=True))
+        notes = []
+        for name in names:
+            version, told = compare(name, words[0], threads, folder, lambda *row: print(line.format(*row), flush=True))
+            notes += told
+    print("\n" + "\n".join(notes))
     print(f"\nSeconds, {threads} threads, load {os.getloadavg()[0]:.1f}; {processor_name()}; {version}; ONNX Runtime "
           f"{onnxruntime.__version__}; OpenVINO {openvino.__version__.split('-')[0]}")
 

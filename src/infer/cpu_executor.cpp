@@ -3,9 +3,10 @@
 
 #include "infer/calibration.hpp"
 #include "infer/executor.hpp"
+#include "infer/integer_steps.hpp"
+#include "infer/integers.hpp"
 #include "infer/onednn_steps.hpp"
 #include "infer/passes.hpp"
-#include "infer/quantise_step.hpp"
 #include "infer/reference.hpp"
 #include "infer/step.hpp"
 #include "infer/storage.hpp"
@@ -88,9 +89,10 @@ void require_precision(Precision precision, const std::string& source) {
 }
 
 /// Values that lie between nodes are kept as bfloat16.
-bool is_narrow(const CpuOptions& options) {
-  return !options.reference &&
-         (options.precision == Precision::bfloat16 || (options.precision == Precision::int8 && onednn_has_bfloat16()));
+bool is_narrow(const CpuOptions& options, const IntegerPlan& integers) {
+  if (options.reference) return false;
+  return options.precision == Precision::bfloat16 ||
+         (options.precision == Precision::int8 && !integers.own_grids && onednn_has_bfloat16());
 }
 
 bool upsampling_writes_parts(const Graph& graph, const Node& node, bool) { return is_upsampling(graph, node); }
@@ -98,14 +100,31 @@ bool both_write_parts(const Graph& graph, const Node& node, bool narrow) {
   return is_upsampling(graph, node) || is_winograd(graph, node, narrow);
 }
 
-Schedule schedule_for(Graph graph, const CpuOptions& options) {
+Schedule schedule_for(Graph graph, const CpuOptions& options, IntegerPlan& integers) {
   require_precision(options.precision, graph.source);
   if (options.optimise && !options.reference) optimise(graph);
-  if (options.precision == Precision::int8 && !options.reference) apply_calibration(graph);
+  if (options.precision == Precision::int8 && !options.reference) integers = plan_integers(graph);
   return make_schedule(std::move(graph),
-                       {.narrow = is_narrow(options),
+                       {.narrow = is_narrow(options, integers),
                         .parts = !options.reference,
                         .writes_parts = options.library ? &both_write_parts : &upsampling_writes_parts});
+}
+
+/// "int8 in 12 of 13 convolutions and 2 of 2 matrix products, summed in int32; not in 'first' (why); else ".
+std::string text_of(const IntegerPlan& plan) {
+  constexpr std::size_t most_named = 8;
+  const auto count = [](int some, int all, const char* what) {
+    return std::to_string(some) + " of " + std::to_string(all) + what;
+  };
+  std::string text = "int8 in ";
+  if (plan.convolutions > 0) text += count(plan.integer_convolutions, plan.convolutions, " convolutions");
+  if (plan.products > 0)
+    text += (plan.convolutions > 0 ? " and " : "") + count(plan.integer_products, plan.products, " matrix products");
+  text += plan.own_grids ? " on the model's own grids, summed in int32; " : ", summed in int32; ";
+  for (std::size_t i = 0; i < plan.wide.size() && i < most_named; ++i)
+    text += (i == 0 ? "not in " : ", ") + plan.wide[i];
+  if (plan.wide.size() > most_named) text += " and " + std::to_string(plan.wide.size() - most_named) + " more";
+  return text + (plan.wide.empty() ? "else " : "; else ");
 }
 
 /// Names the form that weights are brought into; empty where they are not shared. oneDNN chooses it by the threads too.
@@ -121,7 +140,7 @@ class CpuExecutor final : public Executor {
   CpuExecutor(Graph graph, const CpuOptions& options)
       : threads_(options.threads > 0 ? options.threads : default_threads()),
         launcher_(cpu_launcher(threads_)),
-        schedule_(schedule_for(std::move(graph), options)) {
+        schedule_(schedule_for(std::move(graph), options, integers_)) {
     use_threads(threads_);  // oneDNN chooses its blocking for the threads that it finds now
     const std::string key = key_of(options, threads_);
     if (!key.empty()) weights_ = find_weights(key);
@@ -169,12 +188,13 @@ class CpuExecutor final : public Executor {
   }
 
  private:
-  /// A value that is looked at before a step: a convolution's input for int8, or what a node gave.
+  /// A value that is looked at before a step: a product's input for int8, or what a node gave.
   struct Watched {
     std::size_t step;
     ValueId value;
     const std::byte* data;
     std::string what{};
+    bool rows = false;  ///< of a matrix product: dense
   };
   /// Null before bind, and for a constant.
   const std::byte* data_of(ValueId id) const {
@@ -210,10 +230,11 @@ class CpuExecutor final : public Executor {
   void note(std::size_t index) {
     const Shape& shape = schedule_.graph.value(watched_[index].value).shape;
     const Placement& p = schedule_.placement(watched_[index].value);
+    const auto* values = reinterpret_cast<const float*>(watched_[index].data);
+    if (watched_[index].rows) return recorders_[index].see(values, 1, element_count(shape), 0);
     // A single pixel may lie in plain layout, whose last stride is no pixel's: its channels follow one another.
     const std::int64_t step = p.layout == Layout::channels_last ? p.strides.back() : shape[1];
-    recorders_[index].see(reinterpret_cast<const float*>(watched_[index].data), element_count(shape) / shape[1],
-                          shape[1], step);
+    recorders_[index].see(values, element_count(shape) / shape[1], shape[1], step);
   }
 
   void make_steps(const CpuOptions& options) {
@@ -226,7 +247,12 @@ class CpuExecutor final : public Executor {
     }
     for (int i = 0; i < count; ++i, ends_.push_back(steps_.size())) {
       if (watched_.size() < noted.size() && noted[watched_.size()] == i)
-        watched_.push_back({steps_.size(), schedule_.graph.nodes[static_cast<std::size_t>(i)].inputs[0], nullptr});
+        watched_.push_back(
+            {steps_.size(),
+             schedule_.graph.nodes[static_cast<std::size_t>(i)].inputs[0],
+             nullptr,
+             {},
+             std::holds_alternative<MatrixProduct>(schedule_.graph.nodes[static_cast<std::size_t>(i)].operation)});
       if (!options.reference && add_steps(builder, i, options.library)) continue;
       const Node node = schedule_.graph.nodes[static_cast<std::size_t>(i)];
       if (std::holds_alternative<Alias>(node.operation) &&
@@ -234,9 +260,6 @@ class CpuExecutor final : public Executor {
         continue;
       add_reference(builder, i, node);
     }
-    for (const Node& node : schedule_.graph.nodes)
-      if (const auto* conv = std::get_if<Convolution>(&node.operation))
-        integer_convolutions_ += conv->in.none() ? 0 : 1;
     for (const ValueId id : schedule_.graph.outputs)
       if (const Value& v = schedule_.graph.value(id); v.constant)
         steps_.push_back(std::make_unique<ConstantOutputStep>(
@@ -244,7 +267,7 @@ class CpuExecutor final : public Executor {
   }
 
   static bool add_steps(StepBuilder& builder, int node_index, bool library) {
-    return (library && (add_quantise_step(builder, node_index) || add_winograd_step(builder, node_index) ||
+    return (library && (add_integer_steps(builder, node_index) || add_winograd_step(builder, node_index) ||
                         add_onednn_steps(builder, node_index))) ||
            add_kernel_steps(builder, node_index);
   }
@@ -294,22 +317,20 @@ class CpuExecutor final : public Executor {
     summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
     summary_.reorders = schedule_.reorders;
     summary_.engine = onednn_version();
-    const std::string between = is_narrow(options) ? "bfloat16" : "float32";
-    summary_.precision = between + (is_narrow(options) ? ", summed in float32" : "");
-    if (options.precision == Precision::int8)
-      summary_.precision = "int8 in " + std::to_string(integer_convolutions_) +
-                           " convolutions, summed in int32; else " + summary_.precision;
+    summary_.precision = is_narrow(options, integers_) ? "bfloat16, summed in float32" : "float32";
+    if (options.precision == Precision::int8 && !options.reference)
+      summary_.precision = text_of(integers_) + summary_.precision;
   }
 
   int threads_;
   isocenter::detail::Launcher launcher_;
+  IntegerPlan integers_;
   Schedule schedule_;
   Steps steps_;
   ConstantPool constants_;
   std::shared_ptr<const WeightBlock> weights_;
   std::vector<Port> inputs_, outputs_;
   PlanSummary summary_;
-  int integer_convolutions_ = 0;
   CalibrationTarget target_;  ///< of what may be recorded
   std::vector<Watched> watched_;
   std::vector<RangeRecorder> recorders_;  ///< none: nothing is

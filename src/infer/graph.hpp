@@ -4,6 +4,7 @@
 // them out in memory, and an executor runs them.
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -36,11 +37,20 @@ struct Window {
   Shape kernel, strides, dilations, pads_begin, pads_end;
 };
 
-/// 8-bit integers that stand for real values, real = scale * stored: the signed from -127, the others from 0.
+/// 8-bit integers that stand for real values, real = scale * (stored - zero); int8 or uint8.
 struct Quantised {
   float scale = 0.0F;
+  int zero = 0;
   bool is_signed = false;
   bool none() const { return scale == 0.0F; }
+  friend bool operator==(const Quantised&, const Quantised&) = default;
+};
+
+/// The int8 that a float32 constant was dequantised from, real = scale * stored.
+struct StoredConstant {
+  Array values;
+  std::vector<float> scales;  ///< one, or one for each position of `axis`
+  int axis = 0;
 };
 
 /// Inputs: x (n, c, spatial...), weights, [bias], [residual]. Weights are (out, in / groups, kernel...), for a
@@ -52,7 +62,7 @@ struct Convolution {
   bool bias = false;
   bool residual = false;
   Activation then;
-  Quantised in, out;  ///< how x is read and the output written, where the product is one of integers (calibration.hpp)
+  Quantised in;  ///< how x is read where the product is one of integers (integers.hpp)
 };
 
 struct Pool {
@@ -117,6 +127,7 @@ struct Reduction {
 struct MatrixProduct {
   bool transpose_a = false, transpose_b = false;
   bool bias = false;
+  Quantised in;  ///< how the first factor is read where the product is one of integers (integers.hpp)
 };
 
 /// The same elements in the same order under another shape.
@@ -227,6 +238,8 @@ struct Value {
   Shape shape;
   std::optional<Array> constant;
   bool filled_up = false;  ///< data decide how many rows hold something, the others are -1: for an output alone
+  std::shared_ptr<const StoredConstant> stored;  ///< of a constant that the model has as integers
+  Quantised grid;  ///< a float32 value that is kept as these integers, on the CPU with precision = int8
 };
 
 struct Node {

@@ -140,7 +140,7 @@ class Lowering {
   }
 
   void lower_node(const OnnxNode& node) {
-    NodeLowering lowering(model_, graph_, names_, node);
+    NodeLowering lowering(model_, options_, graph_, names_, node);
     for (const auto& name : node.inputs)
       if (!name.empty() && names_.count(name) == 0)
         lowering.contradiction("reads '" + name + "', which no node before it makes");

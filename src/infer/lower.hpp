@@ -17,6 +17,9 @@ struct LowerOptions {
   std::map<std::string, Shape> input_shapes;
   /// Inputs that are known when the network is planned (a shape, an axis): they become constants.
   std::map<std::string, Array> constant_inputs;
+  /// QLinearConv and QLinearMatMul become real products between what DequantizeLinear and QuantizeLinear do, which
+  /// integers.hpp brings to integers again; the same values but where a rounding is a tie.
+  bool real_products = false;
 };
 
 /// Errors: unsupported (an operator, or a form of it, by node name), bad_data (the file contradicts itself),
@@ -31,11 +34,13 @@ std::vector<std::string> supported_operators();
 /// One ONNX node being lowered. The functions of lower_*.cpp work on it.
 class NodeLowering {
  public:
-  NodeLowering(const OnnxModel& model, Graph& graph, std::map<std::string, ValueId>& names, const OnnxNode& node)
-      : model_(model), graph_(graph), names_(names), node_(node) {}
+  NodeLowering(const OnnxModel& model, const LowerOptions& options, Graph& graph, std::map<std::string, ValueId>& names,
+               const OnnxNode& node)
+      : model_(model), options_(options), graph_(graph), names_(names), node_(node) {}
 
   const OnnxNode& node() const { return node_; }
   std::int64_t opset() const { return model_.opset; }
+  const LowerOptions& options() const { return options_; }
   std::size_t input_count() const { return node_.inputs.size(); }
   std::size_t output_count() const { return node_.outputs.size(); }
   bool has_input(std::size_t i) const { return i < node_.inputs.size() && !node_.inputs[i].empty(); }
@@ -70,6 +75,9 @@ class NodeLowering {
   void output(std::size_t i, ValueId value);
   /// Data decide how many of the value's rows hold something: a node that reads it is refused.
   void mark_filled_up(ValueId value) { graph_.value(value).filled_up = true; }
+  void set_stored(ValueId value, StoredConstant stored) {
+    graph_.value(value).stored = std::make_shared<const StoredConstant>(std::move(stored));
+  }
 
   /// "file: node 'name' (Type, opset 17): what".
   [[noreturn]] void fail(ErrorCode code, const std::string& what, const std::string& fix) const;
@@ -78,6 +86,7 @@ class NodeLowering {
 
  private:
   const OnnxModel& model_;
+  const LowerOptions& options_;
   Graph& graph_;
   std::map<std::string, ValueId>& names_;
   const OnnxNode& node_;

@@ -64,6 +64,20 @@ void quantize_linear(NodeLowering& n) {
   n.output(0, n.emit(Map{F::identity, unbounded, 0.0F, {}}, {x}, type, n.shape(x)));
 }
 
+/// Notes the int8 behind a constant: from int8 with the zero point 0, or uint8 with 128.
+void note_stored(NodeLowering& n, ValueId y, const Array& x, const Array& scale, const Array* zero,
+                 std::int64_t axis_attribute) {
+  const bool wide = x.type() == ElementType::u8;
+  if ((!wide && x.type() != ElementType::i8) || scale.type() != ElementType::f32 || scale.shape().size() > 1) return;
+  if (wide && zero == nullptr) return;
+  for (std::int64_t i = 0; zero != nullptr && i < zero->count(); ++i)
+    if (zero->integer(i) != (wide ? 128 : 0)) return;
+  StoredConstant stored{Array(ElementType::i8, x.shape()), {scale.as<float>(), scale.as<float>() + scale.count()}, 0};
+  if (scale.count() > 1) stored.axis = n.axis(axis_attribute, static_cast<int>(x.shape().size()));
+  for (std::int64_t i = 0; i < x.count(); ++i) stored.values.set_integer(i, x.integer(i) - (wide ? 128 : 0));
+  n.set_stored(y, std::move(stored));
+}
+
 /// stored - zero point: in int32, which holds the difference of any two, or in the scale's type.
 ValueId difference(NodeLowering& n, ValueId x, ValueId zero, ElementType real) {
   const ElementType wide = is_floating(n.type(x)) ? real : ElementType::i32;
@@ -71,14 +85,31 @@ ValueId difference(NodeLowering& n, ValueId x, ValueId zero, ElementType real) {
   return zero == no_value ? x : n.emit_map(F::sub, {x, cast_to(n, zero, wide)});
 }
 
-void dequantize_linear(NodeLowering& n) {
-  const ValueId x = n.input(0);
-  const std::int64_t axis = n.integer("axis", 1), block = n.integer("block_size", 0);
-  const ValueId scale = spread(n, n.input(1), x, axis, block);
-  const ValueId zero = n.has_input(2) ? spread(n, n.input(2), x, axis, block) : no_value;
+/// scale * (x - zero point); `zero_given` may be no_value.
+ValueId to_real(NodeLowering& n, ValueId x, ValueId scale_given, ValueId zero_given, std::int64_t axis,
+                std::int64_t block) {
+  const ValueId scale = spread(n, scale_given, x, axis, block);
+  const ValueId zero = zero_given == no_value ? no_value : spread(n, zero_given, x, axis, block);
   const ElementType real = n.type(scale);
   const ValueId y = n.emit_map(F::mul, {cast_to(n, difference(n, x, zero, real), real), scale});
-  n.output(0, cast_to(n, y, type_attribute(n, "output_dtype", real)));
+  if (n.is_constant(y) && block == 0)
+    note_stored(n, y, n.known(x, "x"), n.known(scale_given, "the scale"),
+                zero == no_value ? nullptr : &n.known(zero_given, "the zero point"), axis);
+  return y;
+}
+
+void dequantize_linear(NodeLowering& n) {
+  const ValueId zero = n.has_input(2) ? n.input(2) : no_value;
+  const ValueId y = to_real(n, n.input(0), n.input(1), zero, n.integer("axis", 1), n.integer("block_size", 0));
+  n.output(0, cast_to(n, y, type_attribute(n, "output_dtype", n.type(y))));
+}
+
+bool is_single(NodeLowering& n, std::size_t input) { return element_count(n.shape(n.input(input))) == 1; }
+
+/// QuantizeLinear of a real value by inputs that hold one element each.
+ValueId to_stored_by(NodeLowering& n, ValueId y, std::size_t scale, std::size_t zero) {
+  const ValueId point = n.emit_alias(n.input(zero), {});
+  return to_stored(n, n.emit_map(F::div, {y, n.emit_alias(n.input(scale), {})}), point, n.type(point));
 }
 
 /// uint8, with the scale and zero point from the tensor's own range, which includes 0.
@@ -126,6 +157,12 @@ void matmul_integer(NodeLowering& n) {
 }
 
 void qlinear_matmul(NodeLowering& n) {
+  if (n.options().real_products && n.is_constant(n.input(3)) && n.rank(n.input(0)) > 1 && n.rank(n.input(3)) == 2 &&
+      is_single(n, 1) && is_single(n, 2) && is_single(n, 6) && is_single(n, 7)) {
+    const ValueId a = to_real(n, n.input(0), n.input(1), n.input(2), 0, 0);
+    const ValueId b = to_real(n, n.input(3), n.input(4), n.input(5), 1, 0);
+    return n.output(0, to_stored_by(n, product(n, a, b, false, false, no_value), 6, 7));
+  }
   const ValueId sums =
       integer_product(n, minus_zero_point(n, n.input(0), 2, true), minus_zero_point(n, n.input(3), 5, false));
   const auto scale = [&](std::size_t i, bool by_row) {
@@ -165,7 +202,19 @@ ValueId integer_convolution(NodeLowering& n, std::size_t x, std::size_t x_zero, 
 
 void conv_integer(NodeLowering& n) { n.output(0, cast_to(n, integer_convolution(n, 0, 2, 1, 3), ElementType::i32)); }
 
+/// scale of x * scale of the weights * B, by channel.
+ValueId real_bias(NodeLowering& n) {
+  const ValueId scale = n.emit_map(F::mul, {n.emit_alias(n.input(1), {}), n.input(4)});
+  return n.emit_map(F::mul, {cast_to(n, n.input(8), ElementType::f32), scale});
+}
+
 void qlinear_conv(NodeLowering& n) {
+  if (n.options().real_products && n.is_constant(n.input(3)) && is_single(n, 1) && is_single(n, 2) && is_single(n, 6) &&
+      is_single(n, 7)) {
+    const ValueId x = to_real(n, n.input(0), n.input(1), n.input(2), 1, 0);
+    const ValueId w = to_real(n, n.input(3), n.input(4), n.input(5), 0, 0);
+    return n.output(0, to_stored_by(n, convolve(n, x, w, n.has_input(8) ? real_bias(n) : no_value), 6, 7));
+  }
   ValueId sums = integer_convolution(n, 0, 2, 3, 5);
   const auto rank = n.shape(sums).size();
   if (n.has_input(8)) sums = n.emit_map(F::add, {sums, cast_to(n, by_channel(n, n.input(8), rank, 1), n.type(sums))});

@@ -34,6 +34,7 @@ std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model
                                  .digest = options.digest});
     declare(plan, executor->summary(), options);
   } else if (plan.on_cpu()) {
+    lowering.real_products = options.precision == Precision::int8;
     CpuOptions cpu{.precision = options.precision, .threads = plan.launcher().concurrency};
     if (!model.external_data) cpu.weights_key = options.digest + " " + to_text(shape);
     const auto make = [&] { return plan_cpu(lower(model, lowering), cpu); };

@@ -1,176 +1,14 @@
 #include "infer/onednn_steps.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
-#include <dnnl.hpp>
+
+#include "infer/onednn_common.hpp"
+#include "infer/onednn_integers.hpp"
 
 namespace isocenter::infer {
 namespace {
 
-using dnnl::memory;
-using Tag = memory::format_tag;
-
-dnnl::engine& cpu_engine() {
-  static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
-memory::dims to_dims(const Shape& s) { return memory::dims(s.begin(), s.end()); }
-
-memory::data_type type_of(ElementType storage) {
-  if (storage == ElementType::u8) return memory::data_type::u8;
-  if (storage == ElementType::i8) return memory::data_type::s8;
-  return storage == ElementType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-}
-
-memory::desc channels_last(const Shape& shape, ElementType storage) {
-  const Tag tag = shape.size() == 3 ? Tag::nwc : (shape.size() == 4 ? Tag::nhwc : Tag::ndhwc);
-  return {to_dims(shape), type_of(storage), tag};
-}
-
-struct Argument {
-  int index;
-  memory::desc desc;
-  Slot slot;
-};
-
-/// One primitive with its arguments. Executed through the C interface, whose argument list is made once: the C++ one
-/// builds a map and a vector at every call. (oneDNN itself still makes a small table inside; see docs/infer.)
-class OneDnnStep final : public Step {
- public:
-  OneDnnStep(dnnl::primitive primitive, std::vector<Argument> arguments)
-      : primitive_(std::move(primitive)), stream_(cpu_engine()), arguments_(std::move(arguments)) {
-    for (const auto& a : arguments_) memories_.emplace_back(a.desc, cpu_engine(), nullptr);
-    for (std::size_t i = 0; i < arguments_.size(); ++i) list_.push_back({arguments_[i].index, memories_[i].get()});
-  }
-  void bind(const Addresses& addresses) override {
-    for (std::size_t i = 0; i < arguments_.size(); ++i)
-      memories_[i].set_data_handle(addresses.at<std::byte>(arguments_[i].slot));
-  }
-  void run(const isocenter::detail::Launcher&) override {
-    const dnnl_status_t status =
-        dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(list_.size()), list_.data());
-    if (status != dnnl_success || dnnl_stream_wait(stream_.get()) != dnnl_success)
-      throw Failure(ErrorCode::internal, "oneDNN failed with status " + std::to_string(static_cast<int>(status)),
-                    "report this with the model");
-  }
-
- private:
-  dnnl::primitive primitive_;
-  dnnl::stream stream_;
-  std::vector<Argument> arguments_;
-  std::vector<memory> memories_;
-  std::vector<dnnl_exec_arg_t> list_;
-};
-
-void append_activation(dnnl::post_ops& ops, const Activation& a) {
-  using A = dnnl::algorithm;
-  A algorithm = A::eltwise_relu;
-  float alpha = a.alpha, beta = a.beta;
-  switch (a.function) {
-    case Function::identity:
-      return;
-    case Function::relu:
-      alpha = 0.0F;
-      break;
-    case Function::leaky_relu:
-      break;
-    case Function::sigmoid:
-      algorithm = A::eltwise_logistic;
-      break;
-    case Function::tanh:
-      algorithm = A::eltwise_tanh;
-      break;
-    case Function::elu:
-      algorithm = A::eltwise_elu;
-      break;
-    case Function::clip:
-      algorithm = A::eltwise_clip;
-      break;
-    default:
-      throw Failure(ErrorCode::internal, "an activation was fused that oneDNN has not", "report this with the model");
-  }
-#if DNNL_VERSION_MAJOR >= 3
-  ops.append_eltwise(algorithm, alpha, beta);
-#else
-  ops.append_eltwise(1.0F, algorithm, alpha, beta);
-#endif
-}
-
-dnnl::primitive_attr attributes(const Activation& then, bool add_to_output) {
-  dnnl::post_ops ops;
-  if (add_to_output) ops.append_sum(1.0F);
-  append_activation(ops, then);
-  dnnl::primitive_attr attr;
-  attr.set_post_ops(ops);
-  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attr;
-}
-
-/// The weights as oneDNN sees them, (groups,) out, in, kernel..., over ONNX's memory.
-memory::desc onnx_weights(const Convolution& conv, const Shape& w, memory::data_type type = memory::data_type::f32) {
-  const Shape strides = dense_strides(w);
-  memory::dims dims, steps;
-  const std::int64_t g = conv.groups;
-  const std::int64_t out_g = conv.transposed ? w[1] : w[0] / g, in_g = conv.transposed ? w[0] / g : w[1];
-  const std::int64_t out_step = conv.transposed ? strides[1] : strides[0],
-                     in_step = conv.transposed ? strides[0] : strides[1];
-  if (g > 1) {
-    dims.push_back(g);
-    steps.push_back(conv.transposed ? in_g * in_step : out_g * out_step);
-  }
-  dims.insert(dims.end(), {out_g, in_g});
-  steps.insert(steps.end(), {out_step, in_step});
-  for (std::size_t k = 2; k < w.size(); ++k) {
-    dims.push_back(w[k]);
-    steps.push_back(strides[k]);
-  }
-  return {dims, type, steps};
-}
-
-/// Brings a constant into the form a primitive asks for, once.
-Slot prepare(StepBuilder& b, const Array& array, const memory::desc& from, const memory::desc& to) {
-  if (b.constants.filled()) return b.constants.reserve(to.get_size());
-  memory source(from, cpu_engine(), const_cast<std::byte*>(array.data()));
-  memory target(to, cpu_engine());
-  dnnl::stream stream(cpu_engine());
-  dnnl::reorder(source, target).execute(stream, source, target);
-  stream.wait();
-  return b.constants.add(target.get_data_handle(), to.get_size());
-}
-
-void add_scratchpad(StepBuilder& b, int node_index, const memory::desc& desc, std::vector<Argument>& arguments) {
-  if (desc.get_size() == 0) return;
-  const Slot slot{add_scratch(b.schedule, node_index, static_cast<std::int64_t>(desc.get_size())), 0};
-  arguments.push_back({DNNL_ARG_SCRATCHPAD, desc, slot});
-}
-
-struct Shapes {
-  memory::desc x, weights, bias, y;
-  memory::dims strides, dilations, begin, end;
-};
-
-#if DNNL_VERSION_MAJOR >= 3
-template <class Primitive>
-typename Primitive::primitive_desc describe(dnnl::algorithm algorithm, const Shapes& s,
-                                            const dnnl::primitive_attr& attr) {
-  return {cpu_engine(), dnnl::prop_kind::forward_inference,
-          algorithm,    s.x,
-          s.weights,    s.bias,
-          s.y,          s.strides,
-          s.dilations,  s.begin,
-          s.end,        attr};
-}
-#else
-template <class Primitive>
-typename Primitive::primitive_desc describe(dnnl::algorithm algorithm, const Shapes& s,
-                                            const dnnl::primitive_attr& attr) {
-  const typename Primitive::desc desc(dnnl::prop_kind::forward_inference, algorithm, s.x, s.weights, s.bias, s.y,
-                                      s.strides, s.dilations, s.begin, s.end);
-  return {desc, attr, cpu_engine()};
-}
-#endif
+using namespace onednn;
 
 template <class Primitive>
 void add_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv, const Shapes& shapes,
@@ -186,17 +24,7 @@ void add_convolution(StepBuilder& b, int node_index, const Node& node, const Con
   // The residual is added to what already lies in the output; the scheduler let them share where it could.
   if (conv.residual && b.schedule.placement(node.inputs.back()).buffer != b.schedule.placement(node.output).buffer)
     add_copy_step(b, node.inputs.back(), node.output);
-  b.steps.push_back(std::make_unique<OneDnnStep>(Primitive(pd), std::move(arguments)));
-}
-
-dnnl::matmul::primitive_desc describe_product(const memory::desc& a, const memory::desc& weights,
-                                              const memory::desc& bias, const memory::desc& y,
-                                              const dnnl::primitive_attr& attr) {
-#if DNNL_VERSION_MAJOR >= 3
-  return {cpu_engine(), a, weights, bias, y, attr};
-#else
-  return {dnnl::matmul::desc(a, weights, bias, y), attr, cpu_engine()};
-#endif
+  add_step(b, Primitive(pd), std::move(arguments));
 }
 
 /// A transposed convolution whose taps do not overlap is a matrix product for each tap, which writes every stride-th
@@ -235,109 +63,18 @@ void add_upsampling(StepBuilder& b, int node_index, const Node& node, const Conv
                                     {DNNL_ARG_DST, target, corner}};
     if (conv.bias) arguments.push_back({DNNL_ARG_BIAS, bias, b.slot(node.inputs[2])});
     add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
-    b.steps.push_back(std::make_unique<OneDnnStep>(dnnl::matmul(pd), std::move(arguments)));
+    add_step(b, dnnl::matmul(pd), std::move(arguments));
   }
-}
-
-/// Weights as int8, symmetric, with a scale for each output channel.
-struct NarrowWeights {
-  Array values;
-  std::vector<float> scales;
-};
-NarrowWeights quantise(const Array& weights) {
-  const std::int64_t outs = weights.shape()[0], each = weights.count() / outs;
-  NarrowWeights narrow{Array(ElementType::i8, weights.shape()),
-                       std::vector<float>(static_cast<std::size_t>(outs), 1.0F)};
-  for (std::int64_t o = 0; o < outs; ++o) {
-    const float* from = weights.as<float>() + o * each;
-    float largest = 0.0F;
-    for (std::int64_t i = 0; i < each; ++i) largest = std::max(largest, std::fabs(from[i]));
-    float& scale = narrow.scales[static_cast<std::size_t>(o)];
-    if (largest > 0.0F) scale = largest / 127.0F;
-    for (std::int64_t i = 0; i < each; ++i)
-      narrow.values.mutable_as<std::int8_t>()[o * each + i] =
-          static_cast<std::int8_t>(std::lrint(std::clamp(from[i] / scale, -127.0F, 127.0F)));
-  }
-  return narrow;
-}
-
-/// x and weights as 8-bit integers, sums as int32, bias and activation as float32; the output's scale with the rest
-/// where it is one of integers. oneDNN 2 takes one factor for each channel before the bias is a real one, 3 takes the
-/// three scales as they are.
-void add_integer_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv,
-                             const Shapes& shapes) {
-  const Array& weights = *b.schedule.graph.value(node.inputs[1]).constant;
-  const NarrowWeights narrow = quantise(weights);
-  dnnl::primitive_attr attr = attributes(conv.then, conv.residual);
-  std::vector<Argument> arguments{{DNNL_ARG_SRC, shapes.x, b.slot(node.inputs[0])},
-                                  {DNNL_ARG_DST, shapes.y, b.slot(node.output)}};
-  std::vector<float> bias(narrow.scales.size());
-  if (conv.bias) std::copy_n(b.schedule.graph.value(node.inputs[2]).constant->as<float>(), bias.size(), bias.begin());
-#if DNNL_VERSION_MAJOR >= 3
-  const auto add_scales = [&](int argument, int mask, const std::vector<float>& scales) {
-    attr.set_scales_mask(argument, mask);
-    arguments.push_back({DNNL_ARG_ATTR_SCALES | argument,
-                         {{static_cast<std::int64_t>(scales.size())}, memory::data_type::f32, Tag::a},
-                         b.constants.add(scales)});
-  };
-  add_scales(DNNL_ARG_SRC, 0, {conv.in.scale});
-  add_scales(DNNL_ARG_WEIGHTS, 1, narrow.scales);
-  if (!conv.out.none()) add_scales(DNNL_ARG_DST, 0, {conv.out.scale});
-#else
-  std::vector<float> factors = narrow.scales;
-  for (std::size_t o = 0; o < factors.size(); ++o) {
-    bias[o] /= conv.in.scale * factors[o];
-    factors[o] *= conv.in.scale / (conv.out.none() ? 1.0F : conv.out.scale);
-  }
-  attr.set_output_scales(1 << 1, factors);
-#endif
-  const auto pd = describe<dnnl::convolution_forward>(dnnl::algorithm::convolution_direct, shapes, attr);
-  arguments.push_back(
-      {DNNL_ARG_WEIGHTS, pd.weights_desc(),
-       prepare(b, narrow.values, onnx_weights(conv, weights.shape(), memory::data_type::s8), pd.weights_desc())});
-  if (conv.bias) arguments.push_back({DNNL_ARG_BIAS, pd.bias_desc(), b.constants.add(bias)});
-  add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
-  if (conv.residual && b.schedule.placement(node.inputs.back()).buffer != b.schedule.placement(node.output).buffer)
-    add_copy_step(b, node.inputs.back(), node.output);
-  b.steps.push_back(std::make_unique<OneDnnStep>(dnnl::convolution_forward(pd), std::move(arguments)));
 }
 
 void add_convolution(StepBuilder& b, int node_index, const Node& node, const Convolution& conv) {
   if (is_upsampling(b.schedule.graph, node)) return add_upsampling(b, node_index, node, conv);
-  const Graph& g = b.schedule.graph;
-  Shapes s;
-  const ElementType narrow = b.schedule.placement(node.inputs[0]).storage;
-  const memory::data_type factor = conv.in.none() ? type_of(narrow) : memory::data_type::s8;
-  s.x = channels_last(g.value(node.inputs[0]).shape, narrow);
-  s.y = channels_last(g.value(node.output).shape, b.schedule.placement(node.output).storage);
-  const memory::desc given = onnx_weights(conv, g.value(node.inputs[1]).shape);
-#if DNNL_VERSION_MAJOR >= 3
-  s.weights = memory::desc(given.get_dims(), factor, Tag::any);
-#else
-  s.weights = memory::desc(given.dims(), factor, Tag::any);
-#endif
-  if (conv.bias) s.bias = memory::desc({g.value(node.output).shape[1]}, memory::data_type::f32, Tag::a);
-  s.strides = to_dims(conv.window.strides);
-  s.begin = to_dims(conv.window.pads_begin);
-  s.end = to_dims(conv.window.pads_end);
-  for (const std::int64_t d : conv.window.dilations) s.dilations.push_back(d - 1);
-  if (!conv.in.none()) return add_integer_convolution(b, node_index, node, conv, s);
+  const ElementType x = b.schedule.placement(node.inputs[0]).storage;
+  const Shapes s = shapes_of(b.schedule.graph, node, conv, x, type_of(x), b.schedule.placement(node.output).storage);
   if (conv.transposed)
     add_convolution<dnnl::deconvolution_forward>(b, node_index, node, conv, s, dnnl::algorithm::deconvolution_direct);
   else
     add_convolution<dnnl::convolution_forward>(b, node_index, node, conv, s, dnnl::algorithm::convolution_direct);
-}
-
-/// A matrix operand of the output's rank: leading axes of extent 1 added, the last two swapped where asked.
-memory::desc matrix(const Shape& shape, std::size_t rank, bool transpose, ElementType storage) {
-  Shape dims(rank - shape.size(), 1);
-  dims.insert(dims.end(), shape.begin(), shape.end());
-  Shape strides = dense_strides(dims);
-  if (transpose) {
-    std::swap(dims[rank - 1], dims[rank - 2]);
-    std::swap(strides[rank - 1], strides[rank - 2]);
-  }
-  return {to_dims(dims), type_of(storage), to_dims(strides)};
 }
 
 /// The factors, each as it lies and, where it is a constant, in the type of the product and the order that oneDNN
@@ -359,11 +96,7 @@ void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixP
     given[i] = matrix(shape, rank, transpose[i], fixed[i] ? ElementType::f32 : narrow);
     wanted[i] = matrix(shape, rank, transpose[i], narrow);
   }
-#if DNNL_VERSION_MAJOR >= 3
-  if (fixed[1]) wanted[1] = memory::desc(given[1].get_dims(), type_of(narrow), Tag::any);
-#else
-  if (fixed[1]) wanted[1] = memory::desc(given[1].dims(), type_of(narrow), Tag::any);
-#endif
+  if (fixed[1]) wanted[1] = memory::desc(dims_of(given[1]), type_of(narrow), Tag::any);
   memory::desc bias;
   if (product.bias) {
     Shape dims(rank, 1);
@@ -380,7 +113,7 @@ void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixP
          fixed[i] ? prepare(b, *g.value(node.inputs[i]).constant, given[i], wanted[i]) : b.slot(node.inputs[i])});
   if (product.bias) arguments.push_back({DNNL_ARG_BIAS, bias, b.slot(node.inputs[2])});
   add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
-  b.steps.push_back(std::make_unique<OneDnnStep>(dnnl::matmul(pd), std::move(arguments)));
+  add_step(b, dnnl::matmul(pd), std::move(arguments));
 }
 
 }  // namespace
@@ -389,6 +122,7 @@ bool add_onednn_steps(StepBuilder& b, int node_index) {
   const Node node = b.schedule.graph.nodes[static_cast<std::size_t>(node_index)];
   if (!has_kernel(b.schedule.graph, node)) return false;
   try {
+    if (add_integer_primitive(b, node_index)) return true;
     if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
       // A transposed convolution that pads its output beyond what its taps reach: oneDNN leaves that rim unwritten.
       for (const std::int64_t p : conv->window.pads_end)
@@ -401,8 +135,7 @@ bool add_onednn_steps(StepBuilder& b, int node_index) {
       return true;
     }
   } catch (const dnnl::error& e) {
-    const auto* conv = std::get_if<Convolution>(&node.operation);
-    const bool integers = conv != nullptr && !conv->in.none();
+    const bool integers = !b.schedule.placement(node.inputs[0]).held.none();
     if (integers || (e.status != dnnl_unimplemented && e.status != dnnl_invalid_arguments))
       throw Failure(ErrorCode::internal, "oneDNN cannot plan node '" + node.name + "': " + e.message,
                     "report this with the model");

@@ -10,6 +10,10 @@ namespace isocenter::infer {
 /// implementation for it; a kernel of ours or the reference then runs it.
 bool add_onednn_steps(StepBuilder& builder, int node_index);
 
+/// oneDNN has an integer primitive, other than plain loops, for a convolution or matrix product that reads integers
+/// (integers.hpp), or for a pool of them. `out`: the grid that it writes on, or none: real values.
+bool onednn_plans_integers(const Graph& graph, const Node& node, const Quantised& out);
+
 /// The processor multiplies bfloat16 (AVX512_BF16, AMX): without that it would be slower than float32.
 bool onednn_has_bfloat16();
 

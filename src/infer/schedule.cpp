@@ -91,44 +91,42 @@ class LayoutPass {
     schedule_.graph = from_;
     schedule_.graph.nodes.clear();
     layouts_.assign(from_.values.size(), Layout::plain);
-    for (const Value& v : from_.values) storage_.push_back(v.type);
-    scales_.resize(from_.values.size());
+    for (const Value& v : from_.values) {
+      storage_.push_back(v.grid.none() ? v.type : storage_of(v.grid));
+      held_.push_back(v.grid);
+    }
     if (narrow) {
       const std::vector<bool> chosen = StoragePass(from_).run();
       for (std::size_t i = 0; i < chosen.size(); ++i)
-        if (chosen[i]) storage_[i] = narrow_type_;
+        if (chosen[i] && held_[i].none()) storage_[i] = narrow_type_;
     }
-    for (const Node& node : from_.nodes)
-      if (const auto* conv = std::get_if<Convolution>(&node.operation); conv != nullptr && !conv->out.none()) {
-        storage_[static_cast<std::size_t>(node.output)] = storage_of(conv->out);
-        scales_[static_cast<std::size_t>(node.output)] = conv->out.scale;
-      }
   }
 
   Schedule run() {
     for (const auto& node : from_.nodes) place(node);
     for (auto& id : schedule_.graph.outputs)
-      id = in_form(id, Layout::plain, schedule_.graph.value(id).type, 0.0F, nullptr);
+      id = in_form(id, Layout::plain, schedule_.graph.value(id).type, {}, nullptr);
     for (std::size_t i = 0; i < schedule_.graph.values.size(); ++i)
       schedule_.placements.push_back(
-          {layouts_[i], strides_of(schedule_.graph.values[i].shape, layouts_[i]), -1, 0, storage_[i], scales_[i]});
+          {layouts_[i], strides_of(schedule_.graph.values[i].shape, layouts_[i]), -1, 0, storage_[i], held_[i]});
     return std::move(schedule_);
   }
 
  private:
   Layout layout(ValueId id) const { return layouts_[static_cast<std::size_t>(id)]; }
   ElementType storage(ValueId id) const { return storage_[static_cast<std::size_t>(id)]; }
+  const Quantised& held(ValueId id) const { return held_[static_cast<std::size_t>(id)]; }
 
   /// The value itself when it lies that way, else a reordered copy, made once.
-  ValueId in_form(ValueId id, Layout wanted, ElementType stored, float scale, const Node* reader) {
+  ValueId in_form(ValueId id, Layout wanted, ElementType stored, const Quantised& grid, const Node* reader) {
     const Value value = schedule_.graph.value(id);
-    if ((layout(id) == wanted || layouts_agree(value.shape)) && storage(id) == stored) return id;
-    const auto key = std::tuple{id, wanted, stored};
+    if ((layout(id) == wanted || layouts_agree(value.shape)) && storage(id) == stored && held(id) == grid) return id;
+    const auto key = std::tuple{id, wanted, stored, grid.scale, grid.zero};
     if (const auto it = reordered_.find(key); it != reordered_.end()) return it->second;
     const ValueId copy = schedule_.graph.add_value({value.name, value.type, value.shape, std::nullopt});
     layouts_.push_back(wanted);
     storage_.push_back(stored);
-    scales_.push_back(scale);
+    held_.push_back(grid);
     Copy same;
     same.axes.resize(value.shape.size());
     std::iota(same.axes.begin(), same.axes.end(), 0);
@@ -144,18 +142,44 @@ class LayoutPass {
     const Shape& out = from_.value(node.output).shape;
     if (!has_kernel(from_, node) || !is_spatial(out)) return Layout::plain;
     if (is_any<Convolution, Pool, Normalisation, Resample>(node)) return Layout::channels_last;
+    if (is_any<Concat>(node) && !from_.value(node.output).grid.none()) return Layout::channels_last;
     if (!is_any<Map, Copy, Concat, Softmax, Reduction>(node)) return Layout::plain;
+    // A map of integers takes a constant row along the last axis.
+    if (is_any<Map>(node) && !from_.value(node.output).grid.none() && node.inputs.size() == 2 &&
+        (from_.value(node.inputs[0]).constant || from_.value(node.inputs[1]).constant))
+      return Layout::plain;
     for (const ValueId id : node.inputs)
       if (layout(id) == Layout::channels_last && schedule_.graph.value(id).shape.size() == out.size())
         return Layout::channels_last;
     return Layout::plain;
   }
 
+  /// A change of form alone.
+  bool is_same(const Copy& copy, const Node& node) const {
+    for (std::size_t k = 0; k < copy.axes.size(); ++k)
+      if (copy.axes[k] != static_cast<int>(k) || !copy.tables[k].empty()) return false;
+    return schedule_.graph.value(node.inputs[0]).shape == schedule_.graph.value(node.output).shape;
+  }
+
+  /// The integers that the node reads input i as; none: real values.
+  Quantised read_as(const Node& node, std::size_t i) const {
+    if (i != 0 && !is_any<Map, Concat>(node)) return {};
+    if (is_any<Convolution>(node)) return std::get<Convolution>(node.operation).in;
+    if (is_any<MatrixProduct>(node)) return std::get<MatrixProduct>(node.operation).in;
+    if (const auto* copy = std::get_if<Copy>(&node.operation); copy != nullptr && !is_same(*copy, node)) return {};
+    const bool integers = is_any<Copy>(node) || !from_.value(node.output).grid.none();
+    return integers && is_any<Map, Copy, Concat, Pool, Alias>(node) ? held(node.inputs[i]) : Quantised{};
+  }
+
   void place(Node node) {
     const Layout wanted = choose(node);
     const bool kernel = has_kernel(from_, node);  // asked before its inputs become values of the schedule's graph
-    // Strided kernels read any layout; the others want theirs.
-    const bool strided = kernel && is_any<Map, Copy, Concat, Softmax, Reduction>(node);
+    // Strided kernels read any layout; the others want theirs, and those of integers, which go along rows of channels.
+    const bool strided = kernel && is_any<Map, Copy, Concat, Softmax, Reduction>(node) &&
+                         (is_any<Copy>(node) || from_.value(node.output).grid.none());
+    for (std::size_t i = 0; i < node.inputs.size() && strided; ++i)
+      if (ValueId& id = node.inputs[i]; !held(id).none() && read_as(node, i).none())
+        id = in_form(id, layout(id), schedule_.graph.value(id).type, {}, &node);
     for (std::size_t i = 0; i < node.inputs.size() && !strided; ++i) {
       if (schedule_.graph.value(node.inputs[i]).constant && !(i == 0 && wanted == Layout::channels_last)) continue;
       const bool parameter =
@@ -163,11 +187,11 @@ class LayoutPass {
           !(is_any<Convolution>(node) && std::get<Convolution>(node.operation).residual && i + 1 == node.inputs.size());
       const bool factor = i == 0 || (i == 1 && is_any<MatrixProduct>(node));
       const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct>(node) && kernel;
-      const auto* conv = i == 0 ? std::get_if<Convolution>(&node.operation) : nullptr;
-      const Quantised in = conv != nullptr ? conv->in : Quantised{};
-      const ElementType wide = multiplied ? narrow_type_ : storage(node.inputs[i]);
-      node.inputs[i] = in_form(node.inputs[i], parameter ? Layout::plain : wanted, in.none() ? wide : storage_of(in),
-                               in.scale, &node);
+      const Quantised in = read_as(node, i);
+      const ElementType real = held(node.inputs[i]).none() ? storage(node.inputs[i]) : ElementType::f32;
+      const ElementType wide = multiplied ? narrow_type_ : real;
+      node.inputs[i] =
+          in_form(node.inputs[i], parameter ? Layout::plain : wanted, in.none() ? wide : storage_of(in), in, &node);
     }
     layouts_[static_cast<std::size_t>(node.output)] = wanted;
     schedule_.graph.nodes.push_back(std::move(node));
@@ -179,8 +203,8 @@ class LayoutPass {
   Schedule schedule_;
   std::vector<Layout> layouts_;
   std::vector<ElementType> storage_;
-  std::vector<float> scales_;
-  std::map<std::tuple<ValueId, Layout, ElementType>, ValueId> reordered_;
+  std::vector<Quantised> held_;
+  std::map<std::tuple<ValueId, Layout, ElementType, float, int>, ValueId> reordered_;
 };
 
 class BufferPass {
@@ -226,8 +250,9 @@ class BufferPass {
       maker[at(node.output)] = &node;
       for (const ValueId id : node.inputs) {
         concat_reads[at(id)].first += is_any<Concat>(node) ? 1 : 0;
+        const bool dense = is_any<Map, Concat>(node) && !s_.placement(node.output).held.none();
         concat_reads[at(id)].second +=
-            has_kernel(s_.graph, node) && is_any<Map, Concat, Copy, Pool, Reduction>(node) ? 0 : 1;
+            has_kernel(s_.graph, node) && is_any<Map, Concat, Copy, Pool, Reduction>(node) && !dense ? 0 : 1;
       }
     }
     for (const auto* ends : {&s_.graph.inputs, &s_.graph.outputs})
@@ -243,7 +268,7 @@ class BufferPass {
         Placement& part = s_.placements[at(id)];
         const Node* made = maker[at(id)];
         if (made != nullptr && makes_parts(*made) && concat_reads[at(id)] == std::pair{1, 0} &&
-            part.layout == whole.layout && part.storage == whole.storage) {
+            part.layout == whole.layout && part.storage == whole.storage && part.held.none()) {
           part.strides = whole.strides;
           part.offset = whole.offset + channel;
           whole_[at(id)] = whole_[at(node->output)] == no_value ? node->output : whole_[at(node->output)];

@@ -15,7 +15,7 @@ struct Placement {
   std::int64_t offset = 0;  ///< elements from the buffer's start: not 0 for a part of a concatenation
   /// The value's type, or for a float32 one that is kept otherwise bfloat16 or float16, or int8 or uint8 with a scale.
   ElementType storage = ElementType::f32;
-  float scale = 0.0F;
+  Quantised held;  ///< what the integers stand for
 };
 
 struct Buffer {

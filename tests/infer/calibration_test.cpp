@@ -92,9 +92,9 @@ TEST_P(Int8, IsRefusedWithoutRangesAndWithAnotherNetworks) {
   ASSERT_FALSE(quantisable(load(GetParam())).empty());
   const std::string header = ranges.substr(0, ranges.find('\n') + 1);
   EXPECT_THAT(refused(calibrated(header)), HasSubstr("has no range for"));
-  EXPECT_THAT(refused(calibrated(header + "0 nan " + ranges.substr(header.size()))), HasSubstr("LOW HIGH"));
-  EXPECT_THAT(refused(calibrated(header + "5 1 x\n")), HasSubstr("LOW HIGH"));
-  EXPECT_THAT(refused(calibrated(header + "0 1 someone\n")), HasSubstr("the range of 'someone'"));
+  EXPECT_THAT(refused(calibrated(header + "0 nan " + ranges.substr(header.size()))), HasSubstr("LOW HIGH ERROR"));
+  EXPECT_THAT(refused(calibrated(header + "5 1 0.01 x\n")), HasSubstr("LOW HIGH ERROR"));
+  EXPECT_THAT(refused(calibrated(header + "0 1 0.01 someone\n")), HasSubstr("the range of 'someone'"));
 }
 
 TEST(CalibratedFiles, KeepEveryByteAndTheLastRangesCount) {
@@ -177,7 +177,7 @@ TEST(Ranges, OfSinglePixelsHoldAllTheirChannels) {
   std::vector<float> x(12);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i + 1);
   runner.run(x);
-  EXPECT_THAT(runner.executor().recorded_ranges(100), HasSubstr("\n0 12 the_Conv"));
+  EXPECT_THAT(runner.executor().recorded_ranges(100), ::testing::MatchesRegex(".*\n0 12 0\\.0[0-9]+ the_Conv\n"));
 }
 
 TEST(Ranges, ThatContradictOneAnotherForOneValueAreRefused) {
@@ -196,8 +196,8 @@ TEST(Ranges, ThatContradictOneAnotherForOneValueAreRefused) {
     graph.metadata[calibration_key] = header + "\n" + ranges;
     plan_cpu(std::move(graph), {.precision = Precision::int8});
   };
-  plan_with("0 1 the_Conv\n0 1 the_Conv\n");
-  EXPECT_THAT(isocenter::testing::error_of([&] { plan_with("0 1 the_Conv\n0 2 the_Conv\n"); }),
+  plan_with("0 1 0 the_Conv\n0 1 0 the_Conv\n");
+  EXPECT_THAT(isocenter::testing::error_of([&] { plan_with("0 1 0 the_Conv\n0 2 0 the_Conv\n"); }),
               HasSubstr("gives two ranges to what"));
 }
 

@@ -4,7 +4,7 @@
 namespace isocenter::inline v1 {
 
 /// Makes a trained network ready for precision = int8: runs it in float32 over representative volumes, measures where
-/// the inputs of its convolutions lie, and writes the model again with these ranges in its metadata
+/// what its convolutions and matrix products read lies, and writes the model again with these ranges in its metadata
 /// (`isocenter.calibration`). Everything else in the file stays as it is, byte for byte.
 ///
 /// | port  | payload | shape       | unit                           |
