@@ -28,16 +28,23 @@ CudaEnginePlan load_engine(std::filesystem::path folder) {
 }  // namespace
 
 std::unique_ptr<Executor> plan_on_cuda(Graph graph, Precision precision, const isocenter::detail::Launcher& launcher,
-                                       PlanContext& plan, const std::string& folder) {
+                                       PlanContext& plan, UploadedWeights* weights, const std::string& folder) {
   static const CudaEnginePlan engine = load_engine(folder);
   CudaEngineRequest request;
   request.graph = std::move(graph);
   request.precision = precision;
   request.launcher = launcher;
   request.device_index = plan.device().index;
-  request.user = &plan;
+  struct Target {
+    PlanContext& plan;
+    UploadedWeights* weights;
+  } target{plan, weights};
+  request.user = &target;
   request.upload = [](void* user, const void* data, std::size_t bytes) {
-    return static_cast<PlanContext*>(user)->upload<std::byte>({static_cast<const std::byte*>(data), bytes}, "weights");
+    const auto& [to, earlier] = *static_cast<Target*>(user);
+    return upload_once(earlier, {static_cast<const std::byte*>(data), bytes}, [&to](std::span<const std::byte> all) {
+      return to.upload<std::byte>({all.data(), all.size()}, "weights");
+    });
   };
   Executor* executor = nullptr;
   char message[2048] = {};

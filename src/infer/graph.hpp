@@ -130,6 +130,14 @@ struct MatrixProduct {
   Quantised in;  ///< how the first factor is read where the product is one of integers (integers.hpp)
 };
 
+/// Inputs: q (batch, heads, queries, depth), k (batch, heads, keys, depth), v (batch, heads, keys, width), [bias] (1 or
+/// batch, 1 or heads, queries, keys). out = softmax over the keys of (scale * q k^T + bias), times v. A. Vaswani et al.,
+/// "Attention is all you need", NIPS 2017, eq. 1.
+struct Attention {
+  float scale = 1.0F;
+  bool bias = false;
+};
+
 /// The same elements in the same order under another shape.
 struct Alias {};
 
@@ -230,7 +238,7 @@ struct Loops {
 };
 
 using Operation = std::variant<Map, Convolution, Pool, Normalisation, Copy, Concat, Resample, Softmax, Reduction,
-                               MatrixProduct, Alias, Loops>;
+                               MatrixProduct, Alias, Loops, Attention>;
 
 struct Value {
   std::string name;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "infer/attention_steps.hpp"
 #include "infer/channel_steps.hpp"
 #include "infer/copy.hpp"
 #include "infer/kernel_step.hpp"
@@ -191,6 +192,8 @@ void add_concat(StepBuilder& b, const Node& node, const Concat& concat) {
   }
 }
 
+}  // namespace
+
 void add_softmax(StepBuilder& b, const Node& node, const Softmax& softmax) {
   const Shape& shape = b.schedule.graph.value(node.output).shape;
   const auto& out = b.schedule.placement(node.output).strides;
@@ -217,6 +220,8 @@ void add_softmax(StepBuilder& b, const Node& node, const Softmax& softmax) {
         k.out = a.at(out_slot);
       });
 }
+
+namespace {
 
 void add_reduction(StepBuilder& b, const Node& node, const Reduction& reduction) {
   const Shape &in = b.schedule.graph.value(node.inputs[0]).shape, &out = b.schedule.graph.value(node.output).shape;
@@ -309,6 +314,8 @@ bool add_kernel_steps(StepBuilder& b, int node_index) {
           add_reduction(b, node, op);
         else if constexpr (std::is_same_v<Op, Loops>)
           add_loop_kernel(b, node_index, node, op);
+        else if constexpr (std::is_same_v<Op, Attention>)
+          add_attention(b, node_index, node, op);
         else
           add_channel_steps(b, node_index, node);
         return true;

@@ -249,12 +249,6 @@ class Lowering {
 
 }  // namespace
 
-std::string kind_of(const Node& node) {
-  static constexpr const char* names[] = {"map",      "convolution", "pool",      "normalisation",  "copy",  "concat",
-                                          "resample", "softmax",     "reduction", "matrix product", "alias", "loops"};
-  return names[node.operation.index()];
-}
-
 bool broadcast(const Shape& a, const Shape& b, Shape& out) {
   out.assign(std::max(a.size(), b.size()), 1);
   for (std::size_t i = 0; i < out.size(); ++i) {

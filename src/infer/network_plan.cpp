@@ -1,7 +1,6 @@
 #include "infer/network_plan.hpp"
 
 #include "core/launcher.hpp"
-#include "infer/cuda_engine.hpp"
 #include "infer/engine_executor.hpp"
 #include "infer/lower.hpp"
 #include "infer/plan_cache.hpp"
@@ -46,7 +45,8 @@ std::unique_ptr<Executor> plan_network(PlanContext& plan, const OnnxModel& model
       executor = make();
     declare(plan, executor->summary(), options);
   } else {
-    executor = plan_on_cuda(lower(model, lowering), options.precision, isocenter::detail::launcher_of(plan), plan);
+    executor = plan_on_cuda(lower(model, lowering), options.precision, isocenter::detail::launcher_of(plan), plan,
+                            options.uploaded);
   }
   if (!options.on_grid) return executor;
   const Port& out = executor->outputs()[0];

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "infer/cuda_engine.hpp"
 #include "infer/executor.hpp"
 #include "infer/onnx_model.hpp"
 
@@ -16,6 +17,7 @@ struct NetworkOptions {
   /// Weights of plans that wait for a next session after this one's end (plan_cache.hpp), on the CPU; 0: none do.
   std::int64_t kept_bytes = 0;
   const PlanSummary* beside = nullptr;  ///< of this session's plan for another shape, whose weights are declared
+  UploadedWeights* uploaded = nullptr;  ///< on a GPU: that plan's weights, which this one takes where they are the same
   bool on_grid = true;                  ///< the output has to be float32 on the input's grid
 };
 

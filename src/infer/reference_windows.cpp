@@ -1,5 +1,6 @@
 #include "infer/reference_windows.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -224,6 +225,34 @@ void run(const MatrixProduct& product, std::span<const ConstView> in, View out) 
           write_real(out.type, out.data, at, sum);
       }
   }
+}
+
+void run(const Attention& attention, std::span<const ConstView> in, View out) {
+  const Shape &q = *in[0].shape, &k = *in[1].shape, &v = *in[2].shape;
+  const std::int64_t heads = q[1], queries = q[2], depth = q[3], keys = k[2], width = v[3];
+  for (std::int64_t matrix = 0; matrix < q[0] * heads; ++matrix)
+    for (std::int64_t i = 0; i < queries; ++i) {
+      const auto score = [&](std::int64_t j) {
+        double sum = 0;
+        for (std::int64_t d = 0; d < depth; ++d)
+          sum += read_real(in[0].type, in[0].data, (matrix * queries + i) * depth + d) *
+                 read_real(in[1].type, in[1].data, (matrix * keys + j) * depth + d);
+        sum *= static_cast<double>(attention.scale);
+        if (!attention.bias) return sum;
+        const Shape& b = *in[3].shape;
+        const std::int64_t plane = (b[0] == 1 ? 0 : matrix / heads) * b[1] + (b[1] == 1 ? 0 : matrix % heads);
+        return sum + read_real(in[3].type, in[3].data, (plane * queries + i) * keys + j);
+      };
+      double top = -std::numeric_limits<double>::infinity(), sum = 0;
+      for (std::int64_t j = 0; j < keys; ++j) top = std::max(top, score(j));
+      for (std::int64_t j = 0; j < keys; ++j) sum += std::exp(score(j) - top);
+      for (std::int64_t c = 0; c < width; ++c) {
+        double mean = 0;
+        for (std::int64_t j = 0; j < keys; ++j)
+          mean += std::exp(score(j) - top) / sum * read_real(in[2].type, in[2].data, (matrix * keys + j) * width + c);
+        write_real(out.type, out.data, (matrix * queries + i) * width + c, mean);
+      }
+    }
 }
 
 }  // namespace isocenter::infer

@@ -9,5 +9,6 @@ void run(const Pool& pool, std::span<const ConstView> in, View out);
 void run(const Normalisation& normalisation, std::span<const ConstView> in, View out);
 void run(const Resample& resample, std::span<const ConstView> in, View out);
 void run(const MatrixProduct& product, std::span<const ConstView> in, View out);
+void run(const Attention& attention, std::span<const ConstView> in, View out);
 
 }  // namespace isocenter::infer

@@ -55,10 +55,10 @@ class StoragePass {
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
   static bool is_alias(const Node& node) { return is_any<Alias>(node); }
   bool multiplies(const Node& node) const {
-    return is_any<Convolution, MatrixProduct>(node) && has_kernel(graph_, node);
+    return is_any<Convolution, MatrixProduct, Attention>(node) && has_kernel(graph_, node);
   }
   bool gives_narrow(const Node& node) const {
-    return is_any<Convolution, MatrixProduct, Pool, Normalisation, Map, Copy, Concat, Resample>(node) &&
+    return is_any<Convolution, MatrixProduct, Attention, Pool, Normalisation, Map, Copy, Concat, Resample>(node) &&
            has_kernel(graph_, node);
   }
   bool takes_narrow(const Node& node, std::size_t i) const {
@@ -67,7 +67,7 @@ class StoragePass {
     if (is_any<MatrixProduct>(node)) return i < 2;
     if (const auto* conv = std::get_if<Convolution>(&node.operation))
       return i == 0 || (conv->residual && i + 1 == node.inputs.size());
-    return is_any<Pool, Map, Copy, Concat, Resample, Reduction>(node);
+    return is_any<Attention, Pool, Map, Copy, Concat, Resample, Reduction>(node);
   }
   /// Nodes whose two sides have one form; true when something had to be widened.
   bool agree() {
@@ -185,8 +185,8 @@ class LayoutPass {
       const bool parameter =
           is_any<Convolution, Normalisation>(node) && i > 0 &&
           !(is_any<Convolution>(node) && std::get<Convolution>(node.operation).residual && i + 1 == node.inputs.size());
-      const bool factor = i == 0 || (i == 1 && is_any<MatrixProduct>(node));
-      const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct>(node) && kernel;
+      const bool factor = i == 0 || (i == 1 && is_any<MatrixProduct>(node)) || is_any<Attention>(node);
+      const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct, Attention>(node) && kernel;
       const Quantised in = read_as(node, i);
       const ElementType real = held(node.inputs[i]).none() ? storage(node.inputs[i]) : ElementType::f32;
       const ElementType wide = multiplied ? narrow_type_ : real;
@@ -325,7 +325,7 @@ class BufferPass {
                  ? node.inputs.back()
                  : no_value;
     if (std::holds_alternative<Normalisation>(node.operation))
-      return dies_here(node.inputs[0]) ? node.inputs[0] : no_value;
+      return options_.normalises_in_place && dies_here(node.inputs[0]) ? node.inputs[0] : no_value;
     if (std::holds_alternative<Map>(node.operation))
       for (const ValueId id : node.inputs)
         if (dies_here(id) && only_same_form(node, id)) return id;
@@ -424,7 +424,7 @@ bool has_kernel(const Graph& graph, const Node& node) {
   if (std::holds_alternative<Pool>(node.operation) || std::holds_alternative<Normalisation>(node.operation))
     return is_spatial(out);
   if (std::holds_alternative<MatrixProduct>(node.operation)) return out.size() <= 5;
-  return std::holds_alternative<Alias>(node.operation);
+  return std::holds_alternative<Alias>(node.operation) || std::holds_alternative<Attention>(node.operation);
 }
 
 Schedule make_schedule(Graph graph, const ScheduleOptions& options) {

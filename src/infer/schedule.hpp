@@ -53,6 +53,7 @@ struct ScheduleOptions {
   /// The convolutions (by graph, node and `narrow`) that the engine lets write to a part of a wider array.
   bool (*writes_parts)(const Graph&, const Node&, bool) = nullptr;
   ElementType narrow_type = ElementType::bf16;  ///< or f16
+  bool normalises_in_place = true;              ///< false: a library that does not say that it may is asked
 };
 /// Chooses layouts, adds reorders, assigns buffers. Nodes whose input dies with them run in place; what a concatenation
 /// reads is made in its place where the node that makes it can.

@@ -98,6 +98,9 @@ bool add_kernel_steps(StepBuilder& builder, int node_index);
 /// Adds one elementwise step between values that are there.
 void add_map_step(StepBuilder& builder, const Map& map, std::vector<ValueId> inputs, ValueId output);
 
+/// Adds a softmax of dense float32; the input may be the output.
+void add_softmax(StepBuilder& builder, const Node& node, const Softmax& softmax);
+
 /// A value like another, of its own type, in scratch memory for one step.
 ValueId add_scratch_value(StepBuilder& builder, int step, ValueId like, Layout layout);
 

@@ -238,6 +238,8 @@ void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions&
   NetworkOptions network{
       .precision = options.precision, .digest = hash, .engine = options.engine, .kept_bytes = options.kept_bytes};
   network.on_grid = !gives_tables_;
+  UploadedWeights uploaded;
+  if (rest_windows_ > 0) network.uploaded = &uploaded;
   executor_ = plan_network(plan, model_, shape, network);
   channels_ = gives_tables_ ? 0 : static_cast<int>(executor_->outputs()[0].shape[1]);
   rest_ = nullptr;

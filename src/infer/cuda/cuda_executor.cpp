@@ -1,6 +1,7 @@
 #include "infer/cuda/cuda_executor.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "infer/cuda/exact_steps.hpp"
 #include "infer/cuda/library_steps.hpp"
@@ -37,10 +38,13 @@ class CudaExecutor final : public Executor {
         launcher_(request.launcher),
         cudnn_(std::move(cudnn)),
         runs_(std::move(queue)) {
+    if (is_narrow(storage_)) fuse_attention(request.graph);
+    fuse_layer_norms(request.graph);
     optimise(request.graph);
-    schedule_ = make_schedule(
-        std::move(request.graph),
-        {.narrow = is_narrow(storage_), .narrow_type = is_narrow(storage_) ? storage_ : ElementType::bf16});
+    schedule_ =
+        make_schedule(std::move(request.graph), {.narrow = is_narrow(storage_),
+                                                 .narrow_type = is_narrow(storage_) ? storage_ : ElementType::bf16,
+                                                 .normalises_in_place = false});
     ConstantPool constants;
     make_steps(constants);
     plan_memory(schedule_);
@@ -84,7 +88,10 @@ class CudaExecutor final : public Executor {
 
   void add_steps(StepBuilder& builder, int index, const Node& node) {
     if (std::holds_alternative<Alias>(node.operation)) return;
-    if (add_library_steps(builder, index, node, *cudnn_, precision_ == Precision::tf32)) return;
+    if (add_library_steps(builder, index, node, *cudnn_, precision_ == Precision::tf32)) {
+      ++library_nodes_[kind_of(node)];
+      return;
+    }
     const bool has_float_kernel = has_kernel(schedule_.graph, node);
     if (has_float_kernel && std::holds_alternative<Convolution>(node.operation))
       summary_.reference_nodes.push_back("'" + node.name + "' (" + node.op_type + ")");
@@ -107,10 +114,15 @@ class CudaExecutor final : public Executor {
       }
     summary_.arena_bytes = schedule_.arena_bytes;
     summary_.constant_bytes = constant_bytes;
+    summary_.constants = constants_;
     for (const auto& b : schedule_.buffers) summary_.sum_of_values_bytes += b.bytes;
     summary_.nodes = static_cast<int>(schedule_.graph.nodes.size());
     summary_.reorders = schedule_.reorders;
     summary_.engine = cudnn_->name();
+    for (const char* separator = ": "; const auto& [kind, count] : library_nodes_) {
+      summary_.engine += separator + kind + " " + std::to_string(count);
+      separator = ", ";
+    }
     if (is_narrow(storage_))
       summary_.precision = std::string(name_of(storage_)) + ", summed in float32";
     else
@@ -124,6 +136,7 @@ class CudaExecutor final : public Executor {
   Schedule schedule_;
   Steps steps_;
   std::optional<IndexNotes> notes_;
+  std::map<std::string, int> library_nodes_;  ///< by kind, how many of them cuDNN runs
   const std::byte* constants_ = nullptr;
   std::byte* arena_ = nullptr;
   std::vector<Port> inputs_, outputs_;

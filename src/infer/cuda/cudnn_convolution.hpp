@@ -1,13 +1,13 @@
 #pragma once
-// Convolutions as cuDNN 9 graphs. The only unit that sees cuDNN Frontend is cudnn_convolution.cpp: it costs most of a
-// minute to compile.
+// Convolutions as cuDNN 9 graphs, and the device that plans them and what cudnn_operation.hpp has. The only unit that
+// sees cuDNN Frontend is cudnn_device.cpp: it costs most of a minute to compile.
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "infer/graph.hpp"
+#include "infer/cuda/cudnn_operation.hpp"
 
 namespace isocenter::infer {
 
@@ -58,6 +58,7 @@ class CudnnDevice {
   /// run; null, with the reason, when cuDNN has no plan for it. A plan that was kept is taken instead. The device has
   /// to outlive the plan.
   virtual std::unique_ptr<CudnnConvolution> plan(const CudnnProblem& problem, std::string& why_not) = 0;
+  virtual std::unique_ptr<CudnnPlan> plan(const CudnnOperation& operation, std::string& why_not) = 0;
 };
 
 /// The problem that a convolution poses, or a matrix product with constant weights: a convolution of one tap, its rows

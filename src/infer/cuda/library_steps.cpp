@@ -32,6 +32,28 @@ class LibraryStep final : public Step {
   std::byte *y_ = nullptr, *workspace_ = nullptr;
 };
 
+class OperationStep final : public Step {
+ public:
+  struct Slots {
+    std::vector<Slot> inputs;
+    Slot output, workspace;
+  };
+  OperationStep(std::unique_ptr<CudnnPlan> plan, Slots slots)
+      : plan_(std::move(plan)), slots_(std::move(slots)), inputs_(slots_.inputs.size()) {}
+  void bind(const Addresses& a) override {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = a.at<std::byte>(slots_.inputs[i]);
+    output_ = a.at<std::byte>(slots_.output);
+    workspace_ = a.at<std::byte>(slots_.workspace);
+  }
+  void run(const isocenter::detail::Launcher&) override { plan_->run(inputs_, output_, workspace_); }
+
+ private:
+  std::unique_ptr<CudnnPlan> plan_;
+  Slots slots_;
+  std::vector<const void*> inputs_;
+  std::byte *output_ = nullptr, *workspace_ = nullptr;
+};
+
 /// (outer, inner, taps) with the second axis fastest, as channels-last tensors lie.
 std::vector<float> channels_last(const float* w, std::int64_t outer, std::int64_t inner, std::int64_t taps) {
   std::vector<float> packed(static_cast<std::size_t>(outer * inner * taps));
@@ -62,10 +84,10 @@ Slot add_stored(ConstantPool& constants, const std::vector<float>& weights, Elem
   return slot;
 }
 
-Slot add_bias(StepBuilder& b, ValueId id, ElementType storage) {
+Slot add_constant(StepBuilder& b, ValueId id, ElementType storage) {
   if (storage == ElementType::f32) return b.slot(id);
-  const Array& bias = *b.schedule.graph.value(id).constant;
-  return add_stored(b.constants, {bias.as<float>(), bias.as<float>() + bias.count()}, storage);
+  const Array& values = *b.schedule.graph.value(id).constant;
+  return add_stored(b.constants, {values.as<float>(), values.as<float>() + values.count()}, storage);
 }
 
 /// Scratch for a value like the output, kept in `storage`.
@@ -107,11 +129,35 @@ void add_left_over(StepBuilder& b, const Node& node, const Convolution& whole, c
   if (at != node.output) add_copy_step(b, at, node.output);
 }
 
+/// The node as one of cuDNN's graphs; false where it plans none.
+bool add_operation_step(StepBuilder& b, int node_index, const Node& node, CudnnDevice& device, bool tf32) {
+  auto operation = cudnn_operation(b.schedule, node);
+  if (!operation) return false;
+  operation->tf32 = tf32;
+  std::string why_not;
+  auto plan = device.plan(*operation, why_not);
+  if (plan == nullptr) return false;
+  const bool apart = operation->output.type != b.schedule.placement(node.output).storage;
+  const ValueId target = apart ? add_stored_like(b, node_index, node.output, operation->output.type) : node.output;
+  OperationStep::Slots slots;
+  for (std::size_t i = 0; i < operation->inputs.size(); ++i) {
+    const Value& v = b.schedule.graph.value(node.inputs[i]);
+    slots.inputs.push_back(v.constant ? add_constant(b, node.inputs[i], operation->inputs[i].type)
+                                      : b.slot(node.inputs[i]));
+  }
+  slots.output = b.slot(target);
+  slots.workspace = {add_scratch(b.schedule, node_index, plan->workspace_bytes()), 0};
+  b.steps.push_back(std::make_unique<OperationStep>(std::move(plan), std::move(slots)));
+  if (apart) add_copy_step(b, target, node.output);
+  return true;
+}
+
 }  // namespace
 
 bool add_library_steps(StepBuilder& b, int node_index, const Node& node, CudnnDevice& device, bool tf32) {
   auto posed = cudnn_problem(b.schedule.graph, node);
-  if (!posed || !has_kernel(b.schedule.graph, node)) return false;
+  if (!posed) return add_operation_step(b, node_index, node, device, tf32);
+  if (!has_kernel(b.schedule.graph, node)) return false;
   const Convolution whole = posed->convolution;
   posed->tf32 = tf32;
   posed->factors = b.schedule.placement(node.inputs[0]).storage;
@@ -136,7 +182,7 @@ bool add_library_steps(StepBuilder& b, int node_index, const Node& node, CudnnDe
       add_stored(b.constants, packed_weights(node, *b.schedule.graph.value(node.inputs[1]).constant), problem.factors);
   slots.y = b.slot(target);
   slots.workspace = {add_scratch(b.schedule, node_index, planned->workspace_bytes()), 0};
-  if ((slots.has_bias = fused.bias)) slots.bias = add_bias(b, node.inputs[2], problem.bias);
+  if ((slots.has_bias = fused.bias)) slots.bias = add_constant(b, node.inputs[2], problem.bias);
   if ((slots.has_residual = fused.residual)) slots.residual = b.slot(node.inputs.back());
   b.steps.push_back(std::make_unique<LibraryStep>(std::move(planned), slots));
   add_left_over(b, node, whole, fused, target);

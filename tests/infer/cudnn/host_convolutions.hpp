@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "infer/cuda/cudnn_convolution.hpp"
+#include "infer/reference.hpp"
 #include "infer/storage.hpp"
 
 namespace isocenter::infer::test {
@@ -84,10 +85,56 @@ class HostConvolution final : public CudnnConvolution {
   CudnnProblem p_;
 };
 
+/// The other operations by the reference's plain loops, on values that are gathered as they lie.
+class HostOperation final : public CudnnPlan {
+ public:
+  explicit HostOperation(CudnnOperation op) : op_(std::move(op)) {}
+  std::int64_t workspace_bytes() const override { return 256; }
+  std::string plan_name() const override { return "by definition"; }
+  void run(const std::vector<const void*>& inputs, void* output, void*) override {
+    std::vector<Array> arrays;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const CudnnTensor& t = op_.inputs[i];
+      const bool parameter = is_norm() && i > 0;
+      arrays.emplace_back(ElementType::f32, parameter ? Shape{t.shape[1]} : t.shape);
+      each(t, [&](std::int64_t dense, std::int64_t at) {
+        arrays.back().set_real(dense, read_real(t.type, static_cast<const std::byte*>(inputs[i]), at));
+      });
+    }
+    Array y(ElementType::f32, op_.output.shape);
+    std::vector<ConstView> views;
+    for (const Array& a : arrays) views.push_back(view_of(a));
+    evaluate_reference({{}, {}, operation(), {}, no_value}, views, {y.type(), &y.shape(), y.mutable_data()});
+    each(op_.output, [&](std::int64_t dense, std::int64_t at) {
+      write_real(op_.output.type, static_cast<std::byte*>(output), at, y.real(dense));
+    });
+  }
+
+ private:
+  using Kind = CudnnOperation::Kind;
+  bool is_norm() const { return op_.kind == Kind::instance_norm || op_.kind == Kind::layer_norm; }
+  Operation operation() const {
+    if (op_.kind == Kind::pool) return op_.pool;
+    if (op_.kind == Kind::product) return MatrixProduct{};
+    if (op_.kind == Kind::attention) return Attention{op_.factor, op_.inputs.size() == 4};
+    return Normalisation{op_.kind == Kind::layer_norm ? 1 : op_.inputs[0].shape[1], op_.factor, op_.then};
+  }
+  template <class Visit>
+  static void each(const CudnnTensor& t, Visit visit) {
+    for (std::int64_t i = 0; i < element_count(t.shape); ++i) {
+      std::int64_t at = 0, rest = i;
+      for (std::size_t k = t.shape.size(); k-- > 0; rest /= t.shape[k]) at += rest % t.shape[k] * t.strides[k];
+      visit(i, at);
+    }
+  }
+  CudnnOperation op_;
+};
+
 class HostConvolutions final : public CudnnDevice {
  public:
   using Refuses = std::function<bool(const CudnnProblem&)>;
-  explicit HostConvolutions(Refuses refuses) : refuses_(std::move(refuses)) {}
+  explicit HostConvolutions(Refuses refuses, bool operations = true)
+      : refuses_(std::move(refuses)), operations_(operations) {}
   void set_stream(void*) override {}
   std::string name() const override { return "a stand-in"; }
   std::unique_ptr<CudnnConvolution> plan(const CudnnProblem& problem, std::string& why_not) override {
@@ -96,10 +143,18 @@ class HostConvolutions final : public CudnnDevice {
     ++planned;
     return std::make_unique<HostConvolution>(problem);
   }
+  std::unique_ptr<CudnnPlan> plan(const CudnnOperation& operation, std::string& why_not) override {
+    why_not = "the test refuses it";
+    if (!operations_) return nullptr;
+    posed.push_back(operation);
+    return std::make_unique<HostOperation>(operation);
+  }
   int planned = 0;
+  std::vector<CudnnOperation> posed;
 
  private:
   Refuses refuses_;
+  bool operations_;
 };
 
 }  // namespace isocenter::infer::test

@@ -1,8 +1,4 @@
 // Never run on a GPU so far: its graphs were planned for an H100 without the device (tests/infer).
-#include "infer/cuda/cudnn_convolution.hpp"
-
-#include <cudnn_frontend.h>
-
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -11,19 +7,17 @@
 #include <map>
 #include <unordered_map>
 
+#include "infer/cuda/cudnn_graphs.hpp"
 #include "infer/cuda/device_queue.hpp"
 #include "infer/cuda/plan_store.hpp"
 
 namespace isocenter::infer {
 namespace {
 
-namespace fe = cudnn_frontend;
-
-enum Uid : std::int64_t { uid_x = 1, uid_w, uid_bias, uid_residual, uid_y };
-
 class Device final : public CudnnDevice {
  public:
   std::unique_ptr<CudnnConvolution> plan(const CudnnProblem& problem, std::string& why_not) override;
+  std::unique_ptr<CudnnPlan> plan(const CudnnOperation& operation, std::string& why_not) override;
   ~Device() override {
     if (handle != nullptr) cudnnDestroy(handle);
   }
@@ -49,153 +43,35 @@ class Device final : public CudnnDevice {
     bool kept = false, timed = false;
     std::string why_not;
   };
-  Made make(const std::string& name, const CudnnProblem& problem) const;
+  template <class Problem>
+  Made make(const std::string& name, const Problem& problem) const;
+  /// The plan that was made for this before, or one made anew.
+  template <class Problem>
+  const Made& made_for(const Problem& problem);
   std::map<std::string, Made> made_;  ///< by problem: networks pose the same ones again and again
   int not_timed_ = 0;                 ///< of them, where they should have been
 };
 
-/// Extents and strides of a channels-last tensor in ONNX's axis order.
-std::vector<std::int64_t> channels_last_strides(const Shape& shape) {
-  std::vector<std::int64_t> strides(shape.size());
-  std::int64_t step = shape[1];
-  strides[1] = 1;
-  for (std::size_t k = shape.size(); k-- > 2;) {
-    strides[k] = step;
-    step *= shape[k];
-  }
-  strides[0] = step;
-  return strides;
-}
-
-using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
-
-fe::DataType_t type_of(ElementType storage) {
-  if (storage == ElementType::bf16) return fe::DataType_t::BFLOAT16;
-  return storage == ElementType::f16 ? fe::DataType_t::HALF : fe::DataType_t::FLOAT;
-}
-
-Tensor add_tensor(fe::graph::Graph& graph, const char* name, Uid uid, const Shape& shape, ElementType storage) {
-  return graph.tensor(fe::graph::Tensor_attributes()
-                          .set_name(name)
-                          .set_uid(uid)
-                          .set_dim(shape)
-                          .set_stride(channels_last_strides(shape))
-                          .set_data_type(type_of(storage)));
-}
-
-/// Marks what a node gives: the graph's output, or a value in between, which is float32.
-Tensor finish(const Tensor& t, const CudnnProblem& problem, bool last) {
-  t->set_dim(problem.y)
-      .set_stride(channels_last_strides(problem.y))
-      .set_data_type(type_of(last ? problem.result : ElementType::f32));
-  if (last) t->set_output(true).set_uid(uid_y);
-  return t;
-}
-
-bool set_activation(const Activation& a, fe::graph::Pointwise_attributes& p) {
-  using M = fe::PointwiseMode_t;
-  switch (a.function) {
-    case Function::relu:
-      p.set_mode(M::RELU_FWD);
-      return true;
-    case Function::leaky_relu:
-      p.set_mode(M::RELU_FWD).set_relu_lower_clip_slope(a.alpha);
-      return true;
-    case Function::clip:
-      p.set_mode(M::RELU_FWD).set_relu_lower_clip(a.alpha).set_relu_upper_clip(a.beta);
-      return a.alpha == 0.0F;
-    case Function::sigmoid:
-      p.set_mode(M::SIGMOID_FWD);
-      return true;
-    case Function::tanh:
-      p.set_mode(M::TANH_FWD);
-      return true;
-    case Function::elu:
-      p.set_mode(M::ELU_FWD).set_elu_alpha(a.alpha);
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// Builds the graph; false, with the reason, when an activation is not cuDNN's.
-bool describe(fe::graph::Graph& graph, const CudnnProblem& problem, std::string& why_not) {
-  const Convolution& c = problem.convolution;
-  const auto pointwise = [] { return fe::graph::Pointwise_attributes().set_compute_data_type(fe::DataType_t::FLOAT); };
-  graph.set_io_data_type(fe::DataType_t::FLOAT)
-      .set_intermediate_data_type(fe::DataType_t::FLOAT)
-      .set_compute_data_type(fe::DataType_t::FLOAT);
-  const Tensor x = add_tensor(graph, "x", uid_x, problem.x, problem.factors),
-               w = add_tensor(graph, "w", uid_w, problem.w, problem.factors);
-  Tensor y;
-  const auto set_window = [&](auto attributes) {
-    return attributes.set_pre_padding(c.window.pads_begin)
-        .set_post_padding(c.window.pads_end)
-        .set_stride(c.window.strides)
-        .set_dilation(c.window.dilations);
-  };
-  if (c.transposed)
-    y = graph.conv_dgrad(x, w, set_window(fe::graph::Conv_dgrad_attributes()));
-  else
-    y = graph.conv_fprop(x, w, set_window(fe::graph::Conv_fprop_attributes()));
-  finish(y, problem, !c.bias && !c.residual && c.then.none());
-  if (c.bias) {
-    Shape shape(problem.y.size(), 1);
-    shape[1] = problem.y[1];
-    y = graph.pointwise(y, add_tensor(graph, "bias", uid_bias, shape, problem.bias),
-                        pointwise().set_mode(fe::PointwiseMode_t::ADD));
-    finish(y, problem, !c.residual && c.then.none());
-  }
-  if (c.residual) {
-    y = graph.pointwise(y, add_tensor(graph, "residual", uid_residual, problem.y, problem.residual),
-                        pointwise().set_mode(fe::PointwiseMode_t::ADD));
-    finish(y, problem, c.then.none());
-  }
-  if (!c.then.none()) {
-    auto activation = pointwise();
-    if (!set_activation(c.then, activation)) {
-      why_not = "cuDNN has no such activation";
-      return false;
-    }
-    y = finish(graph.pointwise(y, activation), problem, true);
-  }
-  return true;
-}
-
-/// What would make results less exact than asked for, or differ from run to run. Tensor cores multiply float32 as TF32,
-/// and numbers of 16 bits as they are.
-std::vector<fe::NumericalNote_t> excluded(const CudnnProblem& problem) {
-  using N = fe::NumericalNote_t;
-  std::vector<N> notes{N::NONDETERMINISTIC,  N::REDUCED_PRECISION_REDUCTION, N::FFT, N::WINOGRAD, N::WINOGRAD_TILE_4x4,
-                       N::WINOGRAD_TILE_6x6, N::WINOGRAD_TILE_13x13};
-  if (problem.factors == ElementType::f32 && !problem.tf32)
-    notes.insert(notes.end(), {N::TENSOR_CORE, N::DOWN_CONVERT_INPUTS});
-  return notes;
-}
-
-class Planned final : public CudnnConvolution {
+/// A graph with its plan.
+class PlannedGraph {
  public:
-  Planned(Device& device, std::shared_ptr<fe::graph::Graph> graph, const Convolution& what, bool kept)
-      : device_(device), graph_(std::move(graph)), bias_(what.bias), residual_(what.residual), kept_(kept) {
+  PlannedGraph(Device& device, std::shared_ptr<fe::graph::Graph> graph, std::size_t arguments)
+      : device_(device), graph_(std::move(graph)) {
     if (auto e = graph_->get_workspace_size(workspace_); e.is_bad())
       throw Failure(ErrorCode::internal, "cuDNN does not tell its workspace: " + e.get_message(),
                     "report this with the model");
+    if (const std::size_t own = graph_->get_variant_pack_uids_sorted().size(); own != arguments)
+      throw Failure(ErrorCode::internal,
+                    "a plan of cuDNN's takes " + std::to_string(own) + " pointers where its graph has " +
+                        std::to_string(arguments),
+                    "empty the folder that ISOCENTER_PLAN_FOLDER names, and report this with the model");
     if (graph_->get_plan_name(name_).is_bad()) name_ = "unnamed plan";
   }
-  std::int64_t workspace_bytes() const override { return workspace_; }
-  std::string plan_name() const override { return name_; }
-  bool was_kept() const override { return kept_; }
-
-  void run(const void* x, const void* w, const void* bias, const void* residual, void* y, void* workspace) override {
-    // Pointers in the order of the tensors' uids, so that no table is made at each run.
-    void* pointers[5];
-    int n = 0;
-    pointers[n++] = const_cast<void*>(x);
-    pointers[n++] = const_cast<void*>(w);
-    if (bias_) pointers[n++] = const_cast<void*>(bias);
-    if (residual_) pointers[n++] = const_cast<void*>(residual);
-    pointers[n++] = y;
-    auto e = graph_->execute(device_.handle, pointers, n, workspace);
+  std::int64_t workspace_bytes() const { return workspace_; }
+  const std::string& name() const { return name_; }
+  /// Pointers in the order of the tensors' uids, so that no table is made at each run.
+  void run(void** pointers, int count, void* workspace) {
+    auto e = graph_->execute(device_.handle, pointers, count, workspace);
     if (e.is_bad())
       throw Failure(ErrorCode::device_lost, "cuDNN failed: " + e.get_message(),
                     "look at the driver's log; the session has to be prepared again");
@@ -204,9 +80,49 @@ class Planned final : public CudnnConvolution {
  private:
   Device& device_;
   std::shared_ptr<fe::graph::Graph> graph_;
-  bool bias_, residual_, kept_;
   std::int64_t workspace_ = 0;
   std::string name_;
+};
+
+class PlannedConvolution final : public CudnnConvolution {
+ public:
+  PlannedConvolution(PlannedGraph graph, const Convolution& what, bool kept)
+      : graph_(std::move(graph)), bias_(what.bias), residual_(what.residual), kept_(kept) {}
+  std::int64_t workspace_bytes() const override { return graph_.workspace_bytes(); }
+  std::string plan_name() const override { return graph_.name(); }
+  bool was_kept() const override { return kept_; }
+
+  void run(const void* x, const void* w, const void* bias, const void* residual, void* y, void* workspace) override {
+    void* pointers[5];
+    int n = 0;
+    pointers[n++] = const_cast<void*>(x);
+    pointers[n++] = const_cast<void*>(w);
+    if (bias_) pointers[n++] = const_cast<void*>(bias);
+    if (residual_) pointers[n++] = const_cast<void*>(residual);
+    pointers[n++] = y;
+    graph_.run(pointers, n, workspace);
+  }
+
+ private:
+  PlannedGraph graph_;
+  bool bias_, residual_, kept_;
+};
+
+class PlannedOperation final : public CudnnPlan {
+ public:
+  explicit PlannedOperation(PlannedGraph graph) : graph_(std::move(graph)) {}
+  std::int64_t workspace_bytes() const override { return graph_.workspace_bytes(); }
+  std::string plan_name() const override { return graph_.name(); }
+  void run(const std::vector<const void*>& inputs, void* output, void* workspace) override {
+    void* pointers[5];
+    int n = 0;
+    for (const void* input : inputs) pointers[n++] = const_cast<void*>(input);
+    pointers[n++] = output;
+    graph_.run(pointers, n, workspace);
+  }
+
+ private:
+  PlannedGraph graph_;
 };
 
 }  // namespace
@@ -247,20 +163,40 @@ std::shared_ptr<CudnnDevice> CudnnDevice::described(const std::string& json, con
 
 namespace {
 
-/// Everything that a plan depends on.
-std::string name_of_problem(const Device& device, const CudnnProblem& p) {
+/// Everything beside the problem that a plan depends on.
+std::string name_of(const Device& device) {
+  return device.identity + "\n" + std::to_string(cudnnGetVersion()) + " " + std::to_string(CUDNN_FRONTEND_VERSION) +
+         "\n" + (device.choice == PlanChoice::autotuned ? "autotuned; " : "");
+}
+
+std::string bits_of(float v) { return std::to_string(std::bit_cast<std::uint32_t>(v)); }
+
+std::string name_of(const Activation& a) {
+  return std::to_string(static_cast<int>(a.function)) + " " + bits_of(a.alpha) + " " + bits_of(a.beta);
+}
+
+std::string name_of(const CudnnProblem& p) {
   const Convolution& c = p.convolution;
-  std::string text =
-      device.identity + "\n" + std::to_string(cudnnGetVersion()) + " " + std::to_string(CUDNN_FRONTEND_VERSION) + "\n";
+  std::string text;
   for (const Shape* s : {&p.x, &p.w, &p.y, &c.window.kernel, &c.window.strides, &c.window.dilations,
                          &c.window.pads_begin, &c.window.pads_end})
     text += to_text(*s) + "; ";
-  if (device.choice == PlanChoice::autotuned) text += "autotuned; ";
   for (const bool flag : {c.transposed, c.bias, c.residual, p.tf32}) text += flag ? '1' : '0';
-  for (const ElementType type : {p.factors, p.bias, p.residual, p.result}) text += std::string(" ") + name_of(type);
-  return text + " " + std::to_string(c.groups) + " " + std::to_string(static_cast<int>(c.then.function)) + " " +
-         std::to_string(std::bit_cast<std::uint32_t>(c.then.alpha)) + " " +
-         std::to_string(std::bit_cast<std::uint32_t>(c.then.beta));
+  for (const ElementType type : {p.factors, p.bias, p.residual, p.result})
+    text += std::string(" ") + infer::name_of(type);
+  return text + " " + std::to_string(c.groups) + " " + name_of(c.then);
+}
+
+std::string name_of(const CudnnOperation& op) {
+  std::string text = "operation " + std::to_string(static_cast<int>(op.kind)) + ": ";
+  std::vector<CudnnTensor> tensors = op.inputs;
+  tensors.push_back(op.output);
+  for (const CudnnTensor& t : tensors)
+    text += to_text(t.shape) + " by " + to_text(t.strides) + " " + infer::name_of(t.type) + "; ";
+  const Window& w = op.pool.window;
+  for (const Shape* s : {&w.kernel, &w.strides, &w.pads_begin, &w.pads_end}) text += to_text(*s) + "; ";
+  for (const bool flag : {op.pool.kind == Pool::Kind::max, op.pool.count_pads, op.tf32}) text += flag ? '1' : '0';
+  return text + " " + bits_of(op.factor) + " " + name_of(op.then);
 }
 
 std::shared_ptr<fe::graph::Graph> graph_for(const Device& d) {
@@ -285,7 +221,7 @@ std::shared_ptr<fe::graph::Graph> find_kept(const Device& d, const std::string& 
 
 /// Times cuDNN's first candidates on the device, in memory of their own, and leaves the fastest as the graph's plan.
 /// False without that memory, or where none can be timed: the heuristic's choice stays.
-bool time_candidates(fe::graph::Graph& graph, cudnnHandle_t handle, const CudnnProblem& p) {
+bool time_candidates(fe::graph::Graph& graph, cudnnHandle_t handle, const std::vector<CudnnArgument>& arguments) {
   if (handle == nullptr) return false;
   constexpr int most_timed = 8;  // engines that are compiled as they are planned take seconds each
   int built = 0;
@@ -302,20 +238,16 @@ bool time_candidates(fe::graph::Graph& graph, cudnnHandle_t handle, const CudnnP
     bytes += (static_cast<std::size_t>(wanted) + 255) / 256 * 256;
     return at;
   };
-  const std::size_t x = place(element_count(p.x) * bytes_of(p.factors)),
-                    w = place(element_count(p.w) * bytes_of(p.factors)), bias = place(p.y[1] * bytes_of(p.bias)),
-                    residual = place(p.convolution.residual ? element_count(p.y) * bytes_of(p.residual) : 0),
-                    y = place(element_count(p.y) * bytes_of(p.result)),
-                    workspace = place(graph.get_autotune_workspace_size());
+  std::vector<std::size_t> places;
+  for (const CudnnArgument& argument : arguments) places.push_back(place(argument.bytes));
+  const std::size_t workspace = place(graph.get_autotune_workspace_size());
   if (cudaMalloc(reinterpret_cast<void**>(&memory.start), bytes) != cudaSuccess ||
       cudaMemset(memory.start, 0, bytes) != cudaSuccess) {
     (void)cudaGetLastError();
     return false;
   }
-  std::unordered_map<std::int64_t, void*> pointers{
-      {uid_x, memory.start + x}, {uid_w, memory.start + w}, {uid_y, memory.start + y}};
-  if (p.convolution.bias) pointers[uid_bias] = memory.start + bias;
-  if (p.convolution.residual) pointers[uid_residual] = memory.start + residual;
+  std::unordered_map<std::int64_t, void*> pointers;
+  for (std::size_t i = 0; i < arguments.size(); ++i) pointers[arguments[i].uid] = memory.start + places[i];
   if (graph.autotune(handle, pointers, memory.start + workspace).is_good()) return true;
   (void)cudaGetLastError();
   return false;
@@ -331,7 +263,8 @@ std::shared_ptr<fe::graph::Graph> alone(const Device& d, const fe::graph::Graph&
 
 }  // namespace
 
-Device::Made Device::make(const std::string& name, const CudnnProblem& problem) const {
+template <class Problem>
+Device::Made Device::make(const std::string& name, const Problem& problem) const {
   if (auto kept = find_kept(*this, name)) return {std::move(kept), true, false, {}};
   Made made;
   auto graph = graph_for(*this);
@@ -347,7 +280,7 @@ Device::Made Device::make(const std::string& name, const CudnnProblem& problem) 
   if (failed(graph->check_support())) return made;
   if (failed(graph->build_plans())) return made;
   if (choice == PlanChoice::autotuned) {
-    made.timed = time_candidates(*graph, handle, problem);
+    made.timed = time_candidates(*graph, handle, arguments_of(problem));
     if (auto fastest = alone(*this, *graph)) graph = fastest;
   }
   const bool as_chosen = choice == PlanChoice::heuristic || made.timed;
@@ -356,16 +289,30 @@ Device::Made Device::make(const std::string& name, const CudnnProblem& problem) 
   return made;
 }
 
-std::unique_ptr<CudnnConvolution> Device::plan(const CudnnProblem& problem, std::string& why_not) {
-  const std::string name = name_of_problem(*this, problem);
+template <class Problem>
+const Device::Made& Device::made_for(const Problem& problem) {
+  const std::string name = name_of(*this) + name_of(problem);
   auto it = made_.find(name);
-  const bool is_new = it == made_.end();
-  if (is_new) it = made_.emplace(name, make(name, problem)).first;
+  if (it != made_.end()) return it->second;
+  it = made_.emplace(name, make(name, problem)).first;
   const Made& made = it->second;
-  if (is_new && choice == PlanChoice::autotuned && made.graph != nullptr && !made.kept && !made.timed) ++not_timed_;
+  if (choice == PlanChoice::autotuned && made.graph != nullptr && !made.kept && !made.timed) ++not_timed_;
+  return made;
+}
+
+std::unique_ptr<CudnnConvolution> Device::plan(const CudnnProblem& problem, std::string& why_not) {
+  const Made& made = made_for(problem);
   why_not = made.why_not;
   if (made.graph == nullptr) return nullptr;
-  return std::make_unique<Planned>(*this, made.graph, problem.convolution, made.kept);
+  return std::make_unique<PlannedConvolution>(PlannedGraph(*this, made.graph, arguments_of(problem).size()),
+                                              problem.convolution, made.kept);
+}
+
+std::unique_ptr<CudnnPlan> Device::plan(const CudnnOperation& operation, std::string& why_not) {
+  const Made& made = made_for(operation);
+  why_not = made.why_not;
+  if (made.graph == nullptr) return nullptr;
+  return std::make_unique<PlannedOperation>(PlannedGraph(*this, made.graph, arguments_of(operation).size()));
 }
 
 }  // namespace isocenter::infer
