@@ -217,14 +217,18 @@ TEST(MethodsInSlabsOnADevice, MotionOfAVolumeAndAFieldThatItDoesNotHold) {
   EXPECT_GE(refused, 2);
 }
 
-TEST(MethodsInSlabsOnADevice, AFieldThatLiesThereAnywayStaysThere) {
+TEST(MethodsInSlabsOnADevice, AFieldThatLiesThereAnywayStaysThereAndOneThatDoesNotComesBesideTheProjections) {
   const Method m = motion_method();
-  Apart apart(ample);
-  apart.device.leave_host_open();
   const Given whole = run_node(context(), "cpu", m.node, m.inputs);
-  const Given cut = run_node(*apart.context, "apart:0", with_slabs(m, 6), m.inputs, 0, "apart:0");
-  EXPECT_THAT(cut.report, AllOf(HasSubstr("motion.slabs"), Not(HasSubstr("motion.field"))));
-  EXPECT_LT(apart_by(cut.values, whole.values), 2e-5);
+  for (const char* inputs_on : {"cpu", "apart:0"})
+    for (const bool eager : {false, true}) {
+      Apart apart(ample, eager);
+      apart.device.leave_host_open();
+      const Given cut = run_node(*apart.context, "apart:0", with_slabs(m, 6), m.inputs, 0, inputs_on);
+      EXPECT_THAT(cut.report, AllOf(HasSubstr("motion.slabs"), Not(HasSubstr("motion.projections"))));
+      EXPECT_EQ(cut.report.find("motion.field") == std::string::npos, std::string(inputs_on) == "apart:0");
+      EXPECT_LT(apart_by(cut.values, whole.values), 2e-5);
+    }
 }
 
 TEST(MethodsInSlabsOnADevice, FbpFromHostMemory) {
