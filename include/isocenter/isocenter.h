@@ -348,7 +348,7 @@ ISOCENTER_API isocenter_status isocenter_plan_upload(isocenter_plan* plan, void*
 ISOCENTER_API void isocenter_plan_declare_host_memory(isocenter_plan* plan, uint64_t bytes);
 /* What is left on the node's device of the budget, or without one of 9/10 of a GPU's memory; on the CPU UINT64_MAX. */
 ISOCENTER_API uint64_t isocenter_plan_memory_left(const isocenter_plan* plan);
-/* The budget itself; 0: none. */
+/* The budget, or what the nodes before take where that is more; 0: none. */
 ISOCENTER_API uint64_t isocenter_plan_memory_budget(const isocenter_plan* plan);
 /* A source's number of items; -1 (the default) when it cannot know. */
 ISOCENTER_API void isocenter_plan_items(isocenter_plan* plan, int64_t count);
