@@ -131,8 +131,8 @@ struct MatrixProduct {
 };
 
 /// Inputs: q (batch, heads, queries, depth), k (batch, heads, keys, depth), v (batch, heads, keys, width), [bias] (1 or
-/// batch, 1 or heads, queries, keys). out = softmax over the keys of (scale * q k^T + bias), times v. A. Vaswani et al.,
-/// "Attention is all you need", NIPS 2017, eq. 1.
+/// batch, 1 or heads, queries, keys). out = softmax over the keys of (scale * q k^T + bias), times v. A. Vaswani et
+/// al., "Attention is all you need", NIPS 2017, eq. 1.
 struct Attention {
   float scale = 1.0F;
   bool bias = false;

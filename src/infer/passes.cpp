@@ -114,9 +114,9 @@ Activation* activation_slot(Node& node, Function f) {
 bool is_float_map(const Map& map) { return detail::is_float_function(map.function); }
 
 std::string kind_of(const Node& node) {
-  static constexpr const char* names[] = {"map",     "convolution", "pool",      "normalisation",  "copy",
-                                          "concat",  "resample",    "softmax",   "reduction",      "matrix product",
-                                          "alias",   "loops",       "attention"};
+  static constexpr const char* names[] = {"map",    "convolution", "pool",     "normalisation", "copy",
+                                          "concat", "resample",    "softmax",  "reduction",     "matrix product",
+                                          "alias",  "loops",       "attention"};
   return names[node.operation.index()];
 }
 

@@ -26,7 +26,8 @@ void remove_dead_nodes(Graph& graph);
 // For engines that have them, before `optimise`:
 
 /// Matrix product, scale, sums with biases, softmax over the last axis and matrix product become one Attention: as
-/// torch and MONAI export them and as ONNX's Attention is lowered, sums over windows' masks in another shape among them.
+/// torch and MONAI export them and as ONNX's Attention is lowered, sums over windows' masks in another shape among
+/// them.
 void fuse_attention(Graph& graph);
 /// Means, differences, squares and roots over the last axis become a normalisation of one group, its rows the batch: as
 /// LayerNormalization is lowered and as torch exports it before opset 17.

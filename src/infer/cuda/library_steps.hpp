@@ -5,8 +5,8 @@
 
 namespace isocenter::infer {
 
-/// Adds the steps of a node that cuDNN plans. Of a convolution, or a product with constant weights, as much as cuDNN does
-/// in one graph, at least the product, and what is left over as kernels of ours; others whole. False when it plans
+/// Adds the steps of a node that cuDNN plans. Of a convolution, or a product with constant weights, as much as cuDNN
+/// does in one graph, at least the product, and what is left over as kernels of ours; others whole. False when it plans
 /// nothing of it. The device has to outlive the steps.
 bool add_library_steps(StepBuilder& builder, int node_index, const Node& node, CudnnDevice& device, bool tf32);
 
