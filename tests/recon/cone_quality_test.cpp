@@ -2,13 +2,9 @@
 // the tables of docs/recon/quality.md.
 #include <cmath>
 #include <cstdio>
-#include <isocenter/phantom/phantom_motion.hpp>
-#include <isocenter/phantom/phantom_projections.hpp>
-#include <isocenter/phantom/phantom_volume.hpp>
 #include <isocenter/recon/helical_reconstruction.hpp>
-#include <isocenter/recon/motion_compensated_reconstruction.hpp>
-#include <isocenter/recon/phase_sort.hpp>
 
+#include "breathing_images.hpp"
 #include "phantom/poisson.hpp"
 #include "quality_test_data.hpp"
 
@@ -240,55 +236,24 @@ Projections views_of_phase(const Projections& scan, int phases) {
 
 Breathing breathing_of(const SessionOptions& options) {
   Breathing b;
-  Pipeline pipeline(context());
-  PhantomProjections::Params p;
-  p.phantom = PhantomKind::moving_thorax;
-  p.views = 480;
-  p.columns = 88;
-  p.rows = 48;
-  p.column_step_mm = p.row_step_mm = 7.8;
-  p.seconds = 120;
-  p.photons = 1e5;
-  const auto scan = pipeline.add<PhantomProjections>("scan", p);
-  const auto phases = pipeline.add<PhaseSort>("phases", {.phases = 8, .source = PhaseSource::period, .period_s = 4});
-  const auto motion = pipeline.add<PhantomMotion>("motion");
-  FdkReconstruction::Params f;
-  MotionCompensatedReconstruction::Params m;
-  m.nx = f.nx = b.nx, m.ny = f.ny = b.ny, m.nz = f.nz = b.nz;
-  m.spacing_mm = f.spacing_mm = {b.voxel};
-  m.window = f.window = FdkWindow::hann;
-  const auto all = pipeline.add<FdkReconstruction>("all", f), each = pipeline.add<FdkReconstruction>("each", f);
-  const auto compensated = pipeline.add<MotionCompensatedReconstruction>("compensated", m);
-  PhantomVolume::Params t;
-  t.phantom = PhantomKind::moving_thorax;
-  t.nx = b.nx, t.ny = b.ny, t.nz = b.nz;
-  t.spacing_mm = {b.voxel};
-  t.samples = 3;
-  const auto truth = pipeline.add<PhantomVolume>("truth", t);
-  pipeline.connect(scan.output, phases.input);
-  pipeline.connect(scan.output, all.input);
-  pipeline.connect(phases.output, each.input);
-  pipeline.connect(phases.output, compensated.input);
-  pipeline.connect(motion.x, compensated.motion_x);
-  pipeline.connect(motion.y, compensated.motion_y);
-  pipeline.connect(motion.z, compensated.motion_z);
-  pipeline.add_output("p", phases.output);
-  pipeline.add_output("a", all.output);
-  pipeline.add_output("e", each.output);
-  pipeline.add_output("c", compensated.output);
-  pipeline.add_output("t", truth.output);
-  Session session = pipeline.prepare(options);
-  session.start();
-  const auto pull = [&](const char* name) { return Volume(context().copy_to(*session.pull(name), "cpu")); };
-  b.one_phase = views_of_phase(Projections(context().copy_to(*session.pull("p"), "cpu")), 8);
-  b.all = pull("a");
-  const Volume frames = pull("e");
+  BreathingSetup setup;
+  setup.scan.views = 480;
+  setup.scan.columns = 88;
+  setup.scan.rows = 48;
+  setup.scan.column_step_mm = setup.scan.row_step_mm = 7.8;
+  setup.scan.seconds = 120;
+  setup.scan.photons = 1e5;
+  setup.nx = b.nx, setup.ny = b.ny, setup.nz = b.nz;
+  setup.voxel_mm = b.voxel;
+  const BreathingImages images = breathing_images(options, setup);
+  b.one_phase = views_of_phase(images.sorted, breathing_phases);
+  b.all = images.all;
+  b.compensated = images.compensated;
+  b.truth = images.truth;
   const auto voxels = static_cast<std::size_t>(b.nx * b.ny * b.nz);
-  b.phase = Volume::own(
-      std::vector<float>(frames.values().begin(), frames.values().begin() + static_cast<std::ptrdiff_t>(voxels)), b.nx,
-      b.ny, b.nz, b.all.geometry(), "HU");
-  b.compensated = pull("c");
-  b.truth = pull("t");
+  b.phase = Volume::own(std::vector<float>(images.phases.values().begin(),
+                                           images.phases.values().begin() + static_cast<std::ptrdiff_t>(voxels)),
+                        b.nx, b.ny, b.nz, b.all.geometry(), "HU");
   return b;
 }
 

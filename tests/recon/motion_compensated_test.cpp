@@ -4,15 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <isocenter/phantom/phantom_motion.hpp>
-#include <isocenter/phantom/phantom_projections.hpp>
-#include <isocenter/phantom/phantom_volume.hpp>
-#include <isocenter/recon/fdk_reconstruction.hpp>
-#include <isocenter/recon/motion_compensated_reconstruction.hpp>
-#include <isocenter/recon/phase_sort.hpp>
 #include <limits>
 
-#include "device_test.hpp"
+#include "breathing_images.hpp"
 #include "phantom/raw_data.hpp"
 #include "test_launcher.hpp"
 
@@ -208,61 +202,22 @@ double error_near(const Volume& a, const Volume& truth, const Vector3& at, doubl
 }
 
 TEST_P(MotionCompensatedReconstructionOperator, OfTheBreathingThoraxShowsTheLesion) {
-  Pipeline pipeline(context());
-  PhantomProjections::Params breathing;
-  breathing.phantom = PhantomKind::moving_thorax;
-  breathing.views = 360;
-  breathing.columns = 176;
-  breathing.rows = 96;
-  breathing.column_step_mm = breathing.row_step_mm = 3.9;
-  const auto scan = pipeline.add<PhantomProjections>("scan", breathing);
-  auto resting = breathing;
-  resting.diaphragm_mm = resting.lesion_motion_mm = 0;
-  const auto rest = pipeline.add<PhantomProjections>("rest", resting);
-  const auto phases = pipeline.add<PhaseSort>("phases", {.phases = 8, .source = PhaseSource::period, .period_s = 4});
-  const auto motion = pipeline.add<PhantomMotion>("motion");
-  MotionCompensatedReconstruction::Params m;
-  FdkReconstruction::Params f;
-  m.nx = f.nx = 48;
-  m.ny = f.ny = 40;
-  m.nz = f.nz = 40;
-  m.spacing_mm = f.spacing_mm = {3};
-  m.offset_mm = f.offset_mm = {-70, 10, -40};
-  m.window = f.window = FdkWindow::hann;
-  const auto compensated = pipeline.add<MotionCompensatedReconstruction>("compensated", m);
-  const auto all = pipeline.add<FdkReconstruction>("all", f), each = pipeline.add<FdkReconstruction>("each", f),
-             still = pipeline.add<FdkReconstruction>("still", f);
-  PhantomVolume::Params t;
-  t.phantom = PhantomKind::moving_thorax;
-  t.nx = 48;
-  t.ny = t.nz = 40;
-  t.spacing_mm = {3};
-  t.centre_mm = m.offset_mm;
-  t.samples = 3;
-  const auto truth = pipeline.add<PhantomVolume>("truth", t);
-  pipeline.connect(scan.output, phases.input);
-  pipeline.connect(scan.output, all.input);
-  pipeline.connect(rest.output, still.input);
-  pipeline.connect(phases.output, each.input);
-  pipeline.connect(phases.output, compensated.input);
-  pipeline.connect(motion.x, compensated.motion_x);
-  pipeline.connect(motion.y, compensated.motion_y);
-  pipeline.connect(motion.z, compensated.motion_z);
-  pipeline.add_output("a", all.output);
-  pipeline.add_output("e", each.output);
-  pipeline.add_output("c", compensated.output);
-  pipeline.add_output("s", still.output);
-  pipeline.add_output("t", truth.output);
-  Session session = pipeline.prepare(options());
-  session.start();
-  const Volume a = context().copy_to(*session.pull("a"), "cpu"), e = context().copy_to(*session.pull("e"), "cpu"),
-               c = context().copy_to(*session.pull("c"), "cpu"), s = context().copy_to(*session.pull("s"), "cpu"),
-               r = context().copy_to(*session.pull("t"), "cpu");
+  BreathingSetup setup;
+  setup.scan.views = 360;
+  setup.scan.columns = 176;
+  setup.scan.rows = 96;
+  setup.scan.column_step_mm = setup.scan.row_step_mm = 3.9;
+  setup.nx = 48;
+  setup.ny = setup.nz = 40;
+  setup.voxel_mm = 3;
+  setup.offset_mm = {-70, 10, -40};
+  setup.at_rest = true;
+  const BreathingImages images = breathing_images(options(), setup);
   const Vector3 lesion = detail::thorax_lesion_mm({}, 0.0);
-  // Frame 0 of the phases is the exhaled patient, as the truth is.
-  const double without = error_near(a, r, lesion, 18), one_phase = error_near(e, r, lesion, 18),
-               with = error_near(c, r, lesion, 18);
-  const double rested = error_near(s, r, lesion, 18);
+  const double without = error_near(images.all, images.truth, lesion, 18),
+               one_phase = error_near(images.phases, images.truth, lesion, 18),
+               with = error_near(images.compensated, images.truth, lesion, 18);
+  const double rested = error_near(images.at_rest, images.truth, lesion, 18);
   // Reached, in HU: 240 from all views, 148 from one phase's, 108 with the motion; 121 with a diaphragm at
   // rest, the lesion still on its loop of 3 mm in y.
   EXPECT_GT(without, 1.8 * rested);
