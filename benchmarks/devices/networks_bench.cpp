@@ -75,7 +75,7 @@ class NetworkBenchOperator final : public OperatorBase<NetworkBench> {
     if (plan.on_cpu())
       executor_ = infer::plan_cpu(std::move(graph), {.precision = job.what.precision});
     else
-      executor_ = infer::plan_on_cuda(std::move(graph), job.what.precision, detail::launcher_of(plan), plan,
+      executor_ = infer::plan_on_cuda(std::move(graph), job.what.precision, detail::launcher_of(plan), plan, nullptr,
                                       ISOCENTER_MODULE_DIR "/engines");
     job.figures.plan_s = std::chrono::duration<double>(Clock::now() - begin).count();
     job.figures.engine = executor_->summary().engine;

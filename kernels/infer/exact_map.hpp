@@ -34,13 +34,13 @@ struct ExactMapKernel {
     if (whole != 0) {
       std::int64_t v[3] = {0, 0, 0};
       for (int n = 0; n < inputs; ++n) v[n] = in[n].whole(at[n]);
-      return out.whole(i, apply_integer(function, v[0], v[1], v[2]));
+      return out.whole(i, detail::apply_integer(function, v[0], v[1], v[2]));
     }
     double v[3] = {0, 0, 0};
     for (int n = 0; n < inputs; ++n) v[n] = in[n].real(at[n]);
-    double r = apply_real(function, static_cast<double>(alpha), static_cast<double>(beta), v[0], v[1], v[2]);
+    double r = detail::apply_real(function, static_cast<double>(alpha), static_cast<double>(beta), v[0], v[1], v[2]);
     if (then != infer::Function::identity)
-      r = apply_real(then, static_cast<double>(then_alpha), static_cast<double>(then_beta), r, 0, 0);
+      r = detail::apply_real(then, static_cast<double>(then_alpha), static_cast<double>(then_beta), r, 0, 0);
     write_real(out.form, out.data, i, r, saturates != 0);
   }
 };
