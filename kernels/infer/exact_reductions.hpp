@@ -204,7 +204,7 @@ struct ExactNormaliseKernel {
       const std::int64_t c = (g * size + i) / pixels % channels;
       double v = (in.real(g * size + i) - mean) * factor * scale.real(c) + shift.real(c);
       if (then != infer::Function::identity)
-        v = apply_real(then, static_cast<double>(then_alpha), static_cast<double>(then_beta), v, 0, 0);
+        v = detail::apply_real(then, static_cast<double>(then_alpha), static_cast<double>(then_beta), v, 0, 0);
       out.real(g * size + i, v);
     }
   }

@@ -77,7 +77,7 @@ struct ExactConvolutionKernel {
     }
     if (residual.data != nullptr) sum += residual.real(i);
     if (then != infer::Function::identity)
-      sum = apply_real(then, static_cast<double>(then_alpha), static_cast<double>(then_beta), sum, 0, 0);
+      sum = detail::apply_real(then, static_cast<double>(then_alpha), static_cast<double>(then_beta), sum, 0, 0);
     out.real(i, sum);
   }
 };
