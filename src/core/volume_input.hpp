@@ -2,6 +2,8 @@
 // What an operator on volumes asks of its input before it plans anything.
 #include <isocenter/dense.hpp>
 #include <isocenter/operator.hpp>
+#include <limits>
+#include <string>
 
 namespace isocenter::detail {
 
@@ -34,6 +36,11 @@ inline GridShape grid_shape(const Payload& payload, const char* port, const char
                     where + " has the extent " + std::to_string(t.shape[i]) + " along '" + t.axes[i] +
                         "', and 1 to 65535 are allowed",
                     "check how the volume was made");
+  if (t.extent('t') * t.extent('z') > std::numeric_limits<int>::max())  // kernels count the slices of all frames
+    throw Failure(ErrorCode::bad_data,
+                  where + " has " + std::to_string(t.extent('t')) + " frames of " + std::to_string(t.extent('z')) +
+                      " slices, and 2147483647 slices in all are allowed",
+                  "give fewer frames at a time");
   if (!is_dense(t))
     throw Failure(ErrorCode::bad_data, where + " is not dense", "copy it into a dense tensor, x fastest");
   GridShape shape;

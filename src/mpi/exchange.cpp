@@ -138,7 +138,12 @@ void Exchange::sum(std::int32_t channel, T* data, std::uint64_t count, Stop stop
       std::memcpy(buffers.out.data(), data + begin(give), given);
       MPI_Irecv(buffers.in.data(), static_cast<int>(size(take) * sizeof(T)), MPI_BYTE, before, channel, messages_, &in);
       MPI_Isend(buffers.out.data(), static_cast<int>(given), MPI_BYTE, next, channel, messages_, &out);
-      wait(&in, before, stop);
+      try {
+        wait(&in, before, stop);
+      } catch (...) {
+        MPI_Request_free(&out);  // it goes on by itself: the buffer stays
+        throw;
+      }
       wait(&out, next, stop);
     };
     for (std::uint64_t s = 0; s + 1 < ranks; ++s) {

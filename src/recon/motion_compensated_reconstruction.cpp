@@ -258,7 +258,8 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
   std::uint64_t component_bytes() const {
     int slices = 0;
     for (const MotionPart& p : parts_) slices = std::max(slices, p.grid.nz);
-    return static_cast<std::uint64_t>(field_.frames() * slices * field_.slice_nodes()) * sizeof(float);
+    return static_cast<std::uint64_t>(field_.frames()) * static_cast<std::uint64_t>(slices) *
+           static_cast<std::uint64_t>(field_.slice_nodes()) * sizeof(float);
   }
   /// Where the field lies for this run's slab, whole or the nodes of the slab brought to the device.
   MotionBlend field_of(const RunContext& run, const Launcher& launcher, char* work) const {

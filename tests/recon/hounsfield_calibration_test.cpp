@@ -80,5 +80,15 @@ TEST(HounsfieldCalibrationMessages, SayWhatIsWrong) {
       HasSubstr("which make no scale"));
 }
 
+TEST(HounsfieldCalibrationMessages, RefuseMoreSlicesThanKernelsCount) {
+  Pipeline pipeline(context());
+  const auto in =
+      pipeline.add_input("in", Volume::describe(1, 1, 65535, 65535, Geometry::centred(1, 1, 1, {1, 1, 1}), "1/mm"));
+  const auto node = pipeline.add<HounsfieldCalibration>("node", {.measured_values = {1, 2}, .nominal_hu = {1, 5}});
+  pipeline.connect(in, node.input);
+  pipeline.add_output("out", node.output);
+  EXPECT_THAT(error_of([&] { pipeline.prepare({.device = "cpu"}); }), HasSubstr("65535 frames of 65535 slices"));
+}
+
 }  // namespace
 }  // namespace isocenter::testing
