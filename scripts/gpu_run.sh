@@ -149,7 +149,9 @@ run_benchmarks() {
     launch networks_peer 120 python3 networks_peer.py "${small[@]}" "$logs/networks_peer.json"
     collect
   fi
-  if [[ ! -x bin/ct_methods ]] || ! python3 -c 'import numpy' 2>/dev/null; then
+  if [[ ! -x bin/ct_methods ]]; then
+    say "$(printf '%-36s not run: it is not in the bundle' ct_methods)"
+  elif ! python3 -c 'import numpy' 2>/dev/null; then
     say "$(printf '%-36s not run: NumPy is not installed' ct_methods)"
   elif $rehearse; then
     launch ct_methods 60 python3 ct_methods.py bin/ct_methods 48

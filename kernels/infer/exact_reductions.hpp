@@ -66,7 +66,8 @@ struct ExactReduceKernel {
         return;
       case Reducing::sum_abs:
         s.value += fabs(v);
-        s.whole = wrap(static_cast<std::uint64_t>(s.whole) + static_cast<std::uint64_t>(exact < 0 ? -exact : exact));
+        s.whole = wrap(static_cast<std::uint64_t>(s.whole) +
+                       (exact < 0 ? 0 - static_cast<std::uint64_t>(exact) : static_cast<std::uint64_t>(exact)));
         return;
       case Reducing::log_sum_exp:
         if (first || v > s.shift) {

@@ -71,7 +71,7 @@ Range read_range(const Graph& graph, const std::string& line, const std::string&
     if (!good) break;
     at = read.ptr + 1;
   }
-  if (!good || range.low > range.high || range.error < 0)
+  if (!good || range.low > range.high || !std::isfinite(range.high - range.low) || range.error < 0)
     refuse(graph, "has the line '" + line + "' where 'LOW HIGH ERROR " + name + "' is needed");
   if (std::string(at, end) != name)
     refuse(graph, "has the range of '" + std::string(at, end) + "' where that of '" + name + "' is needed");
@@ -221,6 +221,7 @@ std::string ranges_of(const Graph& graph) {
 /// Why this node with this range stays as it is; empty: it does not.
 std::string why_wide(const Graph& graph, const Node& node, const Range& range) {
   const double error = std::hypot(range.error, weight_error(graph, node));
+  if (!std::isfinite(error)) return "its weights are not finite";
   if (error > largest_error) {
     char text[64];
     std::snprintf(text, sizeof text, "int8 would change what it multiplies by %.2g", error);

@@ -39,8 +39,9 @@ std::byte* upload_once(UploadedWeights* weights, std::span<const std::byte> byte
   if (weights == nullptr) return upload(bytes);
   weights->shared = weights->on_device != nullptr && std::ranges::equal(weights->packed, bytes);
   if (weights->shared) return weights->on_device;
+  std::byte* const place = upload(bytes);
   weights->packed.assign(bytes.begin(), bytes.end());
-  return weights->on_device = upload(bytes);
+  return weights->on_device = place;
 }
 
 /// Plans a graph for the node's CUDA device. With `weights` it takes those of the plan before, where they are the same.

@@ -74,10 +74,15 @@ bool read_quantisation(const Graph& graph, const Readers& readers, const Node& l
   const Map* rounding = as_map(node, Function::round);
   if (rounding != nullptr && rounding->then.none()) node = readers.maker(graph, node->inputs[0]);
   const Map* division = as_map(node, Function::div);
-  if (division == nullptr || !read_single(graph, node->inputs[1], scale) || !(scale > 0)) return false;
+  if (division == nullptr || !read_single(graph, node->inputs[1], scale)) return false;
+  const double least = type == ElementType::i8 ? -128 : 0;
+  if (!(scale > 0) || !std::isnormal(static_cast<float>(scale)) || zero != std::round(zero) || zero < least ||
+      zero > least + 255)
+    return false;
   if (division->then.function != (rounding != nullptr ? Function::identity : Function::round)) return false;
   found = {node->inputs[0], {static_cast<float>(scale), static_cast<int>(zero), type == ElementType::i8}};
-  return graph.value(found.x).type == ElementType::f32;
+  const Value& x = graph.value(found.x);
+  return x.type == ElementType::f32 && x.shape == graph.value(last.output).shape;
 }
 
 /// (q - zero point) * scale from `first` on, its reading of q: the index of the node that multiplies, or -1.
@@ -100,7 +105,9 @@ int read_dequantisation(const Graph& graph, const Readers& readers, int first, c
   i = next(i);
   const Node* last = i < 0 ? nullptr : &graph.nodes[static_cast<std::size_t>(i)];
   if (as_map(last, Function::mul) == nullptr || !read_single(graph, last->inputs[1], scale)) return -1;
-  return static_cast<float>(scale) == grid.scale && static_cast<int>(zero) == grid.zero ? i : -1;
+  const Node& read = graph.nodes[static_cast<std::size_t>(first)];
+  if (graph.value(last->output).shape != graph.value(read.inputs[0]).shape) return -1;
+  return static_cast<float>(scale) == grid.scale && zero == grid.zero ? i : -1;
 }
 
 Copy same(std::size_t rank) {
@@ -113,6 +120,14 @@ Copy same(std::size_t rank) {
 
 std::string named(const Node& node, const std::string& why) { return "'" + node.name + "' (" + why + ")"; }
 
+std::string not_own_weights(const Graph& graph, const Node& node) {
+  const Value& weights = graph.value(node.inputs[1]);
+  if (!weights.stored) return "its weights are not symmetric int8";
+  return has_own_integers(weights, output_axis(node))
+             ? std::string()
+             : "its weights' scales are not positive numbers of its output channels";
+}
+
 /// Products whose data and weights have grids multiply integers.
 void set_own_grids(Graph& graph, IntegerPlan& plan) {
   for (Node& node : graph.nodes) {
@@ -120,7 +135,7 @@ void set_own_grids(Graph& graph, IntegerPlan& plan) {
     std::string why = not_for_integers(graph, node);
     const Quantised grid = graph.value(node.inputs[0]).grid;
     if (why.empty() && grid.none()) why = "its input is not quantised";
-    if (why.empty() && !graph.value(node.inputs[1]).stored) why = "its weights are not symmetric int8";
+    if (why.empty()) why = not_own_weights(graph, node);
     if (why.empty()) {
       set_product_grid(node, grid);
       if (onednn_plans_integers(graph, node, {})) continue;
@@ -138,10 +153,12 @@ bool maps_integers(const Graph& graph, const Node& node, const Map& map) {
   const F then = map.then.function;
   if (then != F::identity && then != F::relu && then != F::leaky_relu && then != F::clip) return false;
   const Value& out = graph.value(node.output);
+  if (out.shape.empty()) return false;
   return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
     const Value& v = graph.value(id);
     if (v.type != ElementType::f32) return false;
-    if (v.constant) return v.constant->count() == out.shape.back() && v.shape.back() == out.shape.back();
+    if (v.constant)
+      return v.constant->count() == out.shape.back() && !v.shape.empty() && v.shape.back() == out.shape.back();
     return v.shape == out.shape;
   });
 }
@@ -232,8 +249,8 @@ std::string not_for_integers(const Graph& graph, const Node& node) {
 
 double weight_error(const Graph& graph, const Node& node) {
   const Value& weights = graph.value(node.inputs[1]);
-  if (weights.stored) return 0.0;
   const int axis = output_axis(node);
+  if (has_own_integers(weights, axis)) return 0.0;
   const NarrowWeights narrow = quantise(weights, axis);
   double error = 0, norm = 0;
   for (std::int64_t i = 0; i < weights.constant->count(); ++i) {
@@ -243,7 +260,7 @@ double weight_error(const Graph& graph, const Node& node) {
     error += d * d;
     norm += w * w;
   }
-  return norm > 0 ? std::sqrt(error / norm) : 0.0;
+  return norm == 0.0 ? 0.0 : std::sqrt(error / norm);
 }
 
 bool find_grids(Graph& graph) {

@@ -36,7 +36,8 @@ bool writes_product_on_grid(const Graph& graph, const Node& node, const Quantise
 /// axes; without a bias, or with a constant one. Empty, or why not.
 std::string not_for_integers(const Graph& graph, const Node& node);
 
-/// Relative error (root of the mean square) of the weights of such a node as int8.
+/// Relative error (root of the mean square) of the weights of such a node as int8; not a number where one of them is
+/// infinite or none.
 double weight_error(const Graph& graph, const Node& node);
 
 /// The grid that a node which multiplies integers reads its first input on; none for every other node.

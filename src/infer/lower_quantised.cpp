@@ -104,7 +104,10 @@ void dequantize_linear(NodeLowering& n) {
   n.output(0, cast_to(n, y, type_attribute(n, "output_dtype", n.type(y))));
 }
 
-bool is_single(NodeLowering& n, std::size_t input) { return element_count(n.shape(n.input(input))) == 1; }
+bool is_single(NodeLowering& n, std::size_t input) {
+  const Shape& shape = n.shape(n.input(input));
+  return shape.size() <= 1 && element_count(shape) == 1;
+}
 
 /// QuantizeLinear of a real value by inputs that hold one element each.
 ValueId to_stored_by(NodeLowering& n, ValueId y, std::size_t scale, std::size_t zero) {
@@ -158,7 +161,8 @@ void matmul_integer(NodeLowering& n) {
 
 void qlinear_matmul(NodeLowering& n) {
   if (n.options().real_products && n.is_constant(n.input(3)) && n.rank(n.input(0)) > 1 && n.rank(n.input(3)) == 2 &&
-      is_single(n, 1) && is_single(n, 2) && is_single(n, 6) && is_single(n, 7)) {
+      n.rank(n.input(4)) <= 1 && n.rank(n.input(5)) <= 1 && is_single(n, 1) && is_single(n, 2) && is_single(n, 6) &&
+      is_single(n, 7)) {
     const ValueId a = to_real(n, n.input(0), n.input(1), n.input(2), 0, 0);
     const ValueId b = to_real(n, n.input(3), n.input(4), n.input(5), 1, 0);
     return n.output(0, to_stored_by(n, product(n, a, b, false, false, no_value), 6, 7));

@@ -16,11 +16,20 @@ std::size_t channel_of(const Shape& shape, int axis, std::int64_t i) {
   return static_cast<std::size_t>(i / behind % shape[static_cast<std::size_t>(axis)]);
 }
 
+bool has_own_integers(const Value& weights, int axis) {
+  if (!weights.stored) return false;
+  const std::vector<float>& scales = weights.stored->scales;
+  const auto outs = static_cast<std::size_t>(weights.shape[static_cast<std::size_t>(axis)]);
+  return (scales.size() == 1 || (weights.stored->axis == axis && scales.size() == outs)) &&
+         std::all_of(scales.begin(), scales.end(), [](float s) { return s > 0.0F && std::isnormal(s); });
+}
+
 NarrowWeights quantise(const Value& weights, int axis) {
   const auto outs = static_cast<std::size_t>(weights.shape[static_cast<std::size_t>(axis)]);
-  if (const auto& stored = weights.stored;
-      stored && (stored->scales.size() == 1 || (stored->axis == axis && stored->scales.size() == outs)))
-    return {stored->values, stored->scales.size() == 1 ? std::vector<float>(outs, stored->scales[0]) : stored->scales};
+  if (has_own_integers(weights, axis)) {
+    const StoredConstant& stored = *weights.stored;
+    return {stored.values, stored.scales.size() == 1 ? std::vector<float>(outs, stored.scales[0]) : stored.scales};
+  }
   const Array& real = *weights.constant;
   NarrowWeights narrow{Array(ElementType::i8, weights.shape), std::vector<float>(outs, 0.0F)};
   for (std::int64_t i = 0; i < real.count(); ++i) {

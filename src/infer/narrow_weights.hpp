@@ -14,6 +14,9 @@ struct NarrowWeights {
 /// `axis`: the weights' axis of output channels. Those that the model has as int8 already are taken as they are.
 NarrowWeights quantise(const Value& weights, int axis);
 
+/// The model has them as int8 with scales that are positive and finite, one or one for each output channel.
+bool has_own_integers(const Value& weights, int axis);
+
 /// The axis of output channels of a convolution's (not transposed) or matrix product's weights.
 int output_axis(const Node& node);
 

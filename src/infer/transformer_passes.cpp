@@ -87,7 +87,9 @@ struct FoundAttention {
 /// From the product with the values back to the one of queries and keys.
 std::optional<FoundAttention> find_attention(const Graph& g, const Links& links, const Node& node) {
   const auto* weighted = std::get_if<MatrixProduct>(&node.operation);
-  if (weighted == nullptr || weighted->transpose_a || weighted->transpose_b || weighted->bias) return std::nullopt;
+  if (weighted == nullptr || weighted->transpose_a || weighted->transpose_b || weighted->bias ||
+      g.value(node.output).type != ElementType::f32 || element_count(g.value(node.output).shape) == 0)
+    return std::nullopt;
   FoundAttention found;
   found.weighted = &node;
   const auto through_aliases = [&](ValueId id) {
@@ -103,12 +105,13 @@ std::optional<FoundAttention> find_attention(const Graph& g, const Links& links,
   const std::int64_t keys = g.value(at->output).shape.back();
   for (at = through_aliases(at->inputs[0]); at != nullptr;) {
     const Shape& shape = g.value(at->output).shape;
+    if (shape.empty() || shape.back() != keys) return std::nullopt;
     if (std::holds_alternative<MatrixProduct>(at->operation)) {
       found.scores = at;
       break;
     }
     const auto* map = std::get_if<Map>(&at->operation);
-    if (map == nullptr || !map->then.none() || at->inputs.size() != 2 || shape.back() != keys) return std::nullopt;
+    if (map == nullptr || !map->then.none() || at->inputs.size() != 2) return std::nullopt;
     // The side that the scores come from has their shape, and a product behind it.
     const bool second = map->function != Function::div && g.value(at->inputs[0]).shape != shape;
     const ValueId from = at->inputs[second ? 1 : 0], other = at->inputs[second ? 0 : 1];

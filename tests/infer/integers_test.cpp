@@ -4,6 +4,9 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <limits>
+
 #include "fixture.hpp"
 #include "infer/calibration.hpp"
 #include "infer/onednn_steps.hpp"
@@ -233,6 +236,85 @@ TEST_F(Integers, WhatStaysInRealNumbersIsNamedWithItsReason) {
              node("Conv", {"s", "v"}, "y") + port(11, "x", {1, 4, 3, 3}) + port(12, "y", {1, 8, 3, 3}));
   EXPECT_THAT(in_int8(two)->summary().precision, AllOf(HasSubstr("int8 in 1 of 2 convolutions"),
                                                        HasSubstr("not in 'the_Conv' (its input is not quantised)")));
+}
+
+/// y = 0 * w + b where a scale is 0, which oneDNN's bias in units of the sums cannot say; scales along the inputs are
+/// not those of a product either.
+TEST_F(Integers, WeightsWhoseScalesAreNoneOfTheOutputChannelsStayReal) {
+  const auto with = [](std::uint64_t which, const std::vector<float>& scales) {
+    return parsed(grid("a", 0.016F, 128) + on_grid("x", "xr", "a") +
+                  stored("w", {8, 4, 1, 1}, which, integers(32), scales) +
+                  stored("v", {8, 4, 1, 1}, 0, integers(32), std::vector<float>(8, 0.01F)) +
+                  initialiser("b", {8}, floats(values(8))) + node("Conv", {"xr", "w", "b"}, "s") +
+                  node("Conv", {"xr", "v"}, "t") + node("Add", {"s", "t"}, "y") + port(11, "x", {1, 4, 3, 3}) +
+                  port(12, "y", {1, 8, 3, 3}));
+  };
+  std::vector<float> pruned(8, 0.01F), infinite(8, 0.01F);
+  pruned[3] = 0.0F;
+  infinite[5] = std::numeric_limits<float>::infinity();
+  const std::vector<float> x = values(36, 2.0F);
+  for (const OnnxModel& m : {with(0, pruned), with(0, infinite), with(1, {0.01F, 0.5F, 0.002F, 0.03F})}) {
+    Runner runner(in_int8(m));
+    EXPECT_THAT(runner.executor().summary().precision,
+                AllOf(HasSubstr("int8 in 1 of 2 convolutions"), HasSubstr("(its weights' scales are not")));
+    const auto got = runner.run(x), truth = as_they_say(m, x);
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+      EXPECT_TRUE(!std::isfinite(truth[i]) || std::fabs(got[i] - truth[i]) < 1e-3F) << i;
+    }
+  }
+}
+
+TEST_F(Integers, WeightsThatAreNotNumbersAreNotMadeIntegers) {
+  for (const float odd : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> w = values(950, 0.2F);
+    w[77] = odd;
+    Graph graph = lower(parsed(node("MatMul", {"x", "w"}, "y") + initialiser("w", {50, 19}, floats(w)) +
+                               port(11, "x", {37, 50}) + port(12, "y", {37, 19})),
+                        {});
+    graph.metadata[calibration_key] = calibration_target(graph).header + "\n-3 3 0.001 the_MatMul\n";
+    EXPECT_THAT(message_of([&] { plan_cpu(std::move(graph), {.precision = Precision::int8}); }),
+                AllOf(HasSubstr("none of this network's"), HasSubstr("'the_MatMul'")));
+  }
+}
+
+TEST_F(Integers, ARangeWiderThanFloat32IsRefused) {
+  Graph graph = lower(product_model(false), {});
+  graph.metadata[calibration_key] = calibration_target(graph).header + "\n-3e38 3e38 0.001 the_Gemm\n";
+  EXPECT_THAT(message_of([&] { plan_cpu(std::move(graph), {.precision = Precision::int8}); }),
+              HasSubstr("where 'LOW HIGH ERROR the_Gemm' is needed"));
+}
+
+TEST_F(Integers, AScalarMayBeAddedToAQuantisedColumn) {
+  const OnnxModel m =
+      parsed(grid("a", 0.016F, 128) + grid("c", 0.03F, 100) + on_grid("x", "xr", "a") +
+             stored("w", {8, 1}, 1, integers(8), {0.01F}) + node("MatMul", {"xr", "w"}, "p") + on_grid("p", "q", "c") +
+             initialiser("one", {}, floats({0.7F})) + node("Add", {"q", "one"}, "r") + on_grid("r", "y", "c") +
+             port(11, "x", {4, 8}) + port(12, "y", {4, 1}));
+  const std::vector<float> x = values(32, 2.0F);
+  expect_within(Runner(in_int8(m)).run(x), as_they_say(m, x), 0.03F);
+}
+
+/// What a file spells out as QuantizeLinear does is one only where no constant adds an axis and the zero point is one
+/// of its integers.
+TEST_F(Integers, AnArithmeticThatIsNoQuantisationIsLeftAsItIs) {
+  const auto cast = [](std::uint64_t to) { return field(5, field(1, "to") + number(3, to) + number(20, 2)); };
+  for (const bool adds_axis : {false, true}) {
+    const std::vector<std::uint64_t> one(adds_axis ? 3 : 0, 1);
+    const float zero = adds_axis ? 3.0F : 0.5F;
+    const OnnxModel m =
+        parsed(grid("a", 0.016F, 128) + on_grid("x", "xr", "a") +
+               stored("w", {8, 5}, 1, integers(40), std::vector<float>(5, 0.01F)) + node("MatMul", {"xr", "w"}, "p") +
+               initialiser("s", one, floats({0.05F})) + initialiser("z", {}, floats({zero})) +
+               initialiser("zi", {}, raw(std::vector<std::int32_t>{adds_axis ? 3 : 0}), 6) +
+               node("Div", {"p", "s"}, "d") + node("Round", {"d"}, "o") + node("Add", {"o", "z"}, "e") +
+               node("Cast", {"e"}, "q", cast(3)) + node("Cast", {"q"}, "i", cast(6)) + node("Sub", {"i", "zi"}, "j") +
+               node("Cast", {"j"}, "f", cast(1)) + node("Mul", {"f", "s"}, "y") + port(11, "x", {4, 8}) +
+               (adds_axis ? port(12, "y", {1, 4, 5}) : port(12, "y", {4, 5})));
+    const std::vector<float> x = values(32, 2.0F);
+    Runner runner(in_int8(m));
+    EXPECT_EQ(runner.executor().outputs()[0].shape.size(), adds_axis ? 3U : 2U);
+    expect_within(runner.run(x), as_they_say(m, x), 0.05F);
+  }
 }
 
 }  // namespace

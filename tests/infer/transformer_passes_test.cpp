@@ -58,8 +58,8 @@ TEST(AttentionPass, LeavesWhatIsNoAttention) {
   const std::string start = projections(1, 5, 2, 4) + scalar("s", 0.4F) + reals("b", {5, 5}, 4) +
                             node("Transpose", {"k"}, "k_turned", ints("perm", {0, 1, 3, 2})) +
                             node("MatMul", {"q", "k_turned"}, "scores");
-  const auto left = [](const std::string& nodes) {
-    const std::string file = between(nodes, {1, 5, 8}, {1, 2, 5, 4});
+  const auto left = [](const std::string& nodes, std::int64_t tokens = 5) {
+    const std::string file = between(nodes, {1, tokens, 8}, {1, 2, tokens, 4});
     Graph graph = graph_of(file);
     fuse_attention(graph);
     EXPECT_EQ(count_of<Attention>(graph), 0);
@@ -69,6 +69,10 @@ TEST(AttentionPass, LeavesWhatIsNoAttention) {
        node("MatMul", {"w", "v"}, "y"));  // the factor is the bias' too
   left(start + node("Softmax", {"scores"}, "w") + node("MatMul", {"w", "v"}, "o") +
        node("ReduceMax", {"w"}, "top", ints("axes", {3})) + node("Add", {"o", "top"}, "y"));  // the weights are read
+  left(projections(1, 6, 2, 4) + node("Transpose", {"k"}, "k_turned", ints("perm", {0, 1, 3, 2})) +
+           node("MatMul", {"q", "k_turned"}, "scores") + reshape("scores", "c", {1, 2, 12, 3}) +
+           node("Softmax", {"c"}, "d") + reshape("d", "w", {1, 2, 6, 6}) + node("MatMul", {"w", "v"}, "y"),
+       6);  // the softmax is of half a row
   left(start + node("Relu", {"scores"}, "c") + node("Softmax", {"c"}, "w") + node("MatMul", {"w", "v"}, "y"));
 }
 

@@ -126,7 +126,8 @@ class CudaExecutor final : public Executor {
     if (is_narrow(storage_))
       summary_.precision = std::string(name_of(storage_)) + ", summed in float32";
     else
-      summary_.precision = precision_ == Precision::tf32 ? "float32, factors of convolutions as TF32" : "float32";
+      summary_.precision =
+          precision_ == Precision::tf32 ? "float32, factors of convolutions and products as TF32" : "float32";
   }
 
   Precision precision_;

@@ -37,6 +37,8 @@ std::optional<CudnnOperation> of_normalisation(const Schedule& s, const Node& no
   std::int64_t pixels = 1;
   for (std::size_t k = 2; k < x.shape.size(); ++k) pixels *= x.shape[k];
   if (norm.groups == 1 && pixels == 1) {
+    for (const CudnnTensor* t : {&x, &y})  // rows of a concatenation are farther apart
+      if (t->shape[0] > 1 && t->strides[0] != channels) return std::nullopt;
     op.kind = Kind::layer_norm;
     for (CudnnTensor* t : {&x, &y}) *t = {{x.shape[0], channels, 1, 1}, {channels, 1, channels, channels}, t->type};
   } else if (norm.groups == channels && pixels > 1 && is_packed(x) && is_packed(y)) {

@@ -21,7 +21,7 @@ struct CudnnOperation {
     instance_norm,  ///< x (n, c, spatial...), scale and shift (1, c, 1...)
     layer_norm,     ///< x (rows, c, 1, 1), scale and shift (1, c, 1, 1)
     pool,           ///< x (n, c, spatial...)
-    product,        ///< a (batch, rows, depth), b (batch, depth, columns), or of batch 1
+    product,        ///< a (batch, rows, depth), b (batch, depth, columns)
     attention       ///< Attention's, in four axes
   } kind = Kind::pool;
   std::vector<CudnnTensor> inputs;

@@ -186,8 +186,9 @@ bool add_sort(StepBuilder& b, int node_index, const Node& node, const TopPositio
              });
   };
   step(0, 0);
-  for (std::int32_t run = 2; run <= kernel.padded && run > 0; run *= 2)
-    for (std::int32_t distance = run / 2; distance > 0; distance /= 2) step(run, distance);
+  for (std::int64_t run = 2; run <= kernel.padded; run *= 2)
+    for (std::int64_t distance = run / 2; distance > 0; distance /= 2)
+      step(static_cast<std::int32_t>(run), static_cast<std::int32_t>(distance));
   kernels::SortedPositionsKernel last{};
   last.count = element_count(out);
   last.inner = around.inner;
