@@ -24,7 +24,7 @@ inline GridShape grid_shape(const Payload& payload, const char* port, const char
   const std::string axes = t.axes;
   if (axes != "zyx" && axes != "tzyx")
     throw Failure(ErrorCode::bad_data, where + " has the axes '" + axes + "', and 'zyx' or 'tzyx' is needed",
-                  "split channels into volumes of their own, and order the axes with x fastest");
+                  "take one channel by the node select_channel, and order the axes with x fastest");
   if (t.type() != type)
     throw Failure(
         ErrorCode::bad_data,

@@ -60,14 +60,15 @@ void DicomClassificationSinkOperator::read_classes(const PayloadRef& input, cons
   complete_codes(params.codes, written_.classes);
 }
 
-/// The source's slices that each image was made of: as many as there are images one by one, else those near its plane.
+/// The source's slices that each image was made of: those near its plane, or one by one where they have no place.
 void DicomClassificationSinkOperator::find_images(const PayloadRef& input) {
   const Geometry g = input.geometry();
   const auto n = g.axis(2);
   written_.slices.clear();
   for (std::int64_t i = 0; i < images_; ++i) {
     const auto p = g.position_mm(0, 0, static_cast<double>(i));
-    if (static_cast<std::int64_t>(source_.slices.size()) == images_)
+    const bool placed = dot(source_.normal, source_.normal) > 0.5;
+    if (!placed && static_cast<std::int64_t>(source_.slices.size()) == images_)
       written_.slices.push_back({static_cast<int>(i)});
     else
       written_.slices.push_back(slices_near(source_, {p[0], p[1], p[2]}, {n[0], n[1], n[2]}, g.spacing_mm[2]));

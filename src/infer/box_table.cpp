@@ -1,5 +1,6 @@
 #include "infer/box_table.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -95,6 +96,9 @@ void BoxTable::plan(const DetectObjects::Params& params, const std::vector<Port>
 
   const std::int64_t box = 2 * dimensions_, background = params.background >= 0 ? 1 : 0;
   if (params.table == DetectorTable::label) {
+    if (params.activation == DetectorScale::softmax)
+      throw Failure(ErrorCode::invalid_argument, "activation = softmax, and table = label has one score in a row",
+                    "set activation to none or sigmoid");
     boxes_ = scores_ = table(0, box + 2, true, "box, score and class");
     classes_ = classes;
     if (classes == 0)
@@ -162,7 +166,11 @@ void BoxTable::read_scores(const std::byte* values, std::int64_t item, std::int6
     return;
   }
   float factor = 1;
-  if (params_.table == DetectorTable::objectness) factor = logistic(number(values, scores_, item, row, box));
+  if (params_.table == DetectorTable::objectness) {
+    const float objectness = number(values, scores_, item, row, box);
+    if (!std::isfinite(objectness)) not_finite(row, objectness);
+    factor = logistic(objectness);
+  }
   const std::int64_t all = scores_.columns - first_score_;
   double sum = 0, most = -INFINITY;
   const bool softmax = params_.activation == DetectorScale::softmax;

@@ -1,5 +1,7 @@
 #pragma once
 // What a detector's outputs hold for one window: boxes with scores, read from whichever of the usual tables they are.
+#include <cmath>
+#include <cstring>
 #include <isocenter/infer/detect_objects.hpp>
 #include <string>
 #include <vector>
@@ -61,12 +63,14 @@ class BoxTable {
 
   template <class Add>
   void read_selected(const std::byte* values, const Add& add) const {
-    const auto* chosen = reinterpret_cast<const std::int64_t*>(values + selected_.at);
     for (std::int64_t i = 0; i < selected_.rows; ++i) {
-      const std::int64_t c = chosen[3 * i + 1], row = chosen[3 * i + 2];
-      if (chosen[3 * i] < 0) continue;
-      if (row < 0 || row >= rows_ || c < 0 || c >= scores_.columns) no_class(i, static_cast<double>(c));
+      std::int64_t chosen[3];  // behind floats: not aligned for itself
+      std::memcpy(chosen, values + selected_.at + i * static_cast<std::int64_t>(sizeof chosen), sizeof chosen);
+      const auto [image, c, row] = chosen;
+      if (image < 0) continue;
+      if (image > 0 || row < 0 || row >= rows_ || c < 0 || c >= scores_.columns) no_class(i, static_cast<double>(c));
       const float score = number(values, scores_, 0, row, c);
+      if (!std::isfinite(score)) not_finite(row, score);
       if (class_of(c) < 0 || !(static_cast<double>(score) > params_.score_above)) continue;
       Box box = read_box(values, 0, row);
       box.score = static_cast<double>(score);

@@ -28,7 +28,7 @@ ImageInfo describe(const PayloadRef& input, const TensorView& t) {
   const std::string_view axes = t.axes;
   if (axes != "zyx" && axes != "tzyx")
     throw Failure(ErrorCode::bad_data, "the input has the axes '" + std::string(axes) + "', and zyx or tzyx is needed",
-                  "split channels into volumes of their own, and order the axes with x fastest");
+                  "take one channel by the node select_channel, and order the axes with x fastest");
   ImageInfo image;
   image.type = voxel_type_of(t);
   image.size = {t.extent('x'), t.extent('y'), t.extent('z'), t.extent('t')};

@@ -2,6 +2,7 @@
 #include <isocenter/volume/select_channel.hpp>
 
 #include "core/builtin.hpp"
+#include "core/dense_input.hpp"
 
 namespace isocenter::detail {
 
@@ -9,16 +10,12 @@ class SelectChannelOperator : public OperatorBase<SelectChannel> {
  public:
   void plan(PlanContext& plan) override {
     const PayloadRef in = plan.input("input");
-    const TensorView t = in.tensor("voxels");
+    const TensorView t = dense_tensor(in, "voxels");
     const std::string axes = t.axes;
     if ((axes != "czyx" && axes != "tczyx") || t.type() != DType::float32)
-      throw Failure(ErrorCode::bad_data,
-                    "input 'input' has the axes '" + axes + "', and float32 'czyx' or 'tczyx' is needed",
-                    "take the node out where there are no channels");
-    std::int64_t dense = 1;
-    for (int i = t.rank - 1; i >= 0; dense *= t.shape[i--])
-      if (t.strides[i] != 0 && t.strides[i] != dense)
-        throw Failure(ErrorCode::bad_data, "input 'input' is not dense", "copy it into a dense tensor, x fastest");
+      throw Failure(
+          ErrorCode::bad_data, "input 'input' has the axes '" + axes + "', and float32 'czyx' or 'tczyx' is needed",
+          t.type() != DType::float32 ? "convert it when it is read" : "take the node out where there are no channels");
     channels_ = t.extent('c');
     if (params.channel >= channels_)
       throw Failure(

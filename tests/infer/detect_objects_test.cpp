@@ -372,6 +372,14 @@ TEST_P(DetectObjectsTest, SaysWhatIsWrong) {
   EXPECT_THAT(error(table(6, 1), p), HasSubstr("table = label does not count them"));
   p.names = "lesion";
   EXPECT_THAT(error(table(6, 1), p), HasSubstr("of class 1.0"));
+  p.activation = DetectorScale::softmax;
+  EXPECT_THAT(error(table(6, 1), p), HasSubstr("table = label has one score in a row"));
+  p.activation = DetectorScale::none;
+  p.table = DetectorTable::objectness;
+  std::vector<float> row_of_none(9 * 6, 1);
+  row_of_none[2 * 6 + 4] = NAN;
+  EXPECT_THAT(error(detector(constant_output("y", {1, 9, 6}, row_of_none), {"y"}), p),
+              HasSubstr("row 3 of the detector's table is not a number"));
   p.table = DetectorTable::scores;
   p.mean = {1, 2, 3};
   EXPECT_THAT(error(table(5, 1), p), HasSubstr("mean has 3 numbers"));
