@@ -5,5 +5,4 @@ using isocenter::detail::bfloat16;
 using isocenter::detail::float16;
 using isocenter::detail::ReduceKernelOf;
 ISOCENTER_CUDA_KERNELS(infer_reduce, ISOCENTER_CUDA_KERNEL(ReduceKernelOf<float>),
-                       ISOCENTER_CUDA_KERNEL(ReduceKernelOf<bfloat16>),
-                       ISOCENTER_CUDA_KERNEL(ReduceKernelOf<float16>))
+                       ISOCENTER_CUDA_KERNEL(ReduceKernelOf<bfloat16>), ISOCENTER_CUDA_KERNEL(ReduceKernelOf<float16>))

@@ -3,9 +3,8 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <limits>
-
 #include <isocenter/recon/vector3.hpp>
+#include <limits>
 
 namespace isocenter::detail {
 

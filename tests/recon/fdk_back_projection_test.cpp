@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <isocenter/recon/vector3.hpp>
 
 #include "phantom/poisson.hpp"
 #include "recon/fdk_tile_variant.hpp"
-#include <isocenter/recon/vector3.hpp>
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {

@@ -4,11 +4,11 @@
 
 #include <cmath>
 #include <functional>
+#include <isocenter/recon/vector3.hpp>
 #include <numbers>
 
 #include "phantom/poisson.hpp"
 #include "recon/fdk_detector.hpp"
-#include <isocenter/recon/vector3.hpp>
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {

@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <isocenter/recon/vector3.hpp>
 #include <numbers>
 
 #include "phantom/poisson.hpp"
-#include <isocenter/recon/vector3.hpp>
 #include "recon_test_data.hpp"
 
 namespace isocenter::testing {

@@ -8,7 +8,6 @@
 #include <random>
 #include <vector>
 
-
 namespace isocenter::testing {
 
 /// A way to store the same patient volume: voxel axis a runs along patient axis order[a], backwards where flip[a].

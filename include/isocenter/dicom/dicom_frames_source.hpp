@@ -13,8 +13,8 @@ namespace isocenter::inline v1 {
 /// Colour is converted as PS3.3 C.7.6.3.1.2 says, palettes are looked up, more than 8 bits keep their upper 8. Grey
 /// values go through rescale or Modality LUT, then the window given here, else the file's first window or VOI LUT
 /// (C.11.2), else the whole range of BitsStored, with a warning; MONOCHROME1 is inverted. The time step is FrameTime,
-/// CineRate or RecommendedDisplayFrameRate, 0 without one; the spacing PixelSpacing, else ImagerPixelSpacing, the one at
-/// the detector (fact "spacing"). Index vectors, angles and times of the frames given are attributes, as
+/// CineRate or RecommendedDisplayFrameRate, 0 without one; the spacing PixelSpacing, else ImagerPixelSpacing, the one
+/// at the detector (fact "spacing"). Index vectors, angles and times of the frames given are attributes, as
 /// dicom_projections_source has them. Ultrasound regions (C.8.5.5) are in the fact
 /// "ultrasound.regions", JSON. All frames are one item, or `frames_per_item` of them, decoded on all cores; memory: one
 /// compressed and one stored frame a thread.
@@ -30,7 +30,8 @@ struct DicomFramesSource {
   static constexpr const char* name = "dicom_frames_source";
   static constexpr const char* module = "dicom";
   static constexpr const char* summary = "Colour frames from any DICOM object that has pictures.";
-  static constexpr const char* help = "Facts: Modality, SOPClassUID, frames, spacing, window, video, ultrasound.regions (JSON).";
+  static constexpr const char* help =
+      "Facts: Modality, SOPClassUID, frames, spacing, window, video, ultrasound.regions (JSON).";
   static constexpr bool host_only = true;
   struct Params {
     std::string path;

@@ -51,8 +51,8 @@ static isocenter_status run(void* given, const void* const* inputs, void* const*
   return ISOCENTER_OK;
 }
 
-static const isocenter_inference_engine table = {sizeof(isocenter_inference_engine), ENGINE_VERSION, "doubling", plan,
-                                                 run, free};
+static const isocenter_inference_engine table = {
+    sizeof(isocenter_inference_engine), ENGINE_VERSION, "doubling", plan, run, free};
 
 ISOCENTER_API const isocenter_inference_engine* isocenter_get_inference_engine(uint32_t version);
 const isocenter_inference_engine* isocenter_get_inference_engine(uint32_t version) {
