@@ -118,12 +118,14 @@ inline std::vector<double> noise_power(std::span<const double> square, std::int6
     sine[k] = std::sin(angle);
     taper[k] = std::sin(std::numbers::pi * (static_cast<double>(k) + 0.5) / static_cast<double>(m));
   }
+  // i k modulo size as i goes on by one.
+  const auto next = [size](std::size_t turn, std::size_t k) { return turn + k < size ? turn + k : turn + k - size; };
   for (std::size_t j = 0; j < size; ++j)  // along rows
     for (std::size_t k = 0; k < size; ++k)
-      for (std::size_t i = 0; i < size; ++i) {
+      for (std::size_t i = 0, turn = 0; i < size; ++i, turn = next(turn, k)) {
         const double value = taper[j] * taper[i] * square[j * size + i];
-        re[j * size + k] += value * cosine[i * k % size];
-        im[j * size + k] -= value * sine[i * k % size];
+        re[j * size + k] += value * cosine[turn];
+        im[j * size + k] -= value * sine[turn];
       }
   std::vector<double> sum(size / 2 + 1), count(size / 2 + 1);
   for (std::size_t k = 0; k < size; ++k)  // down columns
@@ -132,8 +134,8 @@ inline std::vector<double> noise_power(std::span<const double> square, std::int6
       const auto ring = static_cast<std::size_t>(std::lround(std::hypot(fx, fy)));
       if (ring >= sum.size()) continue;
       double a = 0.0, b = 0.0;
-      for (std::size_t j = 0; j < size; ++j) {
-        const double c = cosine[j * l % size], s = sine[j * l % size], p = re[j * size + k], q = im[j * size + k];
+      for (std::size_t j = 0, turn = 0; j < size; ++j, turn = next(turn, l)) {
+        const double c = cosine[turn], s = sine[turn], p = re[j * size + k], q = im[j * size + k];
         a += p * c + q * s;
         b += q * c - p * s;
       }

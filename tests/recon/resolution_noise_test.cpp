@@ -5,6 +5,7 @@
 
 #include "phantom/poisson.hpp"
 #include "quality_test_data.hpp"
+#include "ray_transfer.hpp"
 
 namespace isocenter::testing {
 namespace {
@@ -13,24 +14,6 @@ ISOCENTER_DEVICE_SUITE(Resolution);
 
 constexpr FdkWindow windows[] = {FdkWindow::ramp, FdkWindow::shepp_logan, FdkWindow::cosine, FdkWindow::hamming,
                                  FdkWindow::hann};
-
-/// What the window leaves of frequency f, in parts of the columns' Nyquist frequency (Kak and Slaney 1988, chapter 3).
-double window_at(FdkWindow window, double x) {
-  const double pi = std::numbers::pi;
-  switch (window) {
-    case FdkWindow::ramp:
-      return 1.0;
-    case FdkWindow::shepp_logan:
-      return sinc(0.5 * x);
-    case FdkWindow::cosine:
-      return std::cos(0.5 * pi * x);
-    case FdkWindow::hamming:
-      return 0.54 + 0.46 * std::cos(pi * x);
-    case FdkWindow::hann:
-      return 0.5 + 0.5 * std::cos(pi * x);
-  }
-  return 0.0;
-}
 
 /// Parallel beam, columns of 1 mm, pixels of half a column.
 CircularOrbit parallel_orbit(int views, int rows = 1) {
