@@ -26,6 +26,13 @@ void* stream_of(const isocenter_run* run, std::int32_t stream) {
   return stream == ISOCENTER_STREAM_BESIDE && run->node->beside != nullptr ? run->node->beside : run->node->stream;
 }
 
+/// Without saying that the node sizes itself by it.
+uint64_t left_of(const isocenter_plan& plan) {
+  const uint64_t own = plan.node->table_bytes;
+  if (plan.memory_left == UINT64_MAX) return plan.memory_left;
+  return plan.memory_left > own ? plan.memory_left - own : 0;
+}
+
 }  // namespace
 
 extern "C" {
@@ -57,11 +64,10 @@ isocenter_status isocenter_plan_allocate(isocenter_plan* plan, uint64_t bytes, c
   return guarded(error, [&]() -> isocenter_status {
     SessionNode& node = *plan->node;
     const bool in_budget = isocenter_plan_memory_budget(plan) > 0;
-    if (bytes > isocenter_plan_memory_left(plan))
+    if (bytes > left_of(*plan))
       throw Failure(ErrorCode::out_of_memory,
                     node.where() + ": " + purpose + " needs " + format_bytes(bytes) + " on '" + node.device->name +
-                        "', and " + (in_budget ? "of the budget " : "") +
-                        format_bytes(isocenter_plan_memory_left(plan)) + " are left",
+                        "', and " + (in_budget ? "of the budget " : "") + format_bytes(left_of(*plan)) + " are left",
                     std::string(in_budget ? "raise the budget, or " : "") + "use a smaller input or a coarser grid");
     node.tables.reserve(node.tables.size() + 1);
     *memory = node.device->allocate(bytes);
@@ -105,11 +111,11 @@ isocenter_status isocenter_plan_keep_on_host(isocenter_plan* plan, const char* p
 }
 void isocenter_plan_host_scratch(isocenter_plan* plan, uint64_t bytes) { plan->node->host_scratch_bytes = bytes; }
 uint64_t isocenter_plan_memory_left(const isocenter_plan* plan) {
-  const uint64_t own = plan->node->table_bytes;
-  if (plan->memory_left == UINT64_MAX) return plan->memory_left;
-  return plan->memory_left > own ? plan->memory_left - own : 0;
+  plan->node->sizes_itself = true;
+  return left_of(*plan);
 }
 uint64_t isocenter_plan_host_memory_left(const isocenter_plan* plan) {
+  plan->node->sizes_itself = true;
   return plan->node->device->is_cpu() ? isocenter_plan_memory_left(plan) : plan->host_memory_left;
 }
 /// Where the nodes before this one, and the copies for its inputs, take more than the budget, that: what a node lacks

@@ -363,27 +363,28 @@ namespace {
 
 /// Made first and planned then: when planning throws, the destructor frees what was planned so far.
 Ref<isocenter_session> prepared(isocenter_pipeline& pipeline, const isocenter_session_options& options,
-                                const std::map<const Device*, std::uint64_t>& beside_batches) {
+                                const std::optional<HeldRoom>& held) {
   auto made = Ref<isocenter_session>::adopt(new isocenter_session(pipeline, options));
-  made->beside_batches = beside_batches;
+  made->held = held;
   made->prepare(pipeline);
   return made;
 }
 
-/// How far queues beside batches widen is known when all nodes are planned. Where those that size themselves by what
-/// the budget has left took that room, all is planned once more with it taken off; processes that share a volume stay
-/// with their first plan, since each of their plans is a meeting.
+/// What the nodes behind a node need, and how far queues beside batches widen, is known when all nodes are planned.
+/// Where those that size themselves by what the budget has left took that room, all is planned once more with it taken
+/// off; processes that share a volume stay with their first plan, since each of their plans is a meeting.
 Ref<isocenter_session> prepared(isocenter_pipeline& pipeline, const isocenter_session_options& options) {
-  std::optional<NoRoomBesideBatches> refusal;
+  std::optional<NoRoom> refusal;
   try {
-    return prepared(pipeline, options, {});
-  } catch (const NoRoomBesideBatches& e) {
+    return prepared(pipeline, options, std::nullopt);
+  } catch (const NoRoom& e) {
     if (isocenter_context_communicator(pipeline.context.get()) != nullptr) throw;
     refusal = e;
   }
   try {
-    return prepared(pipeline, options, refusal->bytes);
-  } catch (const std::exception&) {  // not enough for a node's least either
+    return prepared(pipeline, options, refusal->held);
+  } catch (const std::exception&) {  // not enough for a node's least either, which it names
+    if (!refusal->beside) throw;
     throw *refusal;
   }
 }

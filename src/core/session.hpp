@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -123,7 +124,8 @@ struct SessionNode {
   std::int64_t gather = 1;  // items taken for one that is given
   std::int64_t spread = 1;  // items given for one that is taken; with the same `gather` a batch, item for item
   bool gives_nothing = false;
-  bool idle = false;  // behind one that gives nothing: has no memory and never runs
+  bool sizes_itself = false;  // it asked what the budget has left
+  bool idle = false;          // behind one that gives nothing: has no memory and never runs
   std::vector<Metric> metrics;
   std::vector<std::pair<std::string, std::string>> facts;
   std::vector<Note> warnings;
@@ -150,6 +152,12 @@ struct SessionNode {
   InputPort* input(std::string_view port);
 };
 
+/// What nodes that size themselves by what the budget has left are to leave of it, after a plan that did not fit.
+struct HeldRoom {
+  std::map<const Device*, std::uint64_t> beside_batches;                 // of items that wait there
+  std::map<std::string, std::map<const Device*, std::uint64_t>> behind;  // of all nodes that are planned after this one
+};
+
 }  // namespace isocenter::detail
 
 struct isocenter_session final : isocenter::detail::RefCounted {
@@ -162,9 +170,8 @@ struct isocenter_session final : isocenter::detail::RefCounted {
   isocenter_session_options options{};
   std::string device_why;
   int in_flight = 2;
-  std::vector<std::unique_ptr<Node>> nodes;  // in an order that respects the wires
-  // What items will need that wait beside batches, where nodes are to leave room for them: NoRoomBesideBatches.
-  std::map<const isocenter::detail::Device*, std::uint64_t> beside_batches;
+  std::vector<std::unique_ptr<Node>> nodes;         // in an order that respects the wires
+  std::optional<isocenter::detail::HeldRoom> held;  // in the second plan: NoRoom
 
   mutable std::mutex mutex;
   std::atomic<bool> cancel_requested{false};

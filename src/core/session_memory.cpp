@@ -108,11 +108,32 @@ void allocate_scratch(const isocenter_session& session, SessionNode& node) {
   if (node.host_scratch == nullptr) node.host_scratch = session.context->cpu().allocate(node.host_scratch_bytes);
 }
 
+/// The room that the node that is being planned, which is the last one, is to leave on a device.
+std::uint64_t held_on(const isocenter_session& session, const Device& device) {
+  if (!session.held || session.nodes.empty()) return 0;
+  const auto of = [&](const std::map<const Device*, std::uint64_t>& held) {
+    const auto found = held.find(&device);
+    return found != held.end() ? found->second : 0;
+  };
+  const auto behind = session.held->behind.find(session.nodes.back()->name);
+  return of(session.held->beside_batches) + (behind != session.held->behind.end() ? of(behind->second) : 0);
+}
+
+/// For each node that sizes itself by what is left, what those have that were planned after it.
+std::map<std::string, std::map<const Device*, std::uint64_t>> bytes_behind(const isocenter_session& session) {
+  std::map<std::string, std::map<const Device*, std::uint64_t>> behind;
+  std::map<const Device*, std::uint64_t> sum;
+  for (auto n = session.nodes.rbegin(); n != session.nodes.rend(); ++n) {
+    if ((*n)->sizes_itself && !sum.empty()) behind[(*n)->name] = sum;
+    for (const auto& device : session.context->devices)
+      if (const std::uint64_t bytes = bytes_on(**n, *device, 1); bytes > 0) sum[device.get()] += bytes;
+  }
+  return behind;
+}
+
 /// What is planned on a device, the copies that the inputs of `planned` will need there, and the room that is held.
 std::uint64_t taken_on(const isocenter_session& session, const Device& device, const SessionNode* planned) {
-  std::uint64_t taken = planned_on(session, device, 1);
-  if (const auto held = session.beside_batches.find(&device); held != session.beside_batches.end())
-    taken += held->second;
+  std::uint64_t taken = planned_on(session, device, 1) + held_on(session, device);
   if (planned != nullptr)
     for (const InputPort& in : planned->inputs) taken += in.pending_bytes;
   return taken;
@@ -193,6 +214,7 @@ std::string widen_forks(isocenter_session& session) {
 
 void choose_in_flight(isocenter_session& session) {
   std::map<const Device*, std::uint64_t> beside;
+  auto behind = bytes_behind(session);
   for (const auto& device : session.context->devices) beside[device.get()] = planned_on(session, *device, 1);
   const std::string waited_for = widen_forks(session);
   for (auto& [device, bytes] : beside) bytes = planned_on(session, *device, 1) - bytes;
@@ -210,8 +232,8 @@ void choose_in_flight(isocenter_session& session) {
     const std::uint64_t needed = planned_on(session, *device, session.in_flight);
     if (options.memory_bytes == 0 || needed <= limit) continue;
     const Failure refusal = over_budget(session, *device, needed, waited_for);
-    if (waited_for.empty() || !session.beside_batches.empty()) throw refusal;
-    throw NoRoomBesideBatches(refusal, std::move(beside));
+    if ((waited_for.empty() && behind.empty()) || session.held) throw refusal;
+    throw NoRoom(refusal, {std::move(beside), std::move(behind)}, !waited_for.empty());
   }
 }
 

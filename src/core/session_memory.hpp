@@ -15,17 +15,18 @@ std::uint64_t memory_left(const isocenter_session& session, const Device& device
 /// By how much what is planned and these copies are beyond that; 0 where something is left.
 std::uint64_t memory_over(const isocenter_session& session, const Device& device, const SessionNode* planned);
 
-/// Thrown where the items that wait beside batches are what the budget has no room for: the bytes of these on each
-/// device. Nodes that take what is left of the budget take less where isocenter_session::beside_batches states them.
-class NoRoomBesideBatches : public Failure {
+/// Thrown where a plan is over the budget and another may not be, in which nodes that size themselves by what is left
+/// leave room: for the nodes behind them, and (`beside`) for the items that wait beside batches.
+class NoRoom : public Failure {
  public:
-  NoRoomBesideBatches(const Failure& refusal, std::map<const Device*, std::uint64_t> bytes)
-      : Failure(refusal), bytes(std::move(bytes)) {}
-  std::map<const Device*, std::uint64_t> bytes;
+  NoRoom(const Failure& refusal, HeldRoom held, bool beside)
+      : Failure(refusal), held(std::move(held)), beside(beside) {}
+  HeldRoom held;
+  bool beside;
 };
 
 /// How many items are between two nodes at once: what was asked for, or what fits. Throws Failure when not even that
-/// fits into the budget; NoRoomBesideBatches at most once for a session.
+/// fits into the budget; NoRoom at most once for a session.
 void choose_in_flight(isocenter_session& session);
 
 void allocate_memory(isocenter_session& session);

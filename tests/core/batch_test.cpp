@@ -254,6 +254,24 @@ TEST_F(BatchTest, ANodeThatTakesWhatIsLeftLeavesRoomForWhatWaitsBesideABatch) {
   EXPECT_THAT(error_of([&] { pipeline_.prepare(options); }), HasSubstr("beside the batches of 'together' items wait"));
 }
 
+/// source -> roomy -> join: the join's 40000 bytes are planned after roomy took nine tenths of what was left.
+TEST_F(BatchTest, ANodeThatTakesWhatIsLeftLeavesRoomForTheNodesBehindIt) {
+  const auto source = pipeline_.add<CountingSource>("source", {.count = 1, .nx = 10000});
+  const auto roomy = pipeline_.add<Roomy>("roomy", {});
+  const auto join = pipeline_.add<Sum>("join");
+  pipeline_.connect(source.output, roomy.input);
+  pipeline_.connect(roomy.output, join.a);
+  pipeline_.connect(source.output, join.b);
+  pipeline_.add_output("sum", join.output);
+  const auto works_in = [&](std::uint64_t budget) {
+    const std::string report = pipeline_.prepare({.memory_bytes = budget}).report();
+    return std::stoi(report.substr(report.find("\"works_in\":\"") + 12));
+  };
+  EXPECT_EQ(works_in(1000000), (1000000 - 40000) / 10 * 9);  // beside it 120000 bytes fit
+  EXPECT_NEAR(works_in(600000), (600000 - 40000 - 40000) / 10 * 9, 2000);
+  EXPECT_THAT(error_of([&] { works_in(81000); }), HasSubstr("no room to work in"));
+}
+
 TEST_F(BatchTest, ARefusedBudgetNamesTheBatchThatOtherItemsWaitFor) {
   const auto source = pipeline_.add<CountingSource>("source", {.count = 64, .nx = 1000});
   const auto together = pipeline_.add<Together>("together", {.batch = 50});
