@@ -46,6 +46,7 @@ BoxTable::Table BoxTable::table(std::size_t i, std::int64_t columns, bool last, 
     refuse(i, "float32 (windows, rows, " + std::to_string(columns) + ") or (windows, " + std::to_string(columns) +
                   ", rows) of " + what + " are needed");
   Table t;
+  t.port = i;
   for (std::size_t k = 0; k < i; ++k) t.at += bytes_of(ports_[k]);
   last = s[2] == columns && (last || s[1] != columns);
   t.columns = columns;
@@ -129,7 +130,7 @@ void BoxTable::plan(const DetectObjects::Params& params, const std::vector<Port>
   if (batch != 1 || s.size() != 2 || s[1] != 3 || ports_[2].type != ElementType::i64)
     refuse(2, batch != 1 ? "what is selected is read of one window at a time: batch = 1 is needed"
                          : "int64 (rows, 3) of NonMaxSuppression are needed");
-  selected_ = {bytes_of(ports_[0]) + bytes_of(ports_[1]), s[0], 3, 3, 1};
+  selected_ = {2, bytes_of(ports_[0]) + bytes_of(ports_[1]), s[0], 3, 3, 1};
 }
 
 float BoxTable::number(const std::byte* values, const Table& t, std::int64_t item, std::int64_t row,
@@ -144,7 +145,7 @@ int BoxTable::class_of(std::int64_t c) const {
 }
 
 /// A score for each class that is an object, after objectness and activation.
-void BoxTable::read_scores(const std::byte* values, std::int64_t item, std::int64_t row,
+void BoxTable::read_scores(const std::byte* values, const Item& item, std::int64_t row,
                            std::vector<float>& scores) const {
   const std::int64_t box = 2 * dimensions_;
   const auto logistic = [&](float v) {
@@ -154,29 +155,30 @@ void BoxTable::read_scores(const std::byte* values, std::int64_t item, std::int6
   };
   if (params_.table == DetectorTable::label) {
     std::fill(scores.begin(), scores.end(), -INFINITY);
-    const float score = number(values, scores_, item, row, box), c = number(values, scores_, item, row, box + 1);
-    if (!std::isfinite(score)) not_finite(row, score);
+    const float score = number(values, scores_, item.place, row, box),
+                c = number(values, scores_, item.place, row, box + 1);
+    if (!std::isfinite(score)) not_finite(scores_, item, row, box, score);
     if (!(static_cast<double>(logistic(score)) > params_.score_above))
       return;  // rows that are not filled have any class
     const std::int64_t network_classes = classes_ + (params_.background >= 0 ? 1 : 0);
     if (!(c >= 0 && c < static_cast<float>(network_classes) && c == std::floor(c)))
-      no_class(row, static_cast<double>(c));
+      no_class(scores_, item, row, "class " + isocenter::detail::to_parameter_text(c));
     if (const int mine = class_of(static_cast<std::int64_t>(c)); mine >= 0)
       scores[static_cast<std::size_t>(mine)] = logistic(score);
     return;
   }
   float factor = 1;
   if (params_.table == DetectorTable::objectness) {
-    const float objectness = number(values, scores_, item, row, box);
-    if (!std::isfinite(objectness)) not_finite(row, objectness);
+    const float objectness = number(values, scores_, item.place, row, box);
+    if (!std::isfinite(objectness)) not_finite(scores_, item, row, box, objectness);
     factor = logistic(objectness);
   }
   const std::int64_t all = scores_.columns - first_score_;
   double sum = 0, most = -INFINITY;
   const bool softmax = params_.activation == DetectorScale::softmax;
   const auto given = [&](std::int64_t c) {
-    const float v = number(values, scores_, item, row, first_score_ + c);
-    if (!std::isfinite(v)) not_finite(row, v);
+    const float v = number(values, scores_, item.place, row, first_score_ + c);
+    if (!std::isfinite(v)) not_finite(scores_, item, row, first_score_ + c, v);
     return v;
   };
   for (std::int64_t c = 0; c < all; ++c) most = std::max(most, static_cast<double>(given(c)));
@@ -191,15 +193,17 @@ void BoxTable::read_scores(const std::byte* values, std::int64_t item, std::int6
 }
 
 /// In the window, x, y, z.
-BoxTable::Box BoxTable::read_box(const std::byte* values, std::int64_t item, std::int64_t row) const {
+BoxTable::Box BoxTable::read_box(const std::byte* values, const Item& item, std::int64_t row) const {
   Box box;
   box.low = {0, 0, 0};
   box.high = {1, 1, 1};
   box.row = row;
   for (int i = 0; i < dimensions_; ++i) {
     const auto axis = static_cast<std::size_t>(params_.slowest_first ? dimensions_ - 1 - i : i);
-    const float a = number(values, boxes_, item, row, i), b = number(values, boxes_, item, row, dimensions_ + i);
-    if (!std::isfinite(a) || !std::isfinite(b)) not_finite(row, std::isfinite(a) ? b : a);
+    const float a = number(values, boxes_, item.place, row, i),
+                b = number(values, boxes_, item.place, row, dimensions_ + i);
+    if (!std::isfinite(a)) not_finite(boxes_, item, row, i, a);
+    if (!std::isfinite(b)) not_finite(boxes_, item, row, dimensions_ + i, b);
     const double first = static_cast<double>(a), second = static_cast<double>(b);
     const double unit = params_.fractions ? window_[axis] : 1;
     const bool centre = params_.box == DetectorBox::centre;
@@ -209,18 +213,32 @@ BoxTable::Box BoxTable::read_box(const std::byte* values, std::int64_t item, std
   return box;
 }
 
-void BoxTable::not_finite(std::int64_t row, float value) const {
+std::string BoxTable::place_of(const Table& t, const Item& item, std::int64_t row) const {
+  return model_ + ": output '" + ports_[t.port].name + "', window " + std::to_string(item.window + 1) + ", row " +
+         std::to_string(row + 1);
+}
+
+/// What a number of a row of boxes_ or scores_ is.
+std::string BoxTable::meaning_of(const Table& t, std::int64_t column) const {
+  const std::int64_t box = 2 * dimensions_;
+  if (t.port == boxes_.port && column < box) return "number " + std::to_string(column + 1) + " of the box";
+  if (params_.table == DetectorTable::label) return column == box ? "the score" : "the class";
+  if (column < first_score_) return "the objectness";
+  return "the score of the network's class " + std::to_string(column - first_score_) + " (counted from 0)";
+}
+
+void BoxTable::not_finite(const Table& t, const Item& item, std::int64_t row, std::int64_t column, float value) const {
   throw Failure(ErrorCode::bad_data,
-                model_ + ": a number of row " + std::to_string(row + 1) + " of the detector's table is " +
+                place_of(t, item, row) + ": " + meaning_of(t, column) + " is " +
                     (std::isnan(value) ? "not a number" : "infinite"),
                 "set check_numbers to true to see where it comes from");
 }
 
-void BoxTable::no_class(std::int64_t row, double value) const {
+void BoxTable::no_class(const Table& t, const Item& item, std::int64_t row, const std::string& holds) const {
   throw Failure(ErrorCode::bad_data,
-                model_ + ": row " + std::to_string(row + 1) + " of the detector's table is of class " +
-                    std::to_string(value) + " or of a box that is not there, and there are " +
-                    std::to_string(classes_ + (params_.background >= 0 ? 1 : 0)) + " classes",
+                place_of(t, item, row) + " holds " + holds + ", and there are " +
+                    std::to_string(classes_ + (params_.background >= 0 ? 1 : 0)) + " classes and " +
+                    std::to_string(rows_) + " boxes",
                 "name all classes of the detector, in its order");
 }
 

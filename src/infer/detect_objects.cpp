@@ -28,15 +28,15 @@ void DetectObjectsOperator::plan(PlanContext& plan) {
   network_.plan(plan, shape_, options);
   if (params.check_numbers) network_.check_numbers();
 
-  std::string names = class_names();
-  const int named = names.empty() ? 0 : kernels::count_classes(names);
+  std::vector<std::string> names = class_names();
+  const int named = static_cast<int>(names.size());
   const auto plan_table = [&](BoxTable& table, std::int64_t count) {
     table.plan(params, network_.network_for(count).outputs(), params.model, network_.window(), network_.flat(), count,
                named);
   };
   plan_table(table_, network_.batch());
   if (const std::int64_t left = network_.windows() % network_.batch(); left > 0) plan_table(rest_, left);
-  for (int c = 0; c < table_.classes() && named == 0; ++c) names += (c == 0 ? "class " : "/class ") + std::to_string(c);
+  for (int c = 0; c < table_.classes() && named == 0; ++c) names.push_back("class " + std::to_string(c));
   kernels::describe_boxes(plan.output("output"), in, extent_, names, network_.flat() ? 2 : 3);
 
   std::int64_t scratch = network_.scratch_bytes();
@@ -75,11 +75,12 @@ void DetectObjectsOperator::read_input(const PayloadRef& in) {
   extent_ = {shape_.nx, shape_.ny, shape_.nz};
 }
 
-/// "" where nobody names them.
-std::string DetectObjectsOperator::class_names() const {
-  if (!params.names.empty()) return params.names;
-  std::string names;
-  for (const std::string& name : network_.card().class_names) names += (names.empty() ? "" : "/") + name;
+/// None where nobody names them.
+std::vector<std::string> DetectObjectsOperator::class_names() const {
+  const std::vector<std::string> names =
+      params.names.empty() ? network_.card().class_names : kernels::split_names(params.names);
+  kernels::check_class_names(names, params.names.empty() ? params.model + ": the metadata 'isocenter.class_names'"
+                                                         : "names = '" + params.names + "'");
   return names;
 }
 
@@ -120,7 +121,7 @@ void DetectObjectsOperator::read_windows(const RunContext& run, std::int64_t fir
   }
   run.wait();
   for (std::int64_t item = 0; item < count; ++item)
-    table.read(values, item, scores_, [&](kernels::ScoredBox box) {
+    table.read(values, {item, first + item}, scores_, [&](kernels::ScoredBox box) {
       network_.to_volume(first + item, box.low, box.high);
       for (std::size_t k = 0; k < 3; ++k) {
         box.low[k] = std::clamp(box.low[k], 0.0, static_cast<double>(extent_[k]));

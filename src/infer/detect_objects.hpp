@@ -13,7 +13,7 @@ class DetectObjectsOperator final : public OperatorBase<DetectObjects> {
 
  private:
   void read_input(const PayloadRef& in);
-  std::string class_names() const;
+  std::vector<std::string> class_names() const;
   const float* planes(const RunContext& run, std::byte* scratch) const;
   void read_windows(const RunContext& run, std::int64_t first, std::int64_t count);
   const BoxTable& table_for(std::int64_t count) const { return count == network_.batch() ? table_ : rest_; }

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "core/text.hpp"
+#include "infer/onnx_attributes.hpp"
 #include "infer/reference.hpp"
 
 namespace isocenter::infer {
@@ -36,6 +38,34 @@ std::string list(const std::vector<std::string>& names, std::size_t at_most) {
   for (std::size_t i = 0; i < names.size() && i < at_most; ++i) text += (i == 0 ? "" : ", ") + names[i];
   if (names.size() > at_most) text += " and " + std::to_string(names.size() - at_most) + " more";
   return text;
+}
+
+void collect_unknown(const std::vector<OnnxNode>& nodes, std::vector<const OnnxNode*>& unknown) {
+  for (const auto& node : nodes) {
+    if (find_operator(node) == nullptr && !is_control_flow(node)) unknown.push_back(&node);
+    for (const auto& [name, attribute] : node.attributes)
+      if (const auto* sub = std::get_if<std::shared_ptr<const OnnxSubgraph>>(&attribute))
+        collect_unknown((*sub)->nodes, unknown);
+  }
+}
+
+/// In this order, also those of branches and bodies.
+std::vector<const OnnxNode*> unknown_nodes(const OnnxModel& model) {
+  std::vector<const OnnxNode*> unknown;
+  collect_unknown(model.nodes, unknown);
+  return unknown;
+}
+
+/// "; did you mean Conv?" or "": one that begins alike, since short names are all near one another.
+std::string meant_by(const std::string& type, const std::vector<std::string>& known) {
+  const std::string near = detail::closest(type, known);
+  const auto alike = std::mismatch(type.begin(), type.end(), near.begin(), near.end()).first - type.begin();
+  return 2 * static_cast<std::size_t>(alike) < std::max(type.size(), near.size()) ? "" : "; did you mean " + near + "?";
+}
+
+/// Without the bracket's end.
+std::string with_type(const OnnxNode& node) {
+  return "'" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") + node.op_type;
 }
 
 std::string declared_shape(const OnnxPort& port) {
@@ -109,16 +139,21 @@ class Lowering {
 
  private:
   void refuse_unknown_operators() const {
-    const auto unknown = unsupported_operators(model_);
+    const auto unknown = unknown_nodes(model_);
     if (unknown.empty()) return;
     const bool onnx = model_.layer_types.empty();
+    const auto known = onnx ? supported_operators() : model_.layer_types;
+    std::vector<std::string> nodes;
+    for (const auto* node : unknown) nodes.push_back(with_type(*node) + meant_by(node->op_type, known) + ")");
     throw Failure(ErrorCode::unsupported,
                   model_.source + ": " + std::to_string(unknown.size()) + " of " + std::to_string(model_.nodes.size()) +
                       (onnx ? " nodes (opset " + std::to_string(model_.opset) + ") have operators"
                             : std::string(" nodes are of layer types")) +
-                      " that are not supported: " + list(unknown, 8),
-                  (onnx ? "export the model with these: " : "describe the network, as it is deployed, with these: ") +
-                      list(onnx ? supported_operators() : model_.layer_types, 1000));
+                      " that are not supported: " + list(nodes, 8),
+                  (onnx ? "export the model with the " + std::to_string(known.size()) +
+                              " operators that docs/infer/conformance.md lists"
+                        : "describe the network, as it is deployed, with the " + std::to_string(known.size()) +
+                              " layer types that docs/infer/caffe.md lists"));
   }
 
   void check_is_input(const std::string& name) const {
@@ -141,6 +176,7 @@ class Lowering {
 
   void lower_node(const OnnxNode& node) {
     NodeLowering lowering(model_, options_, graph_, names_, node);
+    refuse_unknown_attributes(lowering);
     for (const auto& name : node.inputs)
       if (!name.empty() && names_.count(name) == 0)
         lowering.contradiction("reads '" + name + "', which no node before it makes");
@@ -160,6 +196,26 @@ class Lowering {
     for (const auto& name : node.outputs)
       if (!name.empty() && names_.count(name) == 0)
         lowering.unsupported("has an output '" + name + "' that is not computed", "export the model without it");
+  }
+
+  /// Nothing that a file says of a node is ignored. Names that begin with two underscores are notes of whoever wrote
+  /// the file (ONNX's own checker lets them pass).
+  static void refuse_unknown_attributes(const NodeLowering& n) {
+    const OnnxNode& node = n.node();
+    const auto known = onnx_attributes(node.op_type, n.opset());
+    for (const auto& [name, value] : node.attributes) {
+      if (name.starts_with("__")) continue;
+      if (std::find(known.begin(), known.end(), name) == known.end())
+        n.unsupported("has an attribute '" + name + "' that ONNX's " + node.op_type + " does not have in this opset" +
+                          detail::did_you_mean(name, known),
+                      known.empty() ? "export the model without it; the operator has no attributes"
+                                    : "export the model with these alone: " + list(known, known.size()));
+      if (std::holds_alternative<std::monostate>(value))
+        n.unsupported("has an attribute '" + name +
+                          "' of a type that is not read (none, a sparse tensor, a type, or a "
+                          "list of tensors or graphs)",
+                      "export the model with a number, text, tensor or list of numbers there");
+    }
   }
 
   const OnnxSubgraph& subgraph(const NodeLowering& n, const char* name) const {
@@ -261,19 +317,9 @@ bool broadcast(const Shape& a, const Shape& b, Shape& out) {
 
 Graph lower(const OnnxModel& model, const LowerOptions& options) { return Lowering(model, options).run(); }
 
-static void collect_unsupported(const std::vector<OnnxNode>& nodes, std::vector<std::string>& unknown) {
-  for (const auto& node : nodes) {
-    if (find_operator(node) == nullptr && !is_control_flow(node))
-      unknown.push_back("'" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") + node.op_type + ")");
-    for (const auto& [name, attribute] : node.attributes)
-      if (const auto* sub = std::get_if<std::shared_ptr<const OnnxSubgraph>>(&attribute))
-        collect_unsupported((*sub)->nodes, unknown);
-  }
-}
-
 std::vector<std::string> unsupported_operators(const OnnxModel& model) {
   std::vector<std::string> unknown;
-  collect_unsupported(model.nodes, unknown);
+  for (const auto* node : unknown_nodes(model)) unknown.push_back(with_type(*node) + ")");
   return unknown;
 }
 

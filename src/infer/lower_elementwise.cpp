@@ -109,24 +109,21 @@ void power(NodeLowering& n) {
 }
 
 /// Floating point of 8 bits: with `saturate` 0 what does not fit becomes infinity or NaN; Map::alpha carries that.
+void cast_to_type(NodeLowering& n, ElementType type) {
+  if (n.text("round_mode", "up") != "up") n.unsupported("rounds scales '" + n.text("round_mode", "") + "'", "use up");
+  const ValueId x = n.input(0);
+  const float unbounded = n.integer("saturate", 1) == 0 ? 1.0F : 0.0F;
+  n.output(0, n.type(x) == type ? x : n.emit(Map{F::identity, unbounded, 0.0F, {}}, {x}, type, n.shape(x)));
+}
 void cast(NodeLowering& n) {
   const std::int64_t to = n.integer("to", 0);
   const auto type = element_type_of(to);
   if (!type)
     n.unsupported("casts to ONNX element type " + std::to_string(to),
                   "cast to a floating point type, bool or an integer type");
-  if (n.text("round_mode", "up") != "up") n.unsupported("rounds scales '" + n.text("round_mode", "") + "'", "use up");
-  const ValueId x = n.input(0);
-  if (*type == n.type(x)) return n.output(0, x);
-  const float unbounded = n.integer("saturate", 1) == 0 ? 1.0F : 0.0F;
-  n.output(0, n.emit(Map{F::identity, unbounded, 0.0F, {}}, {x}, *type, n.shape(x)));
+  cast_to_type(n, *type);
 }
-void cast_like(NodeLowering& n) {
-  const ValueId x = n.input(0);
-  const ElementType type = n.type(n.input(1));
-  const float unbounded = n.integer("saturate", 1) == 0 ? 1.0F : 0.0F;
-  n.output(0, n.type(x) == type ? x : n.emit(Map{F::identity, unbounded, 0.0F, {}}, {x}, type, n.shape(x)));
-}
+void cast_like(NodeLowering& n) { cast_to_type(n, n.type(n.input(1))); }
 
 /// Inference: the values pass; a mask that is asked for is all true.
 void dropout(NodeLowering& n) {

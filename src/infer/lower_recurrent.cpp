@@ -87,6 +87,9 @@ void recurrence(NodeLowering& n, Recurrence::Kind kind) {
   const Shape s = n.shape(x);
   op.hidden = n.shape(n.input(2))[2];
   const std::int64_t d = op.directions, h = op.hidden;
+  if (const std::int64_t hidden = n.integer("hidden_size", h); hidden != h)
+    n.contradiction("has hidden_size " + std::to_string(hidden) + " and recurrent weights of shape " +
+                    to_text(n.shape(n.input(2))));
   const Shape state = batch_first ? Shape{s[1], d, h} : Shape{d, s[1], h};
   check_shape(n, 1, {d, gates * h, s[2]});
   check_shape(n, 2, {d, gates * h, h});

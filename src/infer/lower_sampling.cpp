@@ -60,6 +60,8 @@ void deform_conv(NodeLowering& n) {
   op.groups = n.integer("group", 1);
   op.offset_groups = n.integer("offset_group", 1);
   op.window.kernel = {w[2], w[3]};
+  if (const Shape kernel = n.list("kernel_shape", op.window.kernel); kernel != op.window.kernel)
+    n.contradiction("has kernel_shape " + to_text(kernel) + " and weights of " + to_text(w));
   op.window.strides = n.list("strides", {1, 1});
   op.window.dilations = n.list("dilations", {1, 1});
   const auto pads = n.list("pads", {0, 0, 0, 0});

@@ -197,8 +197,7 @@ Array read_tensor(const TensorProto& proto, const std::string& source, const std
 std::shared_ptr<const OnnxSubgraph> read_subgraph(const onnx::GraphProto& graph, const std::string& source,
                                                   const std::string& folder);
 
-std::optional<OnnxAttribute> read_attribute(const onnx::AttributeProto& a, const std::string& source,
-                                            const std::string& folder) {
+OnnxAttribute read_attribute(const onnx::AttributeProto& a, const std::string& source, const std::string& folder) {
   using A = onnx::AttributeProto;
   switch (a.type()) {
     case A::INT:
@@ -218,7 +217,7 @@ std::optional<OnnxAttribute> read_attribute(const onnx::AttributeProto& a, const
     case A::GRAPH:
       return read_subgraph(a.g(), source, folder);
     default:
-      return std::nullopt;  // lists of graphs and sparse tensors belong to operators that lower.hpp refuses by name
+      return std::monostate{};  // lower.hpp refuses it by node and name
   }
 }
 
@@ -249,7 +248,9 @@ OnnxNode read_node(const onnx::NodeProto& proto, int index, const std::string& s
   node.inputs.assign(proto.input().begin(), proto.input().end());
   node.outputs.assign(proto.output().begin(), proto.output().end());
   for (const auto& a : proto.attribute())
-    if (auto value = read_attribute(a, source, folder)) node.attributes.emplace(a.name(), std::move(*value));
+    if (!node.attributes.emplace(a.name(), read_attribute(a, source, folder)).second)
+      refuse(ErrorCode::bad_data, source, "node '" + node.name + "' has two attributes '" + a.name() + "'",
+             "export the model again");
   return node;
 }
 

@@ -15,8 +15,10 @@
 namespace isocenter::infer {
 
 struct OnnxSubgraph;
-using OnnxAttribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
-                                   std::vector<std::string>, Array, std::shared_ptr<const OnnxSubgraph>>;
+/// The last: one of a type that is not read.
+using OnnxAttribute =
+    std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
+                 std::vector<std::string>, Array, std::shared_ptr<const OnnxSubgraph>, std::monostate>;
 
 struct OnnxNode {
   std::string name;  ///< the file's name, or "<op_type> #<index>" where the file has none

@@ -8,9 +8,9 @@
 #include "infer/caffe/caffe_model.hpp"
 #include "infer/copy.hpp"
 #include "infer/moments.hpp"
-#include "infer/network_plan.hpp"
 #include "infer/resample_taps.hpp"
 #include "infer/threads.hpp"
+#include "infer/window_fit.hpp"
 #include "infer/window_plan.hpp"
 
 namespace isocenter::infer {
@@ -167,6 +167,11 @@ void VolumeNetwork::choose_window(const VolumeNetworkOptions& options) {
                   "write 'window: 96, 96, 96', for example");
   for (std::size_t k = 0; k < spatial; ++k) {
     const std::int64_t fixed = port.shape ? (*port.shape)[2 + spatial - 1 - k].extent : -1;
+    if (!options.window.empty() && fixed > 0 && options.window[k] != static_cast<double>(fixed))
+      throw Failure(ErrorCode::invalid_argument,
+                    "window is " + kernels::to_parameter_text(options.window[k]) + " along " + axis_names[k] +
+                        ", and " + model_.source + " takes " + std::to_string(fixed) + " there and no other extent",
+                    "leave window out, or export the model with dynamic axes");
     if (!options.window.empty())
       window_[k] = static_cast<int>(options.window[k]);
     else if (card_.window)
@@ -231,22 +236,37 @@ void VolumeNetwork::plan_items(PlanContext& plan) {
 }
 
 void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash) {
-  Shape shape{batch_, inputs_};
-  if (!flat_) shape.push_back(window_[2]);
-  shape.insert(shape.end(), {window_[1], window_[0]});
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
   NetworkOptions network{
       .precision = options.precision, .digest = hash, .engine = options.engine, .kept_bytes = options.kept_bytes};
   network.on_grid = !gives_tables_;
   UploadedWeights uploaded;
   if (rest_windows_ > 0) network.uploaded = &uploaded;
-  executor_ = plan_network(plan, model_, shape, network);
+  executor_ = plan_windows(plan, batch_, network);
   channels_ = gives_tables_ ? 0 : static_cast<int>(executor_->outputs()[0].shape[1]);
   rest_ = nullptr;
   if (rest_windows_ == 0) return;
-  shape[0] = rest_windows_;
   network.beside = &executor_->summary();
-  rest_ = plan_network(plan, model_, shape, network);
+  rest_ = plan_windows(plan, rest_windows_, network);
+}
+
+/// The network for `count` windows at once. A window that does not suit it is told as such, and not by the node whose
+/// shapes it spoils.
+std::unique_ptr<Executor> VolumeNetwork::plan_windows(PlanContext& plan, std::int64_t count,
+                                                      const NetworkOptions& options) const {
+  Shape shape{count, inputs_};
+  if (!flat_) shape.push_back(window_[2]);
+  shape.insert(shape.end(), {window_[1], window_[0]});
+  try {
+    return plan_network(plan, model_, shape, options);
+  } catch (const Error& why) {
+    if (why.code() != ErrorCode::bad_data && why.code() != ErrorCode::unsupported) throw;
+    const auto misfit = window_misfit(model_, {window_, flat_, count, inputs_, options.on_grid});
+    if (!misfit) throw;
+    const std::string cause = why.what();
+    throw Failure(ErrorCode::invalid_argument, misfit->what + ": " + cause.substr(0, cause.find(". Fix: ")),
+                  misfit->fix);
+  }
 }
 
 void VolumeNetwork::check_numbers() {

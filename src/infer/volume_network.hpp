@@ -10,6 +10,7 @@
 #include "core/volume_input.hpp"
 #include "infer/executor.hpp"
 #include "infer/model_card.hpp"
+#include "infer/network_plan.hpp"
 #include "infer/onnx_model.hpp"
 #include "infer/orientation.hpp"
 #include "infer/sliding_window.hpp"
@@ -91,6 +92,7 @@ class VolumeNetwork {
   void plan_batches(const VolumeNetworkOptions& options, int frames);
   void plan_items(PlanContext& plan);
   void plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash);
+  std::unique_ptr<Executor> plan_windows(PlanContext& plan, std::int64_t count, const NetworkOptions& options) const;
   void plan_tables(PlanContext& plan, const VolumeNetworkOptions& options);
   void plan_blending(PlanContext& plan, std::size_t k);
   void plan_scratch();

@@ -14,27 +14,37 @@ namespace isocenter::detail {
 inline constexpr std::size_t numbers_a_box = 14;
 
 /// The names between the '/' of a parameter.
-inline int count_classes(const std::string& names) {
-  const int classes = static_cast<int>(std::count(names.begin(), names.end(), '/')) + 1;
-  if (names.find('\\') != std::string::npos || classes > 255)
-    throw Failure(ErrorCode::invalid_argument,
-                  "names = '" + names + "' names " + std::to_string(classes) +
-                      " classes; at most 255 are allowed, and no backslash",
-                  "write lesion/nodule");
-  return classes;
+inline std::vector<std::string> split_names(const std::string& names) {
+  std::vector<std::string> all;
+  for (std::size_t at = 0, end = 0; end != std::string::npos; at = end + 1) {
+    end = names.find('/', at);
+    all.push_back(names.substr(at, end - at));
+  }
+  return all;
+}
+
+/// `names` without the background; a name may hold a '/'. `where` is what messages call them.
+inline void check_class_names(const std::vector<std::string>& names, const std::string& where) {
+  if (names.size() > 255)
+    throw Failure(ErrorCode::invalid_argument, where + " names " + std::to_string(names.size()) + " classes",
+                  "name at most 255");
+  for (const std::string& name : names)
+    if (name.find('\\') != std::string::npos)
+      throw Failure(ErrorCode::invalid_argument, where + " has the class '" + name + "', with a backslash",
+                    "write lesion/nodule, for example");
 }
 
 /// Describes the output on the grid of `from`, x, y, z voxels.
 inline void describe_boxes(PayloadRef output, const PayloadRef& from, const std::array<int, 3>& extent,
-                           const std::string& class_names, int dimensions) {
-  std::string names = "background/" + class_names;
-  std::replace(names.begin(), names.end(), '/', '\\');
+                           const std::vector<std::string>& class_names, int dimensions) {
+  std::string names = "background";
+  for (const std::string& name : class_names) names += "\\" + name;
   output.set_tensor("labels", tensor(DType::uint8, "zyx", {extent[2], extent[1], extent[0]}));
   output.set_geometry(from.geometry());
   output.inherit_attributes(from);
   isocenter_payload_set_text(output.get(), "unit", nullptr, nullptr);
   output.set_text("labels.names", names);
-  output.set_numbers("labels.colours", label_colours(count_classes(class_names) + 1));
+  output.set_numbers("labels.colours", label_colours(static_cast<int>(class_names.size()) + 1));
   output.set_text("detections.names", names);
   output.set_numbers("detections.dimensions", std::array{static_cast<double>(dimensions)});
 }

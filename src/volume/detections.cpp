@@ -17,7 +17,9 @@ class DetectionsOperator : public OperatorBase<Detections> {
                     "give one time point at a time");
     for (std::size_t i = 0; i < 3; ++i) extent_[i] = static_cast<int>(voxels.shape[2 - i]);
     plan_candidates(table, voxels);
-    classes_ = count_classes(params.names);
+    const std::vector<std::string> names = split_names(params.names);
+    check_class_names(names, "names = '" + params.names + "'");
+    classes_ = static_cast<int>(names.size());
     if (columns_ != 2 * params.dimensions + classes_)
       throw Failure(ErrorCode::bad_data,
                     "input 'candidates' has rows of " + std::to_string(columns_) + " numbers, and " +
@@ -28,11 +30,11 @@ class DetectionsOperator : public OperatorBase<Detections> {
                     "set dimensions and names to what the detector gives");
     plan_scale();
     plan_slice();
-    describe_boxes(plan.output("output"), volume, extent_, params.names, params.dimensions);
+    describe_boxes(plan.output("output"), volume, extent_, names, params.dimensions);
     limit_ = static_cast<std::size_t>(params.candidates_at_most);
     boxes_.reserve(limit_);
     values_.reserve(numbers_a_box * static_cast<std::size_t>(params.most));
-    plan.declare_host_memory(limit_ * sizeof(ScoredBox));
+    plan.declare_host_memory(boxes_.capacity() * sizeof(ScoredBox) + values_.capacity() * sizeof(double));
     plan.metric("objects", "1", 1);
   }
 

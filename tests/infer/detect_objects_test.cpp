@@ -195,22 +195,26 @@ TEST_P(DetectObjectsTest, EveryTableSaysTheSameBoxes) {
         p.table = DetectorTable::apart, p.outputs = "boxes/logits", p.box = DetectorBox::corners;
         p.slowest_first = p.fractions = true, p.activation = DetectorScale::softmax, p.background = 2;
       });
-  // ONNX's suppression in the model: it leaves the fourth row, too weak, and the second, which the first covers.
-  add(detector(constant_output("boxes", {1, 4, 4}, table_of(corners)) +
-                   constant_output("scores", {1, 2, 4},
-                                   table_of(
-                                       [](const Row& r) {
-                                         return std::vector<float>{r.first, r.second};
-                                       },
-                                       true)),
-               {"boxes", "scores", "selected"},
-               node("NonMaxSuppression", {"boxes", "scores", "most", "iou", "least"}, "selected") +
-                   initialiser("most", {1}, std::string("\x64\0\0\0\0\0\0\0", 8), 7) +
-                   initialiser("iou", {1}, floats({0.5F})) + initialiser("least", {1}, floats({0.4F}))),
-      [](Params& p) {
-        p.table = DetectorTable::selected, p.box = DetectorBox::corners, p.slowest_first = p.fractions = true;
-        p.overlap_above = 1;
-      });
+  // ONNX's suppression in the model: it leaves the fourth row, too weak, and the second, which the first covers. Of
+  // logits too, which the boxes' scores come from as everywhere.
+  const auto selected = [&](DetectorScale scale, std::uint64_t classes, float least, const auto& given) {
+    add(detector(constant_output("boxes", {1, 4, 4}, table_of(corners)) +
+                     constant_output("scores", {1, classes, 4}, table_of(given, true)),
+                 {"boxes", "scores", "selected"},
+                 node("NonMaxSuppression", {"boxes", "scores", "most", "iou", "least"}, "selected") +
+                     initialiser("most", {1}, std::string("\x64\0\0\0\0\0\0\0", 8), 7) +
+                     initialiser("iou", {1}, floats({0.5F})) + initialiser("least", {1}, floats({least}))),
+        [&](Params& p) {
+          p.table = DetectorTable::selected, p.box = DetectorBox::corners, p.slowest_first = p.fractions = true;
+          p.overlap_above = 1, p.activation = scale;
+          if (scale == DetectorScale::softmax) p.background = 2;
+        });
+  };
+  selected(DetectorScale::none, 2, 0.4F, [](const Row& r) { return std::vector<float>{r.first, r.second}; });
+  selected(DetectorScale::sigmoid, 2, std::log(0.4F / 0.6F), [](const Row& r) {
+    return std::vector<float>{std::log(r.first / (1 - r.first)), std::log(r.second / (1 - r.second))};
+  });
+  selected(DetectorScale::softmax, 3, std::log(0.4F), logits);
   for (std::size_t i = 0; i < detectors.size(); ++i) {
     const ModelFile file(detectors[i].first);
     detectors[i].second.model = file;
@@ -231,6 +235,16 @@ TEST_P(DetectObjectsTest, EveryTableSaysTheSameBoxes) {
       EXPECT_NEAR(found[b].high[1], origin[1] + 2 * (r.y + r.h / 2 - 0.5), 1e-5) << i;
     }
   }
+}
+
+TEST_P(DetectObjectsTest, AModelsClassNameMayHoldASlash) {
+  const auto scores = [](const Row& r) { return std::vector<float>{r.x, r.y, r.w, r.h, r.first, r.second}; };
+  const ModelFile file(detector(constant_output("y", {1, 4, 6}, table_of(scores)), {"y"}) +
+                       metadata("isocenter.class_names", "mass/nodule\\lesion"));
+  Params params;
+  params.model = file;
+  const Payload out = apply<DetectObjects>(context(), params, volume(noise(16 * 16), 16, 16, 1), options());
+  EXPECT_EQ(out.text("detections.names"), "background\\mass/nodule\\lesion");
 }
 
 // ---- What the network is given.
@@ -362,7 +376,13 @@ TEST_P(DetectObjectsTest, SaysWhatIsWrong) {
   Params p;
   p.names = "lesion";
   EXPECT_THAT(error(table(8, 1), p), HasSubstr("output 'y' is 1 x 9 x 8 of float32 for 1 window"));
-  EXPECT_THAT(error(table(5, NAN), p), HasSubstr("row 1 of the detector's table is not a number"));
+  EXPECT_THAT(error(table(5, NAN), p),
+              HasSubstr("output 'y', window 1, row 1: the score of the network's class 0 (counted from 0) is not a "
+                        "number"));
+  std::vector<float> no_box(9 * 5, 1);
+  no_box[4 * 5 + 2] = INFINITY;
+  EXPECT_THAT(error(detector(constant_output("y", {1, 9, 5}, no_box), {"y"}), p),
+              HasSubstr("output 'y', window 1, row 5: number 3 of the box is infinite"));
   p.table = DetectorTable::apart;
   EXPECT_THAT(error(table(5, 1), p), HasSubstr("table = apart reads 2 outputs"));
   p.outputs = "y/scores";
@@ -371,7 +391,8 @@ TEST_P(DetectObjectsTest, SaysWhatIsWrong) {
   p.table = DetectorTable::label;
   EXPECT_THAT(error(table(6, 1), p), HasSubstr("table = label does not count them"));
   p.names = "lesion";
-  EXPECT_THAT(error(table(6, 1), p), HasSubstr("of class 1.0"));
+  EXPECT_THAT(error(table(6, 1), p),
+              HasSubstr("output 'y', window 1, row 1 holds class 1, and there are 1 classes and 9 boxes"));
   p.activation = DetectorScale::softmax;
   EXPECT_THAT(error(table(6, 1), p), HasSubstr("table = label has one score in a row"));
   p.activation = DetectorScale::none;
@@ -379,7 +400,7 @@ TEST_P(DetectObjectsTest, SaysWhatIsWrong) {
   std::vector<float> row_of_none(9 * 6, 1);
   row_of_none[2 * 6 + 4] = NAN;
   EXPECT_THAT(error(detector(constant_output("y", {1, 9, 6}, row_of_none), {"y"}), p),
-              HasSubstr("row 3 of the detector's table is not a number"));
+              HasSubstr("output 'y', window 1, row 3: the objectness is not a number"));
   p.table = DetectorTable::scores;
   p.mean = {1, 2, 3};
   EXPECT_THAT(error(table(5, 1), p), HasSubstr("mean has 3 numbers"));

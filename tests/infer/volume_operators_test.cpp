@@ -353,6 +353,35 @@ TEST(SegmentVolumeRefuses, ANetworkThatShrinksItsInput) {
   EXPECT_THAT(refusal({.model = file, .window = {8, 8, 8}}),
               AllOf(HasSubstr("1 x 1 x 7 x 7 x 7"), HasSubstr("same grid")));
 }
+/// Halves y and quarters x, and goes back; with what came in added, or not.
+ModelFile strided(bool adds) {
+  const std::string window = ints("kernel_shape", {1, 2, 4}) + ints("strides", {1, 2, 4});
+  return ModelFile(model(node("MaxPool", {"x"}, "low", window) +
+                         node("ConvTranspose", {"low", "w"}, adds ? "up" : "y", window) +
+                         (adds ? node("Add", {"x", "up"}, "y") : "") +
+                         initialiser("w", {1, 1, 1, 2, 4}, floats(std::vector<float>(8, 1.0F))) +
+                         port(11, "x", {1, 1, -1, -1, -1}) + port(12, "y", {1, 1, -1, -1, -1})));
+}
+TEST(SegmentVolumeRefuses, AWindowThatTheStridesDoNotDivideWithTheNearestThatTheyDo) {
+  for (const bool adds : {true, false}) {
+    const ModelFile file = strided(adds);
+    const std::string message = refusal({.model = file, .window = {21, 9, 5}});
+    EXPECT_THAT(message, AllOf(HasSubstr("window = 21, 9, 5 (x, y, z) does not suit"),
+                               HasSubstr("multiples of 4 along x, 2 along y, 1 along z"),
+                               HasSubstr("Fix: set window to 20, 8, 5 or 24, 10, 5.")));
+    EXPECT_THAT(message, HasSubstr(adds ? "node 'the_Add' (Add, opset 17)" : "1 x 1 x 5 x 8 x 20"));
+    for (const std::vector<double>& fits : {std::vector<double>{20, 8, 5}, {24, 10, 5}})
+      EXPECT_NO_THROW(run_network<SegmentVolume>(context(), {.model = file, .window = fits},
+                                                 volume(std::vector<float>(512), 8, 8, 8)));
+    EXPECT_THAT(refusal({.model = file, .window = {3, 8, 8}}), HasSubstr("Fix: set window to 4, 8, 8."));
+  }
+}
+TEST(SegmentVolumeRefuses, AWindowForAModelOfOneExtent) {
+  const ModelFile file(
+      model(node("Relu", {"x"}, "y") + port(11, "x", {1, 1, 4, 8, 16}) + port(12, "y", {1, 1, 4, 8, 16})));
+  EXPECT_THAT(refusal({.model = file, .window = {16, 12, 4}}),
+              AllOf(HasSubstr("window is 12 along y"), HasSubstr("takes 8 there"), HasSubstr("leave window out")));
+}
 TEST(SegmentVolumeRefuses, AnOperatorThatIsNotSupportedByNodeAndType) {
   const ModelFile file(
       model(node("Det", {"x"}, "y") + port(11, "x", {1, 1, -1, -1, -1}) + port(12, "y", {1, 1, -1, -1, -1})));

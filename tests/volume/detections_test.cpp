@@ -297,6 +297,24 @@ TEST(DetectionsTest, TakeTheDistancesThatADenseDetectorGivesForEachVoxel) {
   EXPECT_THAT(error_of([&] { detect(params, image, dense({1, 1, 1, 1, 1}, 3, 4, 1)); }), HasSubstr("has its own"));
 }
 
+TEST(DetectionsTest, StateTheMemoryOfTheBoxesThatTheyGive) {
+  const auto declared = [](int most) {
+    Detections::Params params;
+    params.names = "lesion";
+    params.most = most;
+    Pipeline pipeline(context());
+    const auto node = pipeline.add<Detections>("detections", params);
+    const Volume image = volume(), candidates = table({{2, 3, 1, 6, 5, 4, 0.5F}});
+    pipeline.connect(pipeline.add_input("volume", Volume(image.description())), node.volume);
+    pipeline.connect(pipeline.add_input("candidates", Volume(candidates.description())), node.candidates);
+    pipeline.add_output("output", node.output);
+    const std::string report = pipeline.prepare().report(), key = "\"declared_host\":";
+    const std::size_t at = report.find(key, report.find("\"detections\""));
+    return std::stoll(report.substr(at + key.size() + (report[at + key.size()] == '"' ? 1 : 0)));
+  };
+  EXPECT_EQ(declared(10000) - declared(100), 9900 * 14 * 8);  // 14 numbers for each box
+}
+
 TEST(DetectionsTest, FindNothingWhereNoScoreIsHighEnough) {
   Detections::Params params;
   params.names = "lesion";

@@ -48,8 +48,7 @@ struct DetectObjects {
   static constexpr const char* summary = "Finds objects by a trained network (ONNX) that gives boxes with scores.";
   static constexpr const char* help =
       "dicom_detections_sink writes the boxes as a structured report. A detector that gives distances for each voxel "
-      "is "
-      "run by network_inference and read by detections.";
+      "is run by network_inference and read by detections.";
   struct Params {
     std::string model;
     DetectorTable table = DetectorTable::scores;
@@ -116,9 +115,9 @@ struct DetectObjects {
                 "Taken off each channel, one number or three; empty: the model's, else 0."),
           param(&Params::deviation, "deviation", Unit::none, 1e-6, 1e6,
                 "Each channel is divided by it, one number or three; empty: the model's, else 1."),
-          param(&Params::score_above, "score_above", Unit::none, -1e6, 1e6, "Least score of a detection."),
+          param(&Params::score_above, "score_above", Unit::none, -1e6, 1e6, "A detection's score is above this."),
           param(&Params::overlap_above, "overlap_above", Unit::none, 0, 1,
-                "Shared part from which the worse of two boxes falls; 1: none does."),
+                "A box falls that shares a larger part than this with a better one of its class; 1: none does."),
           choice(&Params::overlap_of, "overlap_of", overlaps,
                  "The shared part is the intersection over the union, or over the smaller box."),
           param(&Params::most, "most", Unit::none, 1, 10000, "At most so many detections, the best."),

@@ -60,9 +60,10 @@ struct Detections {
                 "x, y (and z) of the image that the network saw; empty: the volume's."),
           param(&Params::slice, "slice", Unit::none, -1, 65534,
                 "Of 2-D boxes, counted from 0; -1: the volume's only one."),
-          param(&Params::score_above, "score_above", Unit::none, -1e6, 1e6, "Least score of a detection."),
-          param(&Params::overlap_above, "overlap_above", Unit::none, 0, 1,
-                "Intersection over union from which the worse of two boxes falls."),
+          param(&Params::score_above, "score_above", Unit::none, -1e6, 1e6, "A detection's score is above this."),
+          param(
+              &Params::overlap_above, "overlap_above", Unit::none, 0, 1,
+              "A box falls whose intersection over union with a better one of its class is above this; 1: none does."),
           param(&Params::most, "most", Unit::none, 1, 10000, "At most so many detections, the best."),
           param(&Params::candidates_at_most, "candidates_at_most", Unit::none, 1, 1000000,
                 "So many candidates, the best, come to the suppression; it takes the square of their number."),
