@@ -21,7 +21,7 @@ declare -A packages=(
   [mpi]="libopenmpi-dev openmpi-bin"
   [apps]="libcli11-dev libyaml-cpp-dev nlohmann-json3-dev"
   # What tests hold us to: other people's readers and checkers, a second compiler, a second ABI reader.
-  [test]="libinsighttoolkit5-dev libbenchmark-dev libdlpack-dev libwebm-dev dcmtk openssl orthanc orthanc-dicomweb dicom3tools ffmpeg clang libclang-rt-dev abigail-tools binutils python3 python3-venv python3-pip"
+  [test]="libinsighttoolkit5-dev libbenchmark-dev libdlpack-dev libwebm-dev dcmtk openssl orthanc orthanc-dicomweb dicom3tools libpixelmed-java default-jre-headless ffmpeg clang libclang-rt-dev abigail-tools binutils python3 python3-venv python3-pip"
   # What scripts/check.sh wants beyond that.
   [checks]="clang-format clang-tidy codespell shellcheck"
 )

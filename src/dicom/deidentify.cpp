@@ -14,6 +14,7 @@
 #include "deidentification_table.hpp"
 #include "keyed_hash.hpp"
 #include "object_builder.hpp"
+#include "uid.hpp"
 
 namespace isocenter::detail::dicom {
 namespace {
@@ -318,17 +319,7 @@ void DeidentificationRecord::add(const DeidentificationRecord& other) {
 
 std::string mapped_uid(const std::string& uid, const std::string& key) {
   if (uid.empty() || uid.rfind("1.2.840.10008.", 0) == 0) return uid;
-  const Digest digest = keyed_hash(key, "uid:" + uid);
-  unsigned __int128 number = 0;
-  for (std::size_t i = 0; i < 16; ++i) {
-    // A UUID of version 8 (RFC 9562 section 5.8), so that 2.25 says the truth.
-    const unsigned byte = i == 6 ? (digest[i] & 0x0FU) | 0x80U : i == 8 ? (digest[i] & 0x3FU) | 0x80U : digest[i];
-    number = number << 8U | byte;
-  }
-  std::string digits;
-  for (; number != 0; number /= 10)
-    digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(number % 10)));
-  return "2.25." + digits;
+  return uid_of(keyed_hash(key, "uid:" + uid));
 }
 
 std::string shifted_date(const std::string& date, int days) {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "keyed_hash.hpp"
 #include "object_file.hpp"
 #include "uid.hpp"
 
@@ -11,11 +12,20 @@ namespace {
 constexpr const char* report_storage = "1.2.840.10008.5.1.4.1.1.88.34";
 constexpr const char* explicit_little_endian = "1.2.840.10008.1.2.1";
 
+/// PS3.16 CID 100 "Quantitative Diagnostic Imaging Procedures".
 Code procedure_of(const std::string& modality) {
-  if (modality == "CT") return {"77477000", "SCT", "Computed tomography"};
-  if (modality == "MR") return {"113091000", "SCT", "Magnetic resonance imaging"};
-  if (modality == "PT") return {"82918005", "SCT", "Positron emission tomography"};
+  if (modality == "CT") return {"25045-6", "LN", "CT unspecified body region"};
+  if (modality == "MR") return {"25056-3", "LN", "MRI unspecified body region"};
+  if (modality == "PT") return {"44136-0", "LN", "PET unspecified body region"};
+  if (modality == "NM") return {"49118-3", "LN", "NM unspecified body region"};
+  for (const char* radiography : {"CR", "DX", "RF", "XA"})
+    if (modality == radiography) return {"43468-8", "LN", "XR unspecified body region"};
   return {"363679005", "SCT", "Imaging procedure"};
+}
+
+/// The same for every report of one device, and no other device's.
+std::string device_uid(const Equipment& e) {
+  return uid_of(sha256("device:" + e.manufacturer + "\n" + e.model_name + "\n" + e.device_serial_number));
 }
 
 /// Everything that the document refers to: PS3.3 C.17.2.3.
@@ -46,7 +56,7 @@ void add_context(const Content& root, const SourceMetadata& source, const Output
   root.code("HAS CONCEPT MOD", {"121049", "DCM", "Language of Content Item and Descendants"},
             {"en", "RFC5646", "English"});
   root.code("HAS OBS CONTEXT", {"121005", "DCM", "Observer Type"}, {"121007", "DCM", "Device"});
-  root.uid("HAS OBS CONTEXT", {"121012", "DCM", "Device Observer UID"}, implementation_class_uid);
+  root.uid("HAS OBS CONTEXT", {"121012", "DCM", "Device Observer UID"}, device_uid(description.equipment));
   root.text("HAS OBS CONTEXT", {"121013", "DCM", "Device Observer Name"}, description.equipment.model_name);
   root.text("HAS OBS CONTEXT", {"121014", "DCM", "Device Observer Manufacturer"}, description.equipment.manufacturer);
   root.text("HAS OBS CONTEXT", {"121015", "DCM", "Device Observer Model Name"}, description.equipment.model_name);

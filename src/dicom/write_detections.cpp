@@ -60,9 +60,11 @@ void write_detections(const std::string& path, const DetectionsToWrite& d, const
                       const OutputDescription& description) {
   use_dcmtk();
   const DcmtkLog log;
-  if (source.frame_of_reference_uid.empty())
+  if (source.frame_of_reference_uid.empty() || source.series_uid.empty())
     throw Failure(ErrorCode::unsupported,
-                  "the boxes' volume has no FrameOfReferenceUID (0020,0052), in which a report could place them",
+                  source.frame_of_reference_uid.empty()
+                      ? "the boxes' volume has no FrameOfReferenceUID (0020,0052), in which a report could place them"
+                      : "the boxes' volume has no SeriesInstanceUID (0020,000E), which a report has to name",
                   "read the volume with dicom_series_source");
   for (std::size_t i = 0; i < d.boxes.size(); ++i)
     if (!(d.boxes[i].score >= 0 && d.boxes[i].score <= 1))

@@ -7,12 +7,14 @@
 //   dicom_round_trip isocenter_dicom.so PET_SERIES OUT ACQUISITION
 //
 // Label 1 ("lung") within r1 mm of (cx, cy, cz), label 2 ("lesion") within r2 < r1. Of a PET series the Enhanced
-// PET object with these statements, and a report of the boxes [2, 6] x [3, 5] x [1, 4] and [0, 1]^3 in voxels.
+// PET object with these statements, and reports: of the boxes [2, 6] x [3, 5] x [1, 4] and [0, 1]^3 in voxels, of
+// [2, 6] x [3, 5] in slice 2, of no box, and of classes: slice k is a lesion with the probability (k + 1) / 10.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <isocenter/dicom/dicom_classification_sink.hpp>
 #include <isocenter/dicom/dicom_detections_sink.hpp>
 #include <isocenter/dicom/dicom_encapsulated_pdf_sink.hpp>
 #include <isocenter/dicom/dicom_parametric_map_sink.hpp>
@@ -30,6 +32,9 @@
 namespace ic = isocenter;
 
 namespace {
+
+constexpr const char* lesion_of_lung =
+    "lesion = 49755003^SCT^Morphologically Abnormal Structure / 52988006^SCT^Lesion / 39607008^SCT^Lung";
 
 ic::Volume read(const ic::Context& context, const std::string& path) {
   ic::Pipeline pipeline(context);
@@ -113,17 +118,19 @@ void report(const ic::Context& context, const std::string& out, const ic::Segmen
   session.wait();
 }
 
-/// Boxes with their scores into dicom_detections_sink.
-void report_boxes(const ic::Context& context, const std::string& path, const ic::Volume& v) {
+/// A detector's table of boxes with their scores into dicom_detections_sink.
+void report_boxes(const ic::Context& context, const std::string& path, const ic::Volume& v,
+                  const ic::Detections::Params& found, const std::vector<float>& numbers) {
+  const int columns = 2 * found.dimensions + 1;
   ic::Volume table{ic::Payload(ISOCENTER_VOLUME)};
-  table.set_tensor("voxels", ic::tensor(ic::DType::float32, "yx", {2, 7}));
+  table.set_tensor(
+      "voxels", ic::tensor(ic::DType::float32, "yx", {static_cast<std::int64_t>(numbers.size()) / columns, columns}));
   table.set_geometry(ic::Geometry());
   context.allocate(table);
-  const float rows[] = {0, 0, 0, 1, 1, 1, 0.625F, 2, 3, 1, 6, 5, 4, 0.875F};
-  std::copy(std::begin(rows), std::end(rows), table.values().data());
+  std::copy(numbers.begin(), numbers.end(), table.values().data());
   ic::Pipeline pipeline(context);
-  const auto boxes = pipeline.add<ic::Detections>("boxes", {.names = "lesion"});
-  const auto sink = pipeline.add<ic::DicomDetectionsSink>("report", {.path = path});
+  const auto boxes = pipeline.add<ic::Detections>("boxes", found);
+  const auto sink = pipeline.add<ic::DicomDetectionsSink>("report", {.path = path, .codes = lesion_of_lung});
   pipeline.connect(pipeline.add_input("volume", ic::Volume(v.description())), boxes.volume);
   pipeline.connect(pipeline.add_input("table", ic::Volume(table.description())), boxes.candidates);
   pipeline.connect(boxes.output, sink.input);
@@ -134,6 +141,26 @@ void report_boxes(const ic::Context& context, const std::string& path, const ic:
   session.end_input("volume");
   session.end_input("table");
   session.wait();
+}
+
+/// What classify_image gives, for dicom_classification_sink.
+ic::Volume classes(const ic::Context& context, const ic::Volume& v) {
+  std::vector<double> scores;
+  for (int k = 0; k < v.nz(); ++k) scores.insert(scores.end(), {0.1 * (k + 1), 1 - 0.1 * (k + 1)});
+  ic::Volume c{ic::Payload(ISOCENTER_VOLUME)};
+  c.set_tensor("voxels", ic::tensor(ic::DType::float32, "czyx", {2, v.nz(), 1, 1}));
+  c.set_geometry(v.geometry());
+  c.set_text("unit", "1");
+  context.allocate(c);
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    c.values()[i % 2 * (scores.size() / 2) + i / 2] = static_cast<float>(scores[i]);
+  c.inherit_attributes(v);
+  c.set_text("labels.names", "lesion\\lung");
+  c.set_numbers("classification.scores", scores);
+  c.set_text("classification.scale", "softmax");
+  c.set_text("classification.model", "findings.onnx");
+  c.set_text("classification.model_sha256", std::string(64, 'a'));
+  return c;
 }
 
 ic::Frames pictures(const ic::Context& context, const ic::Volume& v) {
@@ -169,7 +196,13 @@ int main(int argc, char** argv) try {
   if (argc == 5) {
     write<ic::DicomSeriesSink>(
         context, {.path = out + "/enhanced", .form = ic::DicomSeriesForm::enhanced, .acquisition = argv[4]}, volume);
-    report_boxes(context, out + "/boxes.dcm", volume);
+    report_boxes(context, out + "/boxes.dcm", volume, {.names = "lesion"},
+                 {0, 0, 0, 1, 1, 1, 0.625F, 2, 3, 1, 6, 5, 4, 0.875F});
+    report_boxes(context, out + "/planar.dcm", volume, {.names = "lesion", .dimensions = 2, .slice = 2},
+                 {2, 3, 6, 5, 0.75F});
+    report_boxes(context, out + "/none.dcm", volume, {.names = "lesion"}, {0, 0, 0, 1, 1, 1, 0.25F});
+    write<ic::DicomClassificationSink>(context, {.path = out + "/classes.dcm", .codes = lesion_of_lung},
+                                       classes(context, volume));
     return 0;
   }
   const double centre[] = {std::atof(argv[4]), std::atof(argv[5]), std::atof(argv[6])};
