@@ -28,7 +28,7 @@ void DicomClassificationSinkOperator::plan(PlanContext& plan) {
     throw Failure(ErrorCode::unsupported, "the images come from no DICOM series, which a report could be of",
                   "read them with dicom_series_source or dicom_frames_source");
   read_classes(input, scores);
-  find_images(input);
+  find_images(plan, input);
   require_short("algorithm_name", params.algorithm_name, 64);
   written_.algorithm_name = params.algorithm_name.empty() ? input.text("classification.model") : params.algorithm_name;
   written_.algorithm_version = "SHA-256 " + input.text("classification.model_sha256");
@@ -61,7 +61,7 @@ void DicomClassificationSinkOperator::read_classes(const PayloadRef& input, cons
 }
 
 /// The source's slices that each image was made of: those near its plane, or one by one where they have no place.
-void DicomClassificationSinkOperator::find_images(const PayloadRef& input) {
+void DicomClassificationSinkOperator::find_images(PlanContext& plan, const PayloadRef& input) {
   const Geometry g = input.geometry();
   const auto n = g.axis(2);
   written_.slices.clear();
@@ -73,6 +73,15 @@ void DicomClassificationSinkOperator::find_images(const PayloadRef& input) {
     else
       written_.slices.push_back(slices_near(source_, {p[0], p[1], p[2]}, {n[0], n[1], n[2]}, g.spacing_mm[2]));
   }
+  const auto none = [](const std::vector<int>& slices) { return slices.empty(); };
+  const auto without = std::count_if(written_.slices.begin(), written_.slices.end(), none);
+  if (without == 0) return;
+  const auto first = std::find_if(written_.slices.begin(), written_.slices.end(), none) - written_.slices.begin();
+  plan.warn(std::to_string(without) + " of " + std::to_string(images_) + " images, the first of them image " +
+                std::to_string(first + 1) +
+                ", lie farther than a slice from every image of the source series, and what is found in them names no "
+                "source image",
+            "classify slices of the source series, or resample onto its grid");
 }
 
 std::vector<ClassOfImage> DicomClassificationSinkOperator::findings(const PayloadRef& input) const {

@@ -13,7 +13,7 @@ class DicomClassificationSinkOperator : public OperatorBase<DicomClassificationS
 
  private:
   void read_classes(const PayloadRef& input, const TensorView& scores);
-  void find_images(const PayloadRef& input);
+  void find_images(PlanContext& plan, const PayloadRef& input);
   std::vector<ClassOfImage> findings(const PayloadRef& input) const;
 
   SourceMetadata source_;

@@ -8,8 +8,24 @@
 
 namespace isocenter::detail::dicom {
 
+namespace {
+
+void require_no_channels(const Payload& input) {
+  const TensorView voxels = dense_tensor(input, "voxels");
+  if (std::string_view(voxels.axes) != "czyx") return;
+  const std::int64_t n = voxels.extent('c');
+  throw Failure(ErrorCode::invalid_argument,
+                "the volume has " + std::to_string(n) + (n == 1 ? " channel" : " channels") +
+                    " (axes czyx), and channel, of which a parametric map holds one, is not set",
+                "set channel to 0" + (n == 1 ? "" : " ... " + std::to_string(n - 1)) +
+                    "; probabilities of all channels go into one file by dicom_seg_sink");
+}
+
+}  // namespace
+
 void DicomParametricMapSinkOperator::plan_channel(const Payload& input) {
   if (params.channel < 0) {
+    require_no_channels(input);
     planned_ = planned_slices(input, "voxels", DType::float32,
                               "a parametric map holds one 3-D volume (zyx, float32), or a channel of one");
     return;
@@ -20,7 +36,9 @@ void DicomParametricMapSinkOperator::plan_channel(const Payload& input) {
     throw Failure(ErrorCode::invalid_argument,
                   "channel = " + std::to_string(params.channel) + " of a volume with the axes '" + std::string(axes) +
                       "'" + (axes == "czyx" ? " and " + std::to_string(planned_.extent('c')) + " channels" : ""),
-                  "leave channel away for a volume zyx, or give one czyx (float32) that has it");
+                  axes == "czyx" && planned_.type() == DType::float32
+                      ? "set channel to 0 ... " + std::to_string(planned_.extent('c') - 1)
+                      : "leave channel away for a volume zyx, or give one czyx (float32) that has it");
   extent(planned_, 'x', "Columns (0028,0011)", 65535);
   extent(planned_, 'y', "Rows (0028,0010)", 65535);
   extent(planned_, 'z', "the number of slices", 99999);

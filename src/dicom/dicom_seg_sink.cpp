@@ -14,7 +14,7 @@ void DicomSegSinkOperator::plan_probabilities(const Payload& input) {
   if ((axes != "zyx" && axes != "czyx") || planned_.type() != DType::float32)
     throw Failure(ErrorCode::unsupported,
                   "the volume has the axes '" + std::string(axes) + "': probabilities are zyx or czyx, float32",
-                  "give one time point at a time");
+                  fix_for_slices(planned_));
   if (axes == "czyx" ? planned_.extent('c') != names : names != 2)
     throw Failure(ErrorCode::bad_data,
                   "labels.names has " + std::to_string(names) + " names for " +

@@ -13,7 +13,7 @@ void DicomSeriesSinkOperator::plan(PlanContext& plan) {
     throw Failure(
         ErrorCode::unsupported,
         std::string("the volume has the axes '") + planned_.axes + "': a series holds one 3-D volume (zyx, float32)",
-        "give one time point at a time");
+        fix_for_slices(planned_));
   extent(planned_, 'x', "Columns (0028,0011)", 65535);
   extent(planned_, 'y', "Rows (0028,0010)", 65535);
   extent(planned_, 'z', "the number of slices", 99999);

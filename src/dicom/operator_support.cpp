@@ -47,11 +47,18 @@ int extent(const TensorView& tensor, char axis, const char* what, std::int64_t l
   return static_cast<int>(n);
 }
 
+const char* fix_for_slices(const TensorView& tensor) {
+  const std::string_view axes = tensor.axes;
+  if (axes.find('t') != axes.npos) return "give one time point at a time";
+  if (axes.find('c') != axes.npos) return "put the node select_channel before this one";
+  return "put a node before this one that gives these axes and this type";
+}
+
 TensorView planned_slices(const Payload& payload, const char* name, DType type, const char* what) {
   const TensorView t = dense_tensor(payload, name);
   if (std::string_view(t.axes) != "zyx" || t.type() != type)
     throw Failure(ErrorCode::unsupported, std::string("the input has the axes '") + t.axes + "': " + what,
-                  "give one time point at a time");
+                  fix_for_slices(t));
   extent(t, 'x', "Columns (0028,0011)", 65535);
   extent(t, 'y', "Rows (0028,0010)", 65535);
   extent(t, 'z', "the number of slices", 99999);

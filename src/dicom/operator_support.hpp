@@ -10,6 +10,9 @@
 
 namespace isocenter::detail::dicom {
 
+/// What to do about a tensor that has other axes than zyx, or another type.
+const char* fix_for_slices(const TensorView& tensor);
+
 /// A dense tensor with the axes zyx of a type, its extents within DICOM's; `what` says in an error what is needed.
 TensorView planned_slices(const Payload& payload, const char* name, DType type, const char* what);
 

@@ -33,7 +33,7 @@ void SegmentMeasurementsOperator::plan(PlanContext& plan) {
     throw Failure(ErrorCode::unsupported,
                   std::string("the axes are '") + labels_.axes + "' (segmentation) and '" + voxels_.axes +
                       "' (volume): one 3-D label map (zyx, uint8) and one 3-D volume (zyx, float32) are measured",
-                  "give one time point at a time");
+                  fix_for_slices(std::string_view(labels_.axes) != "zyx" ? labels_ : voxels_));
   for (const char axis : {'x', 'y', 'z'})
     if (labels_.extent(axis) != voxels_.extent(axis))
       throw Failure(ErrorCode::bad_data,

@@ -4,6 +4,7 @@
 #include <isocenter/dicom/dicom_classification_sink.hpp>
 #include <isocenter/dicom/dicom_detections_sink.hpp>
 #include <isocenter/dicom/dicom_parametric_map_sink.hpp>
+#include <isocenter/dicom/dicom_series_sink.hpp>
 #include <isocenter/dicom/dicom_series_source.hpp>
 #include <isocenter/isocenter.hpp>
 #include <isocenter/volume/detections.hpp>
@@ -19,6 +20,7 @@ namespace {
 
 using namespace isocenter::testing;
 using isocenter::Failure;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 DetectionsToWrite two_boxes(bool planar) {
@@ -267,6 +269,30 @@ TEST(DicomClassification, AReportNamesTheClassItsCertaintyItsImageAndTheNetwork)
   EXPECT_EQ(items("125007").size(), scores.size());
 }
 
+TEST(DicomClassification, WarnsOfImagesThatNoImageOfTheSourceLiesNear) {
+  const ScratchFolder folder;
+  write_oblique(folder / "in");
+  const ic::Volume series = read_series(folder / "in");
+  const auto warnings = [&](double away_mm) {
+    ic::Volume v = classified(series, {0.75, 0.25, 0.75, 0.25});
+    ic::Geometry g = v.geometry();
+    const auto normal = g.axis(2);
+    for (std::size_t i = 0; i < 3; ++i) g.origin_mm[i] += away_mm * normal[i];
+    v.set_geometry(g);
+    ic::DicomClassificationSink::Params params;
+    params.path = folder / "classes.dcm";
+    params.codes = "normal = 404684003^SCT^Finding / 17621005^SCT^Normal";
+    ic::Pipeline pipeline(module());
+    pipeline.connect(pipeline.add_input("input", ic::Volume(v.description())),
+                     pipeline.add<ic::DicomClassificationSink>("report", params).input);
+    return pipeline.prepare().report();
+  };
+  EXPECT_THAT(warnings(0), ::testing::Not(HasSubstr("names no source image")));
+  // The series has four slices, the volume two: by 3.5 steps the first lies near the last slice, and the second beyond.
+  EXPECT_THAT(warnings(3.5 * series.geometry().spacing_mm[2]),
+              HasSubstr("1 of 2 images, the first of them image 2, lie farther than a slice from every image of the"));
+}
+
 TEST(DicomClassification, RefusesScoresThatAreNoProbabilitiesAndClassesWithoutACode) {
   const ScratchFolder folder;
   write_oblique(folder / "in");
@@ -318,8 +344,36 @@ TEST(DicomParametricMap, HoldsTheChannelThatWasAskedFor) {
   unsigned long count = 0;
   ASSERT_TRUE(format.getDataset()->findAndGetFloat32Array(DCM_FloatPixelData, floats, &count).good());
   EXPECT_TRUE(std::equal(values.begin() + 24, values.end(), floats, floats + count));
-  EXPECT_THROW(write(2), ic::Error);
-  EXPECT_THROW(write(-1), ic::Error);
+  const auto error = [&](int channel) -> std::string {
+    try {
+      write(channel);
+    } catch (const ic::Error& e) {
+      return e.what();
+    }
+    return {};
+  };
+  EXPECT_THAT(error(2), AllOf(HasSubstr("channel = 2 of a volume"), HasSubstr("Fix: set channel to 0 ... 1")));
+  EXPECT_THAT(error(-1),
+              AllOf(HasSubstr("the volume has 2 channels (axes czyx)"), HasSubstr("Fix: set channel to 0 ... 1;")));
+}
+
+TEST(DicomSinks, SayOfChannelsThatOneHasToBeSelectedAndOfTimesThatOneHasToBeGiven) {
+  const ScratchFolder folder;
+  const auto error = [&](const char* axes) -> std::string {
+    ic::DicomSeriesSink::Params params;
+    params.path = folder / "out";
+    ic::Pipeline pipeline(module());
+    pipeline.connect(pipeline.add_input("input", ic::Volume(filled(axes, {2, 2, 3, 4}, {}).description())),
+                     pipeline.add<ic::DicomSeriesSink>("series", params).input);
+    try {
+      pipeline.prepare();
+    } catch (const ic::Error& e) {
+      return e.what();
+    }
+    return {};
+  };
+  EXPECT_THAT(error("czyx"), AllOf(HasSubstr("axes 'czyx'"), HasSubstr("Fix: put the node select_channel before")));
+  EXPECT_THAT(error("tzyx"), AllOf(HasSubstr("axes 'tzyx'"), HasSubstr("Fix: give one time point at a time")));
 }
 
 }  // namespace

@@ -12,8 +12,9 @@ namespace isocenter::inline v1 {
 ///
 /// Each image's best class (the `most` best) that scores at least `score_from` is a group of TID 1501, "Measurement and
 /// Qualitative Evaluation Group": a coded finding with its category and site, the certainty of finding (111012, DCM) in
-/// %, the image that it was made of (121112, DCM), and by TID 4019 the algorithm: the model file's name, its SHA-256 as
-/// the version, and how scores became probabilities. An image in which no class scores enough has no group.
+/// %, the images of the source within a slice of its plane (121112, DCM; none is warned of), and by TID 4019 the
+/// algorithm: the model file's name, its SHA-256 as the version, and how scores became probabilities. An image in which
+/// no class scores enough has no group.
 ///
 /// Errors: bad_data without scores of classify_image, and for scores that are no probabilities; unsupported without a
 /// DICOM source; invalid_argument for a class without a code; io_error with the path. The file appears whole or not at
