@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <isocenter/error.hpp>
@@ -31,10 +30,17 @@ void complain(Outbox::Delivery& delivery, const std::string& text) {
   if (delivery.complaints.size() < most_complaints) delivery.complaints.push_back(text);
 }
 
+constexpr std::size_t order_digits = 12;
+
 /// "000000000012_1.2.3.dcm": what put() calls a file. Others in the folder are not ours.
 bool is_queued(const std::string& name) {
-  return name.size() > 17 && name[12] == '_' && name.ends_with(".dcm") &&
-         std::all_of(name.begin(), name.begin() + 12, [](char c) { return c >= '0' && c <= '9'; });
+  return name.size() > order_digits + 5 && name[order_digits] == '_' && name.ends_with(".dcm") &&
+         std::all_of(name.begin(), name.begin() + order_digits, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string order_text(unsigned long long number) {
+  std::string digits = std::to_string(number);
+  return digits.insert(0, order_digits - std::min(order_digits, digits.size()), '0');
 }
 
 std::string base_name(const std::string& path) { return fs::path(path).filename().string(); }
@@ -49,6 +55,7 @@ class Outbox::Round {
       : outbox_(outbox), carrier_(carrier), stop_(stop), delivery_(delivery), progress_(progress) {}
 
   void go() {
+    behind_ = outbox_.next_number();
     if (!resolve_uncertain()) return;
     queue_ = read_names("queue");
     std::vector<std::thread> threads;
@@ -107,7 +114,7 @@ class Outbox::Round {
       leave(file);
     }));
     if (failed) return false;
-    for (const std::string& name : outbox_.names_in("sending")) move(outbox_.place("sending", name), "queue");
+    for (const std::string& name : outbox_.names_in("sending")) put_last(outbox_.place("sending", name));
     return true;
   }
 
@@ -115,6 +122,12 @@ class Outbox::Round {
     const std::string to = outbox_.place(state, base_name(path));
     rename_file(path, to);
     return to;
+  }
+
+  /// Into the queue behind all others: what the peer does not take, or does not answer for, keeps none of them waiting.
+  void put_last(const std::string& path) {
+    const std::string uid_dcm = base_name(path).substr(order_digits);
+    rename_file(path, outbox_.place("queue", order_text(behind_++) + uid_dcm));
   }
 
   /// False when there is nothing left to do for this thread.
@@ -203,7 +216,7 @@ class Outbox::Round {
         leave(file);
         break;
       case StoreAnswer::Outcome::try_later:
-        move(file.path, "queue");
+        put_last(file.path);
         failed = true;
         return;
       case StoreAnswer::Outcome::refused:
@@ -223,7 +236,8 @@ class Outbox::Round {
   const std::function<void(const Delivery&)>& progress_;
   std::mutex mutex_;
   std::vector<Outgoing> queue_;
-  std::size_t next_ = 0;  ///< of the queue
+  std::size_t next_ = 0;           ///< of the queue
+  unsigned long long behind_ = 0;  ///< the number of what is put last
 };
 
 Outbox::Outbox(const std::string& folder) : folder_(folder) {
@@ -253,16 +267,20 @@ std::int64_t Outbox::waiting() const {
   return static_cast<std::int64_t>(names_in("queue").size() + names_in("sending").size());
 }
 
+unsigned long long Outbox::next_number() const {
+  unsigned long long number = 0;
+  for (const char* state : {"queue", "sending", "uncommitted"})
+    for (const std::string& name : names_in(state))
+      number = std::max(number, std::stoull(name.substr(0, order_digits)) + 1);
+  return number;
+}
+
 void Outbox::put(const std::vector<std::string>& paths) {
   std::vector<InstanceName> names;
   for (const std::string& path : paths) names.push_back(name_of_file(path));
-  unsigned long long number = 0;
-  for (const char* state : {"queue", "sending", "uncommitted"})
-    for (const std::string& name : names_in(state)) number = std::max(number, std::stoull(name.substr(0, 12)) + 1);
+  const unsigned long long number = next_number();
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    char order[24];
-    std::snprintf(order, sizeof order, "%012llu", number + i);
-    const std::string file = std::string(order) + "_" + names[i].sop_instance_uid + ".dcm";
+    const std::string file = order_text(number + i) + "_" + names[i].sop_instance_uid + ".dcm";
     write_durable(place(".incoming", file), {}, bytes_of(paths[i]));
     rename_file(place(".incoming", file), place("queue", file));
   }

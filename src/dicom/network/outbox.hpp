@@ -7,9 +7,10 @@
 //   uncommitted/  the peer has it, and has yet to take responsibility for it, when that is asked for
 //   failed/   was refused for good; beside each a .txt with the reason
 //
-// A file is in one folder at a time; a move to sending/ is durable before the first byte goes out, and the file is
-// removed when the peer has acknowledged it. What is found in sending/ later is looked up at the peer and sent again
-// only when the peer does not have it.
+// What the peer does not take for the moment, or does not answer for, goes to the end of the queue: it keeps nothing
+// else waiting. A file is in one folder at a time; a move to sending/ is durable before the first byte goes out, and
+// the file is removed when the peer has acknowledged it. What is found in sending/ later is looked up at the peer and
+// sent again only when the peer does not have it.
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -54,6 +55,8 @@ class Outbox {
 
  private:
   class Round;
+  /// Behind all files that are there.
+  unsigned long long next_number() const;
   std::string place(const char* state, const std::string& file) const { return folder_ + "/" + state + "/" + file; }
 
   std::string folder_;

@@ -116,6 +116,51 @@ TEST(Outbox, WhoseThreadsCannotAllBeStartedSaysSoAndDeliversEachInstanceOnce) {
   }
 }
 
+/// A peer that takes all instances but one, which it refuses for the moment, or after which it falls silent.
+class Choosy final : public Carrier {
+ public:
+  Choosy(std::string not_taken, bool answers) : not_taken_(std::move(not_taken)), answers_(answers) {}
+  int lanes() const override { return 1; }
+  std::size_t load(std::span<const Outgoing> waiting) const override {
+    return std::min<std::size_t>(2, waiting.size());
+  }
+  Trip carry(std::span<const Outgoing> files, const Settle& settle, const std::function<bool()>&) override {
+    Trip trip;
+    for (const Outgoing& file : files) {
+      ++trip.offered;
+      trip.failed = file.name.sop_instance_uid == not_taken_;
+      if (trip.failed && answers_) settle(file, {StoreAnswer::Outcome::try_later, "out of resources"});
+      if (trip.failed) break;
+      settle(file, {});
+    }
+    return trip;
+  }
+  Attempt look_up(std::span<const Outgoing>, const std::function<void(const Outgoing&)>&) override { return {}; }
+
+ private:
+  std::string not_taken_;
+  bool answers_;
+};
+
+TEST(Outbox, WhatIsNotTakenForTheMomentKeepsNothingElseWaiting) {
+  for (const bool answers : {true, false}) {
+    const TemporaryFolder folder;
+    Outbox outbox(folder / "out");
+    outbox.put(write_ct_series(folder / "ct", 5));
+    Choosy peer(instance_uid(0), answers);
+    const DeliveryOptions once{.attempts = 1, .first_pause_s = 0.01, .longest_pause_s = 0.01};
+    const auto first = outbox.deliver(peer, once, [] { return false; });  // as the next one: each ends after a failure
+    EXPECT_EQ(first.delivered, 0);
+    const auto second = outbox.deliver(peer, once, [] { return false; });
+    EXPECT_EQ(second.delivered, 4) << "answers: " << answers;
+    EXPECT_EQ(second.left, 1);
+    Choosy takes_all("", answers);
+    const auto last = outbox.deliver(takes_all, once, [] { return false; });
+    EXPECT_EQ(last.delivered, 1);
+    EXPECT_EQ(last.left, 0);
+  }
+}
+
 TEST(Outbox, LeavesEverythingWhenOneFileIsNoInstance) {
   const TemporaryFolder folder;
   auto files = write_ct_series(folder / "ct", 1);
