@@ -50,17 +50,21 @@ std::uint64_t longest_codestream(const PixelData& pixels) {
   return longest;
 }
 
-/// What JPEG 2000 may take for a frame of this image, by the begin of its first codestream.
+/// What JPEG 2000 may take for any frame of this image, by the begin of each codestream.
 std::uint64_t jpeg2000_bytes(const Image& image, const InputFile& file, std::uint64_t codestream_bytes) {
   constexpr std::uint64_t enough = 4096;  // for the markers up to the packets, unless a comment is longer
+  const PixelFormat& f = image.format;
+  const Jpeg2000Frame frame{f.rows, f.columns, f.samples_per_pixel, f.bits_allocated};
+  const std::vector<std::uint32_t>& firsts = image.pixels.first_fragment;
+  std::uint64_t most = 0;
   std::vector<std::uint8_t> header;
-  if (!image.pixels.fragments.empty()) {
-    const ByteRange& first = image.pixels.fragments.front();
+  for (std::size_t i = 0; i + 1 < firsts.size(); ++i) {
+    const ByteRange& first = image.pixels.fragments[firsts[i]];
     header.resize(std::min(first.length, enough));
     if (!file.is_open() || !file.read(first.offset, header)) header.clear();
+    most = std::max(most, jpeg2000_working_bytes(header, frame, codestream_bytes));
   }
-  const PixelFormat& f = image.format;
-  return jpeg2000_working_bytes(header, {f.rows, f.columns, f.samples_per_pixel, f.bits_allocated}, codestream_bytes);
+  return most;
 }
 
 /// Bits of a frame that begins at bit `first`, the lowest bit of a byte first (PS3.5 section 8.1.1), one a byte.

@@ -215,11 +215,28 @@ TEST(DicomHeader, InspectShowsItOnlyWhereAsked) {
   const std::string typed = inspected({.path = folder.string(), .header = true});
   EXPECT_THAT(typed, HasSubstr("patient: name Doe^Jane"));
   EXPECT_THAT(typed, HasSubstr("tube_voltage_kv 120"));
-  const std::string named = inspected({.path = folder.string(), .attributes = "KVP 0028,0010 Nothing"});
+  const std::string named = inspected({.path = folder.string(), .attributes = "KVP 0028,0010 FlipAngle"});
   EXPECT_THAT(named, HasSubstr("KVP (00180060) = 120"));
   EXPECT_THAT(named, HasSubstr("0028,0010 (00280010) = 6"));
-  EXPECT_THAT(named, HasSubstr("Nothing is not there"));
+  EXPECT_THAT(named, HasSubstr("FlipAngle is not there"));
   EXPECT_THAT(named, Not(HasSubstr("Doe")));
+}
+
+TEST(DicomHeader, InspectRefusesWhatIsNoAttributeAndTakesPathsAndPrivateTags) {
+  const ScratchFolder folder;
+  write_series(folder.path(), 1);
+  const auto error = [&](const char* attributes) -> std::string {
+    try {
+      inspected({.path = folder.string(), .attributes = attributes});
+    } catch (const ic::Error& e) {
+      return e.what();
+    }
+    return {};
+  };
+  EXPECT_THAT(error("KVP Flipangel"),
+              HasSubstr("attributes has 'Flipangel', and 'Flipangel' is neither a keyword of PS3.6 nor a tag. Fix: "));
+  EXPECT_THAT(error("CTDIPhantomTypeCodeSequence[1].Value"), HasSubstr("and 'Value' is neither"));
+  EXPECT_EQ(error("0019,10B0 (0018,0060) 00180060 CTDIPhantomTypeCodeSequence[1].CodeValue 00189346[1].00080100"), "");
 }
 
 }  // namespace
