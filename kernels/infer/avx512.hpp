@@ -2,6 +2,7 @@
 // Sixteen float32 in a register, from and to float32 or bfloat16 in memory. For files of AVX-512 variants alone.
 #include <immintrin.h>
 
+#include "infer/functions.hpp"
 #include "infer/storage.hpp"
 
 #define ISOCENTER_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))

@@ -8,7 +8,8 @@ namespace isocenter::detail {
 struct MatrixProductKernel {
   static constexpr const char* name = "infer/matrix_product";
   const float *a, *b;
-  const float* bias;  ///< by column, or null
+  const float* bias;      ///< by column, or null
+  const float* residual;  ///< as out, and may be it; or null
   float* out;
   int rows, columns, depth;
   std::int64_t a_row, a_depth, b_depth;
@@ -29,7 +30,9 @@ struct MatrixProductKernel {
     const auto lane = Lanes::iota(0) * b_column;
     Float sum = bias != nullptr ? load(lanes, bias + x) : Float{};
     for (int k = 0; k < depth; ++k) sum += gather(pb + k * b_depth, lane) * pa[k * a_depth];
-    store(out + (static_cast<std::int64_t>(z) * rows + y) * columns + x, sum);
+    const std::int64_t at = (static_cast<std::int64_t>(z) * rows + y) * columns + x;
+    if (residual != nullptr) sum += load(lanes, residual + at);
+    store(out + at, sum);
   }
 };
 

@@ -281,15 +281,20 @@ void add_matrix_product(StepBuilder& b, const Node& node, const MatrixProduct& p
   k.depth = static_cast<int>(operand(0, product.transpose_a, k.a_z, k.a_row, k.a_depth));
   operand(1, product.transpose_b, k.b_z, k.b_depth, column);
   k.b_column = static_cast<int>(column);
-  const Slot bias = product.bias ? b.slot(node.inputs[2]) : Slot{};
+  const Slot bias = product.bias ? b.slot(node.inputs[2]) : Slot{},
+             residual = product.residual ? b.slot(node.inputs.back()) : Slot{};
   add_step(b, k, {k.columns, k.rows, static_cast<std::int64_t>(k.extent_z[0]) * k.extent_z[1] * k.extent_z[2]},
-           [=, has_bias = product.bias, a_slot = b.slot(node.inputs[0]), b_slot = b.slot(node.inputs[1]),
+           [=, has_bias = product.bias, has_residual = product.residual, a_slot = b.slot(node.inputs[0]),
+            b_slot = b.slot(node.inputs[1]),
             y = b.slot(node.output)](kernels::MatrixProductKernel& kernel, const Addresses& addresses) {
              kernel.a = addresses.at(a_slot);
              kernel.b = addresses.at(b_slot);
              kernel.bias = has_bias ? addresses.at(bias) : nullptr;
+             kernel.residual = has_residual ? addresses.at(residual) : nullptr;
              kernel.out = addresses.at(y);
            });
+  if (!product.then.none())
+    add_map_step(b, Map{product.then.function, product.then.alpha, product.then.beta, {}}, {node.output}, node.output);
 }
 
 /// Runs a kernel that knows dense float32 alone on a node whose values are kept in 16 bits or in a wider array.

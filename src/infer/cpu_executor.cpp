@@ -1,13 +1,16 @@
 #include <algorithm>
 #include <array>
 
+#include "infer/attention.hpp"
 #include "infer/calibration.hpp"
 #include "infer/executor.hpp"
+#include "infer/fused_attention.hpp"
 #include "infer/integer_steps.hpp"
 #include "infer/integers.hpp"
 #include "infer/onednn_steps.hpp"
 #include "infer/passes.hpp"
 #include "infer/reference.hpp"
+#include "infer/row_steps.hpp"
 #include "infer/step.hpp"
 #include "infer/storage.hpp"
 #include "infer/threads.hpp"
@@ -102,7 +105,15 @@ bool both_write_parts(const Graph& graph, const Node& node, bool narrow) {
 
 Schedule schedule_for(Graph graph, const CpuOptions& options, IntegerPlan& integers) {
   require_precision(options.precision, graph.source);
-  if (options.optimise && !options.reference) optimise(graph);
+  if (options.optimise && !options.reference) {
+    const bool attends = options.library && isocenter::detail::attention_runs_here();
+    if (attends) fuse_attention(graph);
+    fuse_layer_norms(graph);
+    fuse_gelus(graph);
+    optimise(graph);
+    if (attends) read_attention_in_place(graph);
+    fuse_products(graph);
+  }
   if (options.precision == Precision::int8 && !options.reference) integers = plan_integers(graph);
   return make_schedule(std::move(graph),
                        {.narrow = is_narrow(options, integers),
@@ -268,8 +279,8 @@ class CpuExecutor final : public Executor {
 
   static bool add_steps(StepBuilder& builder, int node_index, bool library) {
     return (library && (add_integer_steps(builder, node_index) || add_winograd_step(builder, node_index) ||
-                        add_onednn_steps(builder, node_index))) ||
-           add_kernel_steps(builder, node_index);
+                        add_fused_attention(builder, node_index) || add_onednn_steps(builder, node_index))) ||
+           add_row_steps(builder, node_index) || add_kernel_steps(builder, node_index);
   }
 
   void keep_constants(const std::string& key) {

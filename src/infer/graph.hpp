@@ -123,11 +123,20 @@ struct Reduction {
   bool last_index = false;
 };
 
-/// Batched matrix product over the last two axes; leading axes broadcast. [bias] of extent n or 1 x n is added.
+/// Batched matrix product over the last two axes; leading axes broadcast. Inputs: a, b, [bias] of extent n or 1 x n,
+/// [residual] of the output's shape. out = then(a b + bias + residual).
 struct MatrixProduct {
   bool transpose_a = false, transpose_b = false;
   bool bias = false;
+  bool residual = false;  ///< on the CPU alone, as is `then` (fuse_products)
+  Activation then{};
   Quantised in;  ///< how the first factor is read where the product is one of integers (integers.hpp)
+};
+
+/// Four axes over a dense value: element (i, j, k, l) lies at `offset` + the sum of index times stride.
+struct FourAxes {
+  std::int64_t offset = 0;
+  std::array<std::int64_t, 4> extents{}, strides{};
 };
 
 /// Inputs: q (batch, heads, queries, depth), k (batch, heads, keys, depth), v (batch, heads, keys, width), [bias] (1 or
@@ -136,6 +145,9 @@ struct MatrixProduct {
 struct Attention {
   float scale = 1.0F;
   bool bias = false;
+  /// How q, k, v and out lie in values of other shapes; none: they have the four axes. On the CPU alone
+  /// (read_attention_in_place).
+  std::vector<FourAxes> views{};
 };
 
 /// The same elements in the same order under another shape.

@@ -227,6 +227,8 @@ bool writes_product_on_grid(const Graph& graph, const Node& node, const Quantise
     const Function f = conv->then.function;  // oneDNN 2 applies it to the scaled sum
     if (conv->residual || (f != Function::identity && f != Function::relu && f != Function::leaky_relu)) return false;
   }
+  if (const auto* product = std::get_if<MatrixProduct>(&node.operation); product != nullptr && product->residual)
+    return false;
   return onednn_plans_integers(graph, node, grid);
 }
 

@@ -90,7 +90,8 @@ class OneDnnStep final : public Step {
   std::vector<dnnl_exec_arg_t> list_;
 };
 
-void append_activation(dnnl::post_ops& ops, const Activation& a) {
+/// `factor` is for oneDNN 2, of the activation's result.
+void append_activation(dnnl::post_ops& ops, const Activation& a, [[maybe_unused]] float factor) {
   using A = dnnl::algorithm;
   A algorithm = A::eltwise_relu;
   float alpha = a.alpha, beta = a.beta;
@@ -114,13 +115,19 @@ void append_activation(dnnl::post_ops& ops, const Activation& a) {
     case Function::clip:
       algorithm = A::eltwise_clip;
       break;
+    case Function::gelu:
+      algorithm = A::eltwise_gelu_erf;
+      break;
+    case Function::gelu_tanh:
+      algorithm = A::eltwise_gelu_tanh;
+      break;
     default:
       throw Failure(ErrorCode::internal, "an activation was fused that oneDNN has not", "report this with the model");
   }
 #if DNNL_VERSION_MAJOR >= 3
   ops.append_eltwise(algorithm, alpha, beta);
 #else
-  ops.append_eltwise(1.0F, algorithm, alpha, beta);
+  ops.append_eltwise(factor, algorithm, alpha, beta);
 #endif
 }
 
@@ -130,14 +137,19 @@ void add_step(StepBuilder& b, const dnnl::primitive& primitive, std::vector<Argu
   b.steps.push_back(std::make_unique<OneDnnStep>(primitive, std::move(arguments)));
 }
 
-dnnl::primitive_attr attributes(const Activation& then, bool add_to_output) {
+dnnl::primitive_attr attributes(const Activation& then, bool add_to_output, float factor) {
   dnnl::post_ops ops;
   if (add_to_output) ops.append_sum(1.0F);
-  append_activation(ops, then);
+  append_activation(ops, then, factor);
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attr;
+}
+
+void add_residual(StepBuilder& b, ValueId residual, ValueId output) {
+  // The scheduler let them share where it could.
+  if (b.schedule.placement(residual).buffer != b.schedule.placement(output).buffer) add_copy_step(b, residual, output);
 }
 
 Slot prepare(StepBuilder& b, const Array& array, const memory::desc& from, const memory::desc& to) {

@@ -32,7 +32,10 @@ void add_scratchpad(StepBuilder& builder, int node_index, const memory::desc& de
 /// Brings a constant into the form a primitive asks for, once.
 Slot prepare(StepBuilder& builder, const Array& array, const memory::desc& from, const memory::desc& to);
 
-dnnl::primitive_attr attributes(const Activation& then, bool add_to_output);
+/// `factor`: for oneDNN 2, what the activation's result is multiplied by.
+dnnl::primitive_attr attributes(const Activation& then, bool add_to_output, float factor = 1.0F);
+/// Adds the step that brings a residual to where a primitive adds it, the output, unless it lies there.
+void add_residual(StepBuilder& builder, ValueId residual, ValueId output);
 
 /// Of a convolution, transposed or not.
 struct Shapes {

@@ -21,10 +21,18 @@ struct Grids {
   int mask = 0;                ///< the weights' axes that these scales follow
 };
 
-/// oneDNN 2 takes one factor for each channel, after the bias and before the activation; 3 takes the three scales as
-/// they are, at run time.
+/// An activation between the sum and the output's grid that does not commute with its scale.
+bool is_curved(const Activation& then) {
+  const Function f = then.function;
+  return f != Function::identity && f != Function::relu && f != Function::leaky_relu;
+}
+
+/// oneDNN 2 takes one factor for each channel, after the bias and before the activation, and one behind it; 3 takes the
+/// three scales as they are, at run time.
 dnnl::primitive_attr attributes_of(const Activation& then, bool add_to_output, const Grids& grids) {
-  dnnl::primitive_attr attr = attributes(then, add_to_output);
+  const float out = grids.out.none() ? 1.0F : grids.out.scale;
+  const bool behind = is_curved(then);
+  dnnl::primitive_attr attr = attributes(then, add_to_output, behind ? 1.0F / out : 1.0F);
 #if DNNL_VERSION_MAJOR >= 3
   attr.set_scales_mask(DNNL_ARG_SRC, 0);
   attr.set_scales_mask(DNNL_ARG_WEIGHTS, grids.mask);
@@ -33,7 +41,7 @@ dnnl::primitive_attr attributes_of(const Activation& then, bool add_to_output, c
   if (grids.out.zero != 0) attr.set_zero_points_mask(DNNL_ARG_DST, 0);
 #else
   std::vector<float> factors = grids.weights;
-  for (float& factor : factors) factor *= grids.in.scale / (grids.out.none() ? 1.0F : grids.out.scale);
+  for (float& factor : factors) factor *= grids.in.scale / (behind ? 1.0F : out);
   attr.set_output_scales(1 << 1, factors);
   if (grids.in.zero != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {grids.in.zero});
   if (grids.out.zero != 0) attr.set_zero_points(DNNL_ARG_DST, 0, {grids.out.zero});
@@ -88,7 +96,7 @@ dnnl::matmul::primitive_desc plan(const Graph& graph, const Node& node, const Ma
   if (product.bias) bias = memory::desc({1, columns}, memory::data_type::f32, Tag::ab);
   return describe_product(matrix({rows, terms}, 2, false, storage_of(grids.in)),
                           memory::desc({terms, columns}, memory::data_type::s8, Tag::any), bias,
-                          matrix({rows, columns}, 2, false, y), attributes_of({}, false, grids));
+                          matrix({rows, columns}, 2, false, y), attributes_of(product.then, product.residual, grids));
 }
 
 dnnl::pooling_forward::primitive_desc plan(const Graph& graph, const Node& node, const Pool& pool,
@@ -158,15 +166,14 @@ void add_product(StepBuilder& b, int node_index, const Node& node, const Operati
 
 void add(StepBuilder& b, int node_index, const Node& node, const Convolution& conv) {
   const memory::desc given = onnx_weights(conv, b.schedule.graph.value(node.inputs[1]).shape, memory::data_type::s8);
-  // The residual is added to what already lies in the output; the scheduler let them share where it could.
-  if (conv.residual && b.schedule.placement(node.inputs.back()).buffer != b.schedule.placement(node.output).buffer)
-    add_copy_step(b, node.inputs.back(), node.output);
+  if (conv.residual) add_residual(b, node.inputs.back(), node.output);
   add_product<dnnl::convolution_forward>(b, node_index, node, conv, given);
 }
 
 void add(StepBuilder& b, int node_index, const Node& node, const MatrixProduct& product) {
   const memory::desc given =
       matrix(b.schedule.graph.value(node.inputs[1]).shape, 2, product.transpose_b, ElementType::i8);
+  if (product.residual) add_residual(b, node.inputs.back(), node.output);
   add_product<dnnl::matmul>(b, node_index, node, product, given);
 }
 

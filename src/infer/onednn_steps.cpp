@@ -21,9 +21,7 @@ void add_convolution(StepBuilder& b, int node_index, const Node& node, const Con
                                   {DNNL_ARG_DST, pd.dst_desc(), b.slot(node.output)}};
   if (conv.bias) arguments.push_back({DNNL_ARG_BIAS, pd.bias_desc(), b.slot(node.inputs[2])});
   add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
-  // The residual is added to what already lies in the output; the scheduler let them share where it could.
-  if (conv.residual && b.schedule.placement(node.inputs.back()).buffer != b.schedule.placement(node.output).buffer)
-    add_copy_step(b, node.inputs.back(), node.output);
+  if (conv.residual) add_residual(b, node.inputs.back(), node.output);
   add_step(b, Primitive(pd), std::move(arguments));
 }
 
@@ -81,7 +79,6 @@ void add_convolution(StepBuilder& b, int node_index, const Node& node, const Con
 /// likes best.
 void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixProduct& product) {
   const Graph& g = b.schedule.graph;
-  const std::size_t rank = g.value(node.output).shape.size();
   const auto storage = [&](ValueId id) { return b.schedule.placement(id).storage; };
   std::array<bool, 2> fixed{};
   ElementType narrow = ElementType::f32;
@@ -89,22 +86,29 @@ void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixP
     fixed[i] = g.value(node.inputs[i]).constant.has_value();
     if (!fixed[i]) narrow = storage(node.inputs[i]);
   }
+  std::array<Shape, 2> factors{g.value(node.inputs[0]).shape, g.value(node.inputs[1]).shape};
+  Shape out = g.value(node.output).shape;
+  // All rows that meet the same weights are one matrix: oneDNN blocks weights of two axes, not a batch of one.
+  if (fixed[1] && factors[1].size() == 2 && factors[0].size() >= 2 && !product.transpose_a) {
+    factors[0] = {element_count(factors[0]) / factors[0].back(), factors[0].back()};
+    out = {element_count(out) / out.back(), out.back()};
+  }
+  const std::size_t rank = out.size();
   const std::array<bool, 2> transpose{product.transpose_a, product.transpose_b};
   std::array<memory::desc, 2> given, wanted;
   for (std::size_t i = 0; i < 2; ++i) {
-    const Shape& shape = g.value(node.inputs[i]).shape;
-    given[i] = matrix(shape, rank, transpose[i], fixed[i] ? ElementType::f32 : narrow);
-    wanted[i] = matrix(shape, rank, transpose[i], narrow);
+    given[i] = matrix(factors[i], rank, transpose[i], fixed[i] ? ElementType::f32 : narrow);
+    wanted[i] = matrix(factors[i], rank, transpose[i], narrow);
   }
   if (fixed[1]) wanted[1] = memory::desc(dims_of(given[1]), type_of(narrow), Tag::any);
   memory::desc bias;
   if (product.bias) {
     Shape dims(rank, 1);
-    dims.back() = g.value(node.output).shape.back();
+    dims.back() = out.back();
     bias = memory::desc(to_dims(dims), memory::data_type::f32, to_dims(dense_strides(dims)));
   }
-  const memory::desc y = matrix(g.value(node.output).shape, rank, false, storage(node.output));
-  const auto pd = describe_product(wanted[0], wanted[1], bias, y, attributes({}, false));
+  const memory::desc y = matrix(out, rank, false, storage(node.output));
+  const auto pd = describe_product(wanted[0], wanted[1], bias, y, attributes(product.then, product.residual));
   wanted[1] = pd.weights_desc();
   std::vector<Argument> arguments{{DNNL_ARG_DST, y, b.slot(node.output)}};
   for (std::size_t i = 0; i < 2; ++i)
@@ -113,6 +117,7 @@ void add_product(StepBuilder& b, int node_index, const Node& node, const MatrixP
          fixed[i] ? prepare(b, *g.value(node.inputs[i]).constant, given[i], wanted[i]) : b.slot(node.inputs[i])});
   if (product.bias) arguments.push_back({DNNL_ARG_BIAS, bias, b.slot(node.inputs[2])});
   add_scratchpad(b, node_index, pd.scratchpad_desc(), arguments);
+  if (product.residual) add_residual(b, node.inputs.back(), node.output);
   add_step(b, dnnl::matmul(pd), std::move(arguments));
 }
 

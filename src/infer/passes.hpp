@@ -32,5 +32,16 @@ void fuse_attention(Graph& graph);
 /// Means, differences, squares and roots over the last axis become a normalisation of one group, its rows the batch: as
 /// LayerNormalization is lowered and as torch exports it before opset 17.
 void fuse_layer_norms(Graph& graph);
+/// x / 2 * (1 + erf(x / sqrt(2))), however the products are put together, becomes one map. D. Hendrycks, K. Gimpel,
+/// "Gaussian error linear units", arXiv:1606.08415, eq. 1.
+void fuse_gelus(Graph& graph);
+
+// Behind `optimise`, for engines that have it:
+
+/// A constant row that is added to a matrix product becomes its bias, then another value its residual, and an
+/// elementwise function behind goes into it.
+void fuse_products(Graph& graph);
+/// Attention reads and writes through the transposes, slices and reshapes around it (Attention::views).
+void read_attention_in_place(Graph& graph);
 
 }  // namespace isocenter::infer

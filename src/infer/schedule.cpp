@@ -26,6 +26,14 @@ bool is_any(const Node& node) {
   return (std::holds_alternative<Operations>(node.operation) || ...);
 }
 
+/// Input i is what a convolution or product adds to its result.
+bool has_residual(const Node& node, std::size_t i) {
+  const auto* conv = std::get_if<Convolution>(&node.operation);
+  const auto* product = std::get_if<MatrixProduct>(&node.operation);
+  return i + 1 == node.inputs.size() &&
+         ((conv != nullptr && conv->residual) || (product != nullptr && product->residual));
+}
+
 /// Which values are kept in 16 bits.
 class StoragePass {
  public:
@@ -64,9 +72,8 @@ class StoragePass {
   bool takes_narrow(const Node& node, std::size_t i) const {
     if (!has_kernel(graph_, node)) return false;
     if (is_any<Normalisation>(node)) return i == 0;
-    if (is_any<MatrixProduct>(node)) return i < 2;
-    if (const auto* conv = std::get_if<Convolution>(&node.operation))
-      return i == 0 || (conv->residual && i + 1 == node.inputs.size());
+    if (is_any<MatrixProduct>(node)) return i < 2 || has_residual(node, i);
+    if (is_any<Convolution>(node)) return i == 0 || has_residual(node, i);
     return is_any<Attention, Pool, Map, Copy, Concat, Resample, Reduction>(node);
   }
   /// Nodes whose two sides have one form; true when something had to be widened.
@@ -182,9 +189,7 @@ class LayoutPass {
         id = in_form(id, layout(id), schedule_.graph.value(id).type, {}, &node);
     for (std::size_t i = 0; i < node.inputs.size() && !strided; ++i) {
       if (schedule_.graph.value(node.inputs[i]).constant && !(i == 0 && wanted == Layout::channels_last)) continue;
-      const bool parameter =
-          is_any<Convolution, Normalisation>(node) && i > 0 &&
-          !(is_any<Convolution>(node) && std::get<Convolution>(node.operation).residual && i + 1 == node.inputs.size());
+      const bool parameter = is_any<Convolution, Normalisation>(node) && i > 0 && !has_residual(node, i);
       const bool factor = i == 0 || (i == 1 && is_any<MatrixProduct>(node)) || is_any<Attention>(node);
       const bool multiplied = narrow_ && factor && is_any<Convolution, MatrixProduct, Attention>(node) && kernel;
       const Quantised in = read_as(node, i);
@@ -319,11 +324,14 @@ class BufferPass {
     if (std::holds_alternative<Alias>(node.operation))
       return s_.placement(node.inputs[0]).buffer >= 0 ? node.inputs[0] : no_value;
     if (!has_kernel(s_.graph, node)) return no_value;
-    if (const auto* conv = std::get_if<Convolution>(&node.operation))
-      return conv->residual && node.inputs.back() != node.inputs[0] && dies_here(node.inputs.back()) &&
-                     s_.placement(node.inputs.back()).buffer != s_.placement(node.inputs[0]).buffer
-                 ? node.inputs.back()
-                 : no_value;
+    if (is_any<Convolution, MatrixProduct>(node)) {
+      const std::size_t last = node.inputs.size() - 1;
+      const auto factor = [&](std::size_t i) {
+        return s_.placement(node.inputs[i]).buffer == s_.placement(node.inputs[last]).buffer;
+      };
+      const bool free = has_residual(node, last) && dies_here(node.inputs[last]) && !factor(0) && !factor(1);
+      return free ? node.inputs[last] : no_value;
+    }
     if (std::holds_alternative<Normalisation>(node.operation))
       return options_.normalises_in_place && dies_here(node.inputs[0]) ? node.inputs[0] : no_value;
     if (std::holds_alternative<Map>(node.operation))

@@ -26,6 +26,16 @@ TEST(Functions, ExpTanhAndSigmoidStayWithinFourUlp) {
   }
 }
 
+TEST(Functions, ErfStaysWithinThreeUlpAndKeepsItsLimits) {
+  using isocenter::detail::erf_of;
+  for (float x = -5.0F; x < 5.0F; x += 0.00037F) EXPECT_LT(ulps(erf_of(x), std::erf(static_cast<double>(x))), 3) << x;
+  for (float x = 1e-30F; x < 1.0F; x *= 1.7F) EXPECT_LT(ulps(erf_of(x), std::erf(static_cast<double>(x))), 3) << x;
+  EXPECT_EQ(erf_of(0.0F), 0.0F);
+  EXPECT_EQ(erf_of(INFINITY), 1.0F);
+  EXPECT_EQ(erf_of(-INFINITY), -1.0F);
+  EXPECT_TRUE(std::isnan(erf_of(NAN)));
+}
+
 TEST(Functions, ExpKeepsItsLimits) {
   using isocenter::detail::exp_of;
   EXPECT_EQ(exp_of(-1e30F), 0.0F);

@@ -1,0 +1,276 @@
+// What transformers run by on the CPU: attention without its scores in memory, layer norm and softmax along rows, what
+// goes into matrix products. The truth is float64 by the definitions, or the graph in plain loops.
+#include <gmock/gmock.h>
+
+#include <array>
+#include <random>
+
+#include "infer/attention.hpp"
+#include "infer/onednn_steps.hpp"
+#include "infer/passes.hpp"
+#include "infer/rows.hpp"
+#include "infer/storage.hpp"
+#include "transformer_models.hpp"
+
+namespace isocenter::infer::test {
+namespace {
+
+namespace kernels = isocenter::detail;
+
+/// Numbers of -1 to 1, as float32 or bfloat16.
+struct Numbers {
+  Numbers(std::int64_t count, unsigned seed, bool in_16_bits) : narrow(in_16_bits) {
+    std::mt19937 random(seed);
+    for (std::int64_t i = 0; i < count; ++i) set(i, static_cast<float>(random() % 4001) / 2000.0F - 1.0F);
+  }
+  void set(std::int64_t i, float v) {
+    if (i >= static_cast<std::int64_t>(wide.size()))
+      wide.resize(static_cast<std::size_t>(i) + 1), bits.resize(wide.size());
+    store(&bits[static_cast<std::size_t>(i)], v);
+    wide[static_cast<std::size_t>(i)] =
+        narrow ? kernels::load(kernels::Scalar{}, &bits[static_cast<std::size_t>(i)]) : v;
+  }
+  double at(std::int64_t i) const {
+    return static_cast<double>(narrow ? kernels::load(kernels::Scalar{}, &bits[static_cast<std::size_t>(i)])
+                                      : wide[static_cast<std::size_t>(i)]);
+  }
+  void* data() { return narrow ? static_cast<void*>(bits.data()) : wide.data(); }
+  bool narrow;
+  std::vector<float> wide;
+  std::vector<kernels::bfloat16> bits;
+};
+
+struct AttentionCase {
+  int batch, heads, queries, keys, depth, width;
+  bool bias, narrow;
+};
+
+/// Tokens outside, heads inside, as a product of all heads leaves them.
+void expect_attention(const AttentionCase& c, const kernels::AttentionVariant& variant) {
+  const auto count = [&](int tokens, int elements) { return std::int64_t{c.batch} * tokens * c.heads * elements; };
+  Numbers q(count(c.queries, c.depth), 1, c.narrow), k(count(c.keys, c.depth), 2, c.narrow),
+      v(count(c.keys, c.width), 3, c.narrow), out(count(c.queries, c.width), 4, c.narrow),
+      bias(std::int64_t{c.heads} * c.queries * c.keys, 5, false);
+  if (c.keys > 1)
+    for (std::int64_t i = 0; i < c.heads * c.queries; ++i) bias.set(i * c.keys + i % (c.keys - 1), -INFINITY);
+  const auto values = [&](Numbers& n, std::int64_t tokens, std::int64_t elements) {
+    return kernels::AttentionValues{n.data(), {tokens * c.heads * elements, elements, c.heads * elements, 1}};
+  };
+  kernels::AttentionProblem p{c.batch,
+                              c.heads,
+                              c.queries,
+                              c.keys,
+                              c.depth,
+                              c.width,
+                              1.5F,
+                              c.narrow,
+                              c.bias,
+                              false,
+                              values(q, c.queries, c.depth),
+                              values(k, c.keys, c.depth),
+                              values(v, c.keys, c.width),
+                              {bias.data(), {0, std::int64_t{c.queries} * c.keys, c.keys, 1}},
+                              values(out, c.queries, c.width)};
+  std::vector<float> scratch(static_cast<std::size_t>(attention_scratch_bytes(p)) / sizeof(float) * 4 + 16, NAN);
+  const std::int64_t blocks = std::int64_t{c.batch} * c.heads * ((c.queries + variant.lanes - 1) / variant.lanes);
+  const auto aligned = (reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64;
+  variant.run(p, 0, blocks, reinterpret_cast<std::byte*>(aligned));
+  for (int b = 0; b < c.batch; ++b)
+    for (int h = 0; h < c.heads; ++h)
+      for (int i = 0; i < c.queries; ++i) {
+        const auto place = [&](int token, int tokens, int elements) {
+          return ((std::int64_t{b} * tokens + token) * c.heads + h) * elements;
+        };
+        std::vector<double> weights;
+        double sum = 0;
+        for (int j = 0; j < c.keys; ++j) {
+          double score = 0;
+          for (int d = 0; d < c.depth; ++d)
+            score += q.at(place(i, c.queries, c.depth) + d) * k.at(place(j, c.keys, c.depth) + d);
+          score = 1.5 * score + (c.bias ? bias.at((std::int64_t{h} * c.queries + i) * c.keys + j) : 0.0);
+          weights.push_back(std::exp(score));
+          sum += weights.back();
+        }
+        for (int e = 0; e < c.width; ++e) {
+          double expected = 0;
+          for (int j = 0; j < c.keys; ++j)
+            expected += weights[static_cast<std::size_t>(j)] / sum * v.at(place(j, c.keys, c.width) + e);
+          ASSERT_NEAR(out.at(place(i, c.queries, c.width) + e), expected, c.narrow ? 4e-3 : 2e-6)
+              << b << " " << h << " " << i << " " << e << " of " << c.queries << " queries, " << c.keys << " keys, "
+              << variant.lanes << " lanes";
+        }
+      }
+}
+
+TEST(AttentionKernel, GivesTheDefinitionInEveryVariantAtOddSizes) {
+  if (!kernels::attention_runs_here()) GTEST_SKIP() << "this processor has neither AVX-512 nor AVX2";
+  std::vector<kernels::AttentionVariant> variants;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+    variants.push_back(kernels::attention_avx512());
+  variants.push_back(kernels::attention_avx2());
+  for (const auto& variant : variants)
+    for (const bool narrow : {false, true})
+      for (const AttentionCase& c : {AttentionCase{1, 1, 1, 1, 1, 1, false, narrow},
+                                     {2, 3, 5, 7, 4, 3, true, narrow},
+                                     {1, 2, 49, 257, 9, 17, true, narrow},  // two blocks of keys, the second of one
+                                     {1, 1, 96, 600, 8, 8, true, narrow},   // three
+                                     {2, 1, 17, 31, 64, 5, false, narrow}})
+        expect_attention(c, variant);
+}
+
+TEST(AttentionKernel, GivesNoNumberWhereAllKeysAreMaskedAndForgetsAMaskedBlock) {
+  if (!kernels::attention_runs_here()) GTEST_SKIP() << "this processor has neither AVX-512 nor AVX2";
+  constexpr int keys = 300;
+  Numbers q(2, 1, false), k(keys, 2, false), v(keys, 3, false), out(2, 4, false), bias(2 * keys, 5, false);
+  for (int j = 0; j < keys; ++j) {
+    bias.set(j, -INFINITY);                                // query 0: all
+    bias.set(keys + j, j == keys - 1 ? 0.0F : -INFINITY);  // query 1: all but the last, which is in the second block
+  }
+  const kernels::AttentionProblem p{1,
+                                    1,
+                                    2,
+                                    keys,
+                                    1,
+                                    1,
+                                    1.0F,
+                                    false,
+                                    true,
+                                    false,
+                                    {q.data(), {0, 0, 1, 1}},
+                                    {k.data(), {0, 0, 1, 1}},
+                                    {v.data(), {0, 0, 1, 1}},
+                                    {bias.data(), {0, 0, keys, 1}},
+                                    {out.data(), {0, 0, 1, 1}}};
+  std::vector<std::byte> scratch(static_cast<std::size_t>(attention_scratch_bytes(p)));
+  run_attention(p, 0, attention_blocks(p), scratch.data());
+  EXPECT_TRUE(std::isnan(out.at(0)));
+  EXPECT_EQ(out.at(1), v.at(keys - 1));
+}
+
+TEST(RowKernels, GiveLayerNormAndSoftmaxAtOddSizes) {
+  for (const int count : {1, 3, 16, 31, 64, 100, 769})
+    for (const bool narrow : {false, true}) {
+      constexpr int rows = 3;
+      Numbers in(rows * count, 1, narrow), out(rows * count, 2, narrow), scale(count, 3, false), shift(count, 4, false);
+      kernels::run_layer_norm(
+          {{in.data(), count, narrow}, {out.data(), count, narrow}, scale.wide.data(), shift.wide.data(), count, 1e-3F},
+          0, rows);
+      std::vector<float> soft(in.wide), logarithms(in.wide);
+      kernels::run_softmax({soft.data(), soft.data(), count, false}, 0, rows);
+      kernels::run_softmax({logarithms.data(), logarithms.data(), count, true}, 0, rows);
+      for (int r = 0; r < rows; ++r) {
+        double mean = 0, variance = 0, sum = 0;
+        const auto x = [&](int i) { return in.at(r * count + i); };
+        for (int i = 0; i < count; ++i) mean += x(i) / count;
+        for (int i = 0; i < count; ++i) variance += (x(i) - mean) * (x(i) - mean) / count;
+        for (int i = 0; i < count; ++i) sum += std::exp(x(i));
+        for (int i = 0; i < count; ++i) {
+          const double expected = (x(i) - mean) / std::sqrt(variance + 1e-3) * scale.at(i) + shift.at(i);
+          const auto at = static_cast<std::size_t>(r * count + i);
+          ASSERT_NEAR(out.at(r * count + i), expected, narrow ? 1e-2 : 3e-6) << count;
+          ASSERT_NEAR(static_cast<double>(soft[at]), std::exp(x(i)) / sum, 1e-6) << count;
+          ASSERT_NEAR(static_cast<double>(logarithms[at]), x(i) - std::log(sum), 3e-6) << count;
+        }
+      }
+    }
+}
+
+std::vector<float> result(Graph graph, const CpuOptions& options) {
+  const auto x = spread_numbers(element_count(graph.value(graph.inputs[0]).shape), 9);
+  return Runner(plan_cpu(std::move(graph), options)).run(x);
+}
+
+/// A Gaussian error linear unit as torch spells them before opset 20 (`order` 0), as ONNX Runtime's tools and MONAI's
+/// exports do (1, 2), and with another number in the middle (3).
+std::string gelu(int order, const std::string& x = "x", const std::string& y = "y") {
+  using namespace tiny;
+  const std::string numbers = scalar("root", 1.41421356F) + scalar("inverse", 0.70710678F) + scalar("one", 1.0F) +
+                              scalar("half", order == 3 ? 0.4F : 0.5F);
+  const std::string error = (order == 1 ? node("Mul", {x, "inverse"}, "scaled") : node("Div", {x, "root"}, "scaled")) +
+                            node("Erf", {"scaled"}, "error") + node("Add", {"error", "one"}, "sum");
+  if (order == 1) return numbers + error + node("Mul", {x, "half"}, "halved") + node("Mul", {"halved", "sum"}, y);
+  if (order == 2) return numbers + error + node("Mul", {"half", "sum"}, "halved") + node("Mul", {x, "halved"}, y);
+  return numbers + error + node("Mul", {x, "sum"}, "whole") + node("Mul", {"whole", "half"}, y);
+}
+
+TEST(ProductPasses, FindGelusHoweverTheyAreSpelledAndNothingElse) {
+  for (const int order : {0, 1, 2, 3}) {
+    const std::string file = between(gelu(order), {3, 50}, {3, 50});
+    Graph graph = graph_of(file);
+    fuse_gelus(graph);
+    EXPECT_EQ(count_of<Map>(graph) == 1, order != 3) << order;
+    EXPECT_LT(relative_error(result(graph, {}), result(graph_of(file), {.reference = true})), 1e-6) << order;
+  }
+}
+
+/// Attention of heads cut from one product of all (MONAI) or of one each, a residual, a layer norm, two products with
+/// a unit between them, a residual.
+std::string block(std::int64_t tokens, std::int64_t heads, std::int64_t depth, bool joined) {
+  using namespace tiny;
+  const std::int64_t width = heads * depth;
+  const auto w = static_cast<std::uint64_t>(width);
+  std::string nodes;
+  if (joined) {
+    nodes = reals("all_weights", {w, 3 * w}, 1) + node("MatMul", {"x", "all_weights"}, "all") +
+            reshape("all", "split", {1, tokens, 3, heads, depth}) +
+            node("Transpose", {"split"}, "turned", ints("perm", {2, 0, 3, 1, 4}));
+    int index = 0;
+    for (const std::string name : {"q", "k", "v"})
+      nodes += initialiser(name + "_index", {}, std::string(1, static_cast<char>(index++)) + std::string(7, '\0'), 7) +
+               node("Gather", {"turned", name + "_index"}, name);
+  } else {
+    nodes = projections(1, tokens, heads, depth);
+  }
+  return between(nodes + node("Transpose", {"k"}, "k_turned", ints("perm", {0, 1, 3, 2})) +
+                     node("MatMul", {"q", "k_turned"}, "scores") + scalar("root_of_depth", 2.5F) +
+                     node("Div", {"scores", "root_of_depth"}, "divided") + node("Softmax", {"divided"}, "weights") +
+                     node("MatMul", {"weights", "v"}, "o") + merged_heads(1, tokens, width, "merged") +
+                     reals("out_weights", {w, w}, 4) + node("MatMul", {"merged", "out_weights"}, "out") +
+                     reals("out_bias", {w}, 5) + node("Add", {"out", "out_bias"}, "biased") +
+                     node("Add", {"x", "biased"}, "a") +
+                     node("LayerNormalization", {"a", "norm_scale", "norm_shift"}, "b") + reals("norm_scale", {w}, 6) +
+                     reals("norm_shift", {w}, 7) + reals("up", {w, 4 * w}, 8) + node("MatMul", {"b", "up"}, "c") +
+                     reals("up_bias", {4 * w}, 9) + node("Add", {"c", "up_bias"}, "f") + gelu(0, "f", "g") +
+                     reals("down", {4 * w, w}, 10) + node("MatMul", {"g", "down"}, "d") + reals("down_bias", {w}, 11) +
+                     node("Add", {"down_bias", "d"}, "e") + node("Add", {"e", "a"}, "y"),
+                 {1, tokens, width}, {1, tokens, width});
+}
+
+/// The steps that a plan comes to, whatever its weights are.
+int nodes_of(const std::string& file, const CpuOptions& options) {
+  return plan_cpu(graph_of(file), options)->summary().nodes;
+}
+
+TEST(TransformerBlock, IsPlannedAsProductsAttentionAndNormAlone) {
+  if (!kernels::attention_runs_here()) GTEST_SKIP() << "this processor has neither AVX-512 nor AVX2";
+  // Layer norm in a shape of its own: two aliases beside it.
+  EXPECT_EQ(nodes_of(block(19, 3, 5, false), {}), 3 + 1 + 1 + 3 + 2);
+  EXPECT_EQ(nodes_of(block(19, 3, 5, true), {}), 1 + 1 + 1 + 3 + 2);
+}
+
+TEST(TransformerBlock, ComputesWhatItsOperatorsSayWithAnyNumberOfThreads) {
+  for (const bool joined : {false, true})
+    for (const std::int64_t tokens : {1, 19, 65}) {
+      const std::string file = block(tokens, 3, 5, joined);
+      const std::vector<float> expected = result(graph_of(file), {.reference = true});
+      for (const CpuOptions& options :
+           std::vector<CpuOptions>{{.threads = 1}, {.threads = 2}, {.library = false}, {.optimise = false}})
+        EXPECT_LT(relative_error(result(graph_of(file), options), expected), 2e-6) << tokens << " " << joined;
+      const auto one = result(graph_of(file), {.threads = 1});
+      for (const int threads : {2, 3, 4}) EXPECT_EQ(result(graph_of(file), {.threads = threads}), one) << threads;
+    }
+}
+
+TEST(TransformerBlock, StaysNearInSixteenBitsWithAnyNumberOfThreads) {
+  if (!onednn_has_bfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
+  const std::string file = block(65, 3, 16, true);
+  const std::vector<float> expected = result(graph_of(file), {.reference = true});
+  const auto one = result(graph_of(file), {.precision = Precision::bfloat16, .threads = 1});
+  EXPECT_LT(relative_error(one, expected), 0.01);
+  EXPECT_GT(relative_error(one, expected), 1e-5) << "that is float32";
+  for (const int threads : {2, 3, 4})
+    EXPECT_EQ(result(graph_of(file), {.precision = Precision::bfloat16, .threads = threads}), one) << threads;
+}
+
+}  // namespace
+}  // namespace isocenter::infer::test
