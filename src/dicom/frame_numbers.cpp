@@ -135,28 +135,54 @@ std::vector<double> frame_times_s(const Image& image, DcmItem& dataset, std::vec
   return times;
 }
 
-/// Why the central ray is not known to meet the picture's centre at a right angle; "" when nothing speaks against it.
-/// FieldOfViewOrigin (PS3.3 C.8.11.4.1.1) is accepted for a field that is the whole detector.
-std::string off_centre(DcmItem& dataset, int frame, DcmItem* field) {
+/// Where the ray through the isocentre meets a frame's picture, counted in its pixels from the centre of the first.
+struct Foot {
+  double row = 0, column = 0;
+};
+
+/// By PositionOfIsocenterProjection (PS3.3 C.8.19.5), which counts detector elements from the centre of the first, and
+/// FieldOfViewOrigin (C.8.11.4.1.1), which counts them from the detector's corner to the picture's.
+std::optional<Foot> stated_foot(DcmItem& dataset, DcmItem& field, const Attribute& origin,
+                                const std::vector<double>& imager_mm) {
+  constexpr Attribute projection{0x0018, 0x9430, "PositionOfIsocenterProjection"};
+  constexpr Attribute element{0x0018, 0x7022, "DetectorElementSpacing"};
+  const auto at = numbers(dataset, projection), each = numbers(dataset, element), corner = numbers(field, origin);
+  for (const auto& pair : {at, each, corner})
+    if (!pair || pair->size() != 2) return std::nullopt;
+  const auto pixels = [&](std::size_t i) { return ((*at)[i] + 0.5 - (*corner)[i]) * (*each)[i] / imager_mm[i] - 0.5; };
+  if (!((*each)[0] > 0) || !((*each)[1] > 0)) return std::nullopt;
+  return Foot{pixels(0), pixels(1)};
+}
+
+/// The foot of the central ray; nothing, and why, where it is not known to be one, or to stand at a right angle.
+/// Without a statement it is the middle of the picture, unless FieldOfViewOrigin may place that beside the detector's.
+std::optional<Foot> central_ray(const Image& image, DcmItem& dataset, int frame, DcmItem* field,
+                                const std::vector<double>& imager_mm, std::string& why) {
   constexpr Attribute origin{0x0018, 0x7030, "FieldOfViewOrigin"};
   constexpr Attribute size{0x0018, 0x9461, "FieldOfViewDimensionsInFloat"};
   constexpr Attribute detector{0x0018, 0x9429, "PhysicalDetectorSize"};
   constexpr Attribute tilts[] = {{0x0018, 0x1530, "DetectorPrimaryAngle"}, {0x0018, 0x1531, "DetectorSecondaryAngle"}};
   for (DcmItem* const item : {&dataset, group_item(dataset, frame, DCM_PositionerPositionSequence)})
     for (const Attribute& tilt : tilts)
-      if (const std::string value = item == nullptr ? "" : text_value(*item, tilt); !value.empty())
-        if (parse_number(value) != 0.0)
-          return text(tilt) + " = " + value + " says that the beam meets the detector aslant";
+      if (const std::string value = item == nullptr ? "" : text_value(*item, tilt);
+          !value.empty() && parse_number(value) != 0.0) {
+        why = text(tilt) + " = " + value + " says that the beam meets the detector aslant";
+        return std::nullopt;
+      }
+  const Foot middle{0.5 * (image.format.rows - 1), 0.5 * (image.format.columns - 1)};
   const std::string at = field == nullptr ? "" : text_value(*field, origin);
-  if (at.empty()) return {};
+  if (at.empty()) return middle;
+  if (const auto foot = stated_foot(dataset, *field, origin, imager_mm)) return foot;
   const auto offset = numbers(*field, origin), shown = numbers(*field, size), whole = numbers(dataset, detector);
   constexpr double tolerance_mm = 0.5;
   const bool centred = offset && *offset == std::vector<double>{0, 0} && shown && whole && shown->size() == 2 &&
                        whole->size() == 2 && std::fabs((*shown)[0] - (*whole)[0]) <= tolerance_mm &&
                        std::fabs((*shown)[1] - (*whole)[1]) <= tolerance_mm;
-  return centred ? std::string()
-                 : text(origin) + " = " + at + " may place the picture beside the detector's centre (" + text(size) +
-                       " does not show that it is all of " + text(detector) + ")";
+  if (centred) return middle;
+  why = text(origin) + " = " + at + " may place the picture beside the detector's centre (" + text(size) +
+        " does not show that it is all of " + text(detector) +
+        ", and PositionOfIsocenterProjection (0018,9430) with DetectorElementSpacing (0018,7022) are not both there)";
+  return std::nullopt;
 }
 
 /// Of an angle that no frame, or only the first, has.
@@ -230,7 +256,9 @@ std::vector<View> xray_views(const Image& image, DcmItem& dataset, const std::ve
     DcmItem* const field = group_item(dataset, f.number, DCM_FieldOfViewSequence);
     if (field != nullptr && (number(*field, rotation).value_or(0) != 0 || text_value(*field, flip) == "YES"))
       return lacks(text(rotation) + " or " + text(flip) + " says that the picture was turned");
-    if (const std::string why = off_centre(dataset, f.number, field); !why.empty()) return lacks(why);
+    std::string why;
+    const auto foot = central_ray(image, dataset, f.number, field, *imager, why);
+    if (!foot) return lacks(why);
     const double alpha = primary->values[i] * std::numbers::pi / 180,
                  beta = secondary->values[i] * std::numbers::pi / 180;
     // Longitude and latitude of the detector: 0 in front of the chest, 90 at the left side, 90 at the head.
@@ -238,8 +266,7 @@ std::vector<View> xray_views(const Image& image, DcmItem& dataset, const std::ve
     const Vec3 right{std::cos(alpha), std::sin(alpha), 0};
     const Vec3 down{std::sin(beta) * std::sin(alpha), -std::sin(beta) * std::cos(alpha), -std::cos(beta)};
     const Vec3 u = right * (*imager)[1], v = down * (*imager)[0];
-    const Vec3 origin =
-        out * (*sid - *sod) - u * (0.5 * (image.format.columns - 1)) - v * (0.5 * (image.format.rows - 1));
+    const Vec3 origin = out * (*sid - *sod) - u * foot->column - v * foot->row;
     const Vec3 source = out * -*sod;
     View view;
     view.source_mm = {source.x, source.y, source.z};

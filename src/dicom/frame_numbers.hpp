@@ -30,10 +30,11 @@ std::vector<FrameNumbers> read_frame_numbers(const Image& image, DcmItem& datase
 
 /// The view of each frame of an X-ray run around the isocentre, in a frame whose origin that is and whose axes are the
 /// patient's (LPS): the detector stands at the positioner's angles (PS3.3 C.8.7.5.1.2), the picture is seen from it
-/// with the head up (PS3.17 FFF.2.1.3.1.2), the central ray meets its centre at a right angle. Empty, and
-/// `missing` names the attribute, where the object does not say as much, or says otherwise: a picture that was turned,
-/// a FieldOfViewOrigin (0018,7030) unless zero and of the whole PhysicalDetectorSize (0018,9429), a
-/// DetectorPrimaryAngle or DetectorSecondaryAngle (0018,1530/1531) other than 0.
+/// with the head up (PS3.17 FFF.2.1.3.1.2), the central ray meets it at a right angle: where
+/// PositionOfIsocenterProjection (0018,9430), FieldOfViewOrigin (0018,7030) and DetectorElementSpacing (0018,7022) say,
+/// else in its centre. Empty, and `missing` names the attribute, where the object does not say as much, or says
+/// otherwise: a picture that was turned, a FieldOfViewOrigin without the other two unless zero and of the whole
+/// PhysicalDetectorSize (0018,9429), a DetectorPrimaryAngle or DetectorSecondaryAngle (0018,1530/1531) other than 0.
 std::vector<View> xray_views(const Image& image, DcmItem& dataset, const std::vector<FrameNumbers>& numbers,
                              std::string& missing);
 

@@ -218,6 +218,31 @@ TEST(DicomFrameKinds, APictureBesideTheCentralRayOrAslantToItHasNoViews) {
   }
 }
 
+TEST(DicomFrameKinds, ThePartOfADetectorLiesWhereItsOriginAndTheIsocentresProjectionSay) {
+  // Pixels of 2 x 2 elements: pixel (0, 0) is made of the elements in rows 100 and 101, columns 40 and 41. The
+  // isocentre is seen between the rows 105 and 106, that is on the border of the pixels' rows 2 and 3, and between
+  // columns 41 and 42.
+  const auto with = [](const char* elements_mm) {
+    return values_after("enhanced_xa.dcm", [&](DcmItem& d) {
+      DcmItem *shared = nullptr, *item = nullptr;
+      ASSERT_TRUE(d.findOrCreateSequenceItem(DCM_SharedFunctionalGroupsSequence, shared).good());
+      ASSERT_TRUE(shared->findOrCreateSequenceItem(DCM_FieldOfViewSequence, item).good());
+      item->putAndInsertString(DCM_FieldOfViewOrigin, "100\\40");
+      const Float32 isocentre[2] = {105.5F, 41.5F};
+      d.putAndInsertFloat32Array(DCM_PositionOfIsocenterProjection, isocentre, 2);
+      d.putAndInsertString(DCM_DetectorElementSpacing, elements_mm);
+    });
+  };
+  const Result r = with("0.1\\0.1");
+  ASSERT_EQ(ic::views_of(r.payload).size(), 2U);
+  for (const std::size_t view : {0, 1}) {
+    EXPECT_NEAR(seen(r, view, {0, 0, 0}, 6, 4)[0], 0.5 - 2.5, 1e-9);
+    EXPECT_NEAR(seen(r, view, {0, 0, 0}, 6, 4)[1], 2.5 - 1.5, 1e-9);
+  }
+  EXPECT_NEAR(seen(r, 0, {0, 3, 0}, 6, 4)[0], -2 + 3 * 1000.0 / 750 / 0.2, 1e-9);
+  for (const char* nothing : {"", "0\\0.1", "0.1"}) EXPECT_TRUE(ic::views_of(with(nothing).payload).empty()) << nothing;
+}
+
 TEST(DicomFrameKinds, FluoroscopyHasTheTimesOfItsVectorAndNoViewsWithoutAngles) {
   const Result r = values_of("xrf.dcm", 2, 2);
   expect_values(r, 2, 4, 5, 1, 0, 1);
