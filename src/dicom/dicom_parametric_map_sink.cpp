@@ -32,13 +32,15 @@ void DicomParametricMapSinkOperator::plan_channel(const Payload& input) {
   }
   planned_ = dense_tensor(input, "voxels");
   const std::string_view axes = planned_.axes;
-  if (axes != "czyx" || planned_.type() != DType::float32 || params.channel >= planned_.extent('c'))
+  const std::string channel = "channel = " + std::to_string(params.channel);
+  if (axes != "czyx" || planned_.type() != DType::float32)
     throw Failure(ErrorCode::invalid_argument,
-                  "channel = " + std::to_string(params.channel) + " of a volume with the axes '" + std::string(axes) +
-                      "'" + (axes == "czyx" ? " and " + std::to_string(planned_.extent('c')) + " channels" : ""),
-                  axes == "czyx" && planned_.type() == DType::float32
-                      ? "set channel to 0 ... " + std::to_string(planned_.extent('c') - 1)
-                      : "leave channel away for a volume zyx, or give one czyx (float32) that has it");
+                  channel + ", and the volume has no channels of float32: its axes are '" + std::string(axes) + "'",
+                  "leave channel away for a volume zyx, or give one czyx");
+  if (params.channel >= planned_.extent('c'))
+    throw Failure(ErrorCode::invalid_argument,
+                  channel + " of a volume with " + std::to_string(planned_.extent('c')) + " channels",
+                  "set channel to 0 ... " + std::to_string(planned_.extent('c') - 1));
   extent(planned_, 'x', "Columns (0028,0011)", 65535);
   extent(planned_, 'y', "Rows (0028,0010)", 65535);
   extent(planned_, 'z', "the number of slices", 99999);

@@ -352,7 +352,8 @@ TEST(DicomParametricMap, HoldsTheChannelThatWasAskedFor) {
     }
     return {};
   };
-  EXPECT_THAT(error(2), AllOf(HasSubstr("channel = 2 of a volume"), HasSubstr("Fix: set channel to 0 ... 1")));
+  EXPECT_THAT(error(2),
+              AllOf(HasSubstr("channel = 2 of a volume with 2 channels"), HasSubstr("Fix: set channel to 0 ... 1")));
   EXPECT_THAT(error(-1),
               AllOf(HasSubstr("the volume has 2 channels (axes czyx)"), HasSubstr("Fix: set channel to 0 ... 1;")));
 }
