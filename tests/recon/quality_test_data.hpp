@@ -1,6 +1,7 @@
 #pragma once
 // What the tests of image quality share: one object seen in every geometry, every method with the settings of the
 // tables in docs/recon/quality.md, and the figures of an image.
+#include <cstdio>
 #include <isocenter/recon/cgls_reconstruction.hpp>
 #include <isocenter/recon/compare_volumes.hpp>
 #include <isocenter/recon/fbp_reconstruction.hpp>
@@ -28,6 +29,7 @@ struct ScanSetup {
   double voxel_mm = 2;
   double radius_mm = 88, half_height_mm = 0;  ///< where figures are taken
   bool tilted = false;                        ///< the detector in its plane and out of it, view by view the same
+  std::vector<double> offset_mm = {0, 0, 0};  ///< of the grid from the orbit's centre
   std::vector<View> views() const {
     std::vector<View> list = orbit.build();
     if (!tilted) return list;
@@ -98,11 +100,11 @@ inline constexpr Insert inserts[] = {{45, 0, -1000}, {0, 45, -100}, {-45, 0, 60}
 inline constexpr double insert_mm = 12;
 
 /// 80 mm of water with the inserts, or with the first few of them.
-inline detail::Solids contrast_phantom(std::size_t count = std::size(inserts)) {
+inline detail::Solids contrast_phantom(std::size_t count = std::size(inserts), double half_height_mm = 400) {
   detail::Solids solids;
   const auto add = [&](double x, double y, double r, double hu) {
-    solids.list.push_back(detail::make_solid(detail::Solid::cylinder, {x, y, 0}, {r, r, 400}, detail::no_turn,
-                                             1.0 + hu / 1000.0, detail::label_soft_tissue));
+    solids.list.push_back(detail::make_solid(detail::Solid::cylinder, {x, y, 0}, {r, r, half_height_mm},
+                                             detail::no_turn, 1.0 + hu / 1000.0, detail::label_soft_tissue));
   };
   add(0, 0, 80, 0);
   for (std::size_t i = 0; i < count; ++i) add(inserts[i].x_mm, inserts[i].y_mm, insert_mm, inserts[i].hu);
@@ -163,6 +165,7 @@ Volume image_by(const SessionOptions& options, const ScanSetup& s, const Project
   params.nx = params.ny = s.n;
   if constexpr (requires { params.nz; }) params.nz = s.nz;
   params.spacing_mm = {s.voxel_mm};
+  if (params.offset_mm.size() == s.offset_mm.size()) params.offset_mm = s.offset_mm;
   if constexpr (requires { params.largest_gap_deg; }) params.largest_gap_deg = 60;
   Pipeline pipeline(context());
   pipeline.add_input("scan", scan);
@@ -230,6 +233,14 @@ inline Figures figures_of(const ScanSetup& s, const Volume& image, const Volume&
     return std::stod(report.substr(report.find('[', report.find("\"" + std::string(metric) + "\":{")) + 1));
   };
   return {value("rmse"), value("psnr_db"), value("ssim")};
+}
+
+/// Refuses 0.3 dB, 0.006 of the similarity or 3 % of the error less than what has been reached.
+inline void expect_row(const std::string& name, const Figures& f, const Figures& reached) {
+  std::printf("| %s | %.1f | %.2f | %.3f |\n", name.c_str(), f.rmse_hu, f.psnr_db, f.ssim);
+  EXPECT_LT(f.rmse_hu, 1.03 * reached.rmse_hu + 0.05) << name;
+  EXPECT_GT(f.psnr_db, reached.psnr_db - 0.3) << name;
+  EXPECT_GT(f.ssim, reached.ssim - 0.006) << name;
 }
 
 }  // namespace isocenter::testing
