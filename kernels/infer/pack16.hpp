@@ -55,6 +55,34 @@ ISOCENTER_HD void store(bfloat16* p, float16x v) {
   const half16x bits = __builtin_convertvector(v == v ? rounded : wide >> 16 | 0x40U, half16x);
   std::memcpy(p, &bits, sizeof bits);
 }
+template <class F>
+ISOCENTER_HD float16x each_lane(float16x a, F f) {
+  for (int k = 0; k < Pack16::width; ++k) a[k] = f(a[k]);
+  return a;
+}
+template <class F>
+ISOCENTER_HD float16x each_lane(float16x a, float16x b, F f) {
+  for (int k = 0; k < Pack16::width; ++k) a[k] = f(a[k], b[k]);
+  return a;
+}
+
+/// One function compiled for AVX-512, for AVX2 and for the base instruction set.
+template <class Run>
+struct Variants {
+  Run avx512, avx2, base;
+};
+/// The widest that this processor has.
+template <class Run>
+Run widest_of([[maybe_unused]] const Variants<Run>& variants) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq"))
+    return variants.avx512;
+  if (__builtin_cpu_supports("avx2")) return variants.avx2;
+#endif
+  return variants.base;
+}
+
 /// The lanes' sum, always in the same order.
 ISOCENTER_HD float sum_of(float16x v) {
   float r[16];

@@ -114,33 +114,26 @@ __attribute__((flatten)) void softmax_base(const SoftmaxRows& rows, std::int64_t
   softmax(rows, begin, end);
 }
 
-template <class Run>
-Run widest([[maybe_unused]] Run avx512, [[maybe_unused]] Run avx2, Run base) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq"))
-    return avx512;
-  if (__builtin_cpu_supports("avx2")) return avx2;
-#endif
-  return base;
-}
-
 }  // namespace
 
-#if defined(__x86_64__)
+template <class Rows>
+using Run = void (*)(const Rows&, std::int64_t, std::int64_t);
+
 void run_layer_norm(const LayerNormRows& rows, std::int64_t begin, std::int64_t end) {
-  static const auto run = widest(&layer_norm_avx512, &layer_norm_avx2, &layer_norm_base);
+#if defined(__x86_64__)
+  static const auto run = widest_of<Run<LayerNormRows>>({&layer_norm_avx512, &layer_norm_avx2, &layer_norm_base});
+#else
+  static const auto run = &layer_norm_base;
+#endif
   run(rows, begin, end);
 }
 void run_softmax(const SoftmaxRows& rows, std::int64_t begin, std::int64_t end) {
-  static const auto run = widest(&softmax_avx512, &softmax_avx2, &softmax_base);
+#if defined(__x86_64__)
+  static const auto run = widest_of<Run<SoftmaxRows>>({&softmax_avx512, &softmax_avx2, &softmax_base});
+#else
+  static const auto run = &softmax_base;
+#endif
   run(rows, begin, end);
 }
-#else
-void run_layer_norm(const LayerNormRows& rows, std::int64_t begin, std::int64_t end) {
-  layer_norm_base(rows, begin, end);
-}
-void run_softmax(const SoftmaxRows& rows, std::int64_t begin, std::int64_t end) { softmax_base(rows, begin, end); }
-#endif
 
 }  // namespace isocenter::detail

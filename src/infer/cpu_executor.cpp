@@ -279,8 +279,9 @@ class CpuExecutor final : public Executor {
 
   static bool add_steps(StepBuilder& builder, int node_index, bool library) {
     return (library && (add_integer_steps(builder, node_index) || add_winograd_step(builder, node_index) ||
-                        add_fused_attention(builder, node_index) || add_onednn_steps(builder, node_index))) ||
-           add_row_steps(builder, node_index) || add_kernel_steps(builder, node_index);
+                        add_fused_attention(builder, node_index) || add_onednn_steps(builder, node_index) ||
+                        add_row_steps(builder, node_index))) ||
+           add_kernel_steps(builder, node_index);
   }
 
   void keep_constants(const std::string& key) {

@@ -1,10 +1,21 @@
 #pragma once
+#include <array>
+
+#include "infer/map_rows.hpp"
 #include "infer/step.hpp"
 
 namespace isocenter::infer {
 
-/// Adds the step of a layer norm or a softmax whose rows lie together (kernels/infer/rows.hpp). For the CPU alone;
-/// false: the node is something else, or lies otherwise.
+/// A map along rows and where its operands lie.
+struct RowMap {
+  isocenter::detail::MapRows map;
+  std::array<Slot, 3> in;
+  Slot out;
+};
+void add_row_map(StepBuilder& builder, const RowMap& map);
+
+/// Adds the step of a layer norm, a softmax or a map whose rows lie together (kernels/infer/rows.hpp, map_rows.hpp).
+/// For the CPU alone; false: the node is something else, or lies otherwise.
 bool add_row_steps(StepBuilder& builder, int node_index);
 
 }  // namespace isocenter::infer
