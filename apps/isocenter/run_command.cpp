@@ -46,13 +46,19 @@ class Run {
     interrupt::install();
     record_.started = utc_now();
     load();
-    build();
-    require_input();
-    if (rank_ == 0) folder_.emplace(options_.output, options_.force);
+    try {
+      build();
+      require_input();
+      if (rank_ == 0) folder_.emplace(options_.output, options_.force);
+    } catch (const std::exception& e) {
+      tell_others(e.what());
+      throw;
+    }
     try {
       prepare();
       process();
     } catch (const Exit& e) {
+      tell_others(e.what());
       record_.exit_code = e.code();
       record_.error = e.what();
     }
@@ -128,6 +134,13 @@ class Run {
     }
     pipeline_ = std::make_unique<Pipeline>(*context_);
     file_->build(*pipeline_);
+  }
+
+  /// What the session has told them they know already.
+  void tell_others(const char* why) const {
+    if (context_ == nullptr) return;
+    if (const auto* others = isocenter_context_communicator(context_->get()); others != nullptr)
+      others->leave(others->user, why);
   }
 
   void require_input() const {
@@ -272,7 +285,8 @@ void add_run(CLI::App& app, const Globals& globals, Action& action) {
   run->add_option("-o,--output", options->output, "Folder for the results; made, or empty unless --force")
       ->required()
       ->type_name("DIR");
-  run->add_option("--device", options->device, "cpu, cuda:0, or best: the first GPU, else the CPU")
+  run->add_option("--device", options->device,
+                  "cpu, cuda:0, cuda: the first GPU, under mpirun one for each process, or best: so, else the CPU")
       ->type_name("NAME")
       ->capture_default_str();
   run->add_option("--memory", options->memory,

@@ -126,8 +126,9 @@ typedef struct isocenter_device_info {
 ISOCENTER_API uint32_t isocenter_context_device_count(const isocenter_context* context);
 ISOCENTER_API isocenter_status isocenter_context_device(const isocenter_context* context, uint32_t index,
                                                         isocenter_device_info* info, isocenter_error* error);
-/* Resolves "cpu", "cuda:0" or "best". A named device that is not there is an error with the reason; "best" takes the
- * first GPU, else the CPU, and `why` says what was chosen and why not the rest. */
+/* Resolves "cpu", "cuda:0", "cuda" or "best". A named device that is not there is an error with the reason. A type
+ * takes its first device, or of several processes that run together on one machine the n-th its n-th, counted around;
+ * "best" takes the first type of GPU so, else the CPU. `why` says what was chosen and why not the rest. */
 ISOCENTER_API isocenter_status isocenter_context_find_device(const isocenter_context* context, const char* name,
                                                              isocenter_device_info* info, char* why,
                                                              size_t why_capacity, isocenter_error* error);
@@ -579,6 +580,14 @@ typedef struct isocenter_communicator {
                           int32_t (*stop)(void*), void* stop_user, isocenter_error* error);
   /* This rank has failed: the others' calls fail with its message. The session says it. */
   void (*leave)(void* user, const char* message);
+  /* Among the ranks on this rank's machine: its number, and how many they are; local_ranks = 0: that is not known, and
+   * they are taken to be all on one. */
+  int32_t local_rank;
+  int32_t local_ranks;
+  uint64_t channel_bytes; /* host memory that an open channel holds: nodes count it as theirs */
+  /* May be NULL. A session closes the channels of its nodes when it goes; nothing is under way on them then, but what
+   * was given up. Their numbers are not given again. */
+  void (*close_channel)(void* user, int32_t channel);
 } isocenter_communicator;
 /* At most one; it must live as long as the context. */
 ISOCENTER_API isocenter_status isocenter_register_communicator(isocenter_context* context,

@@ -39,7 +39,7 @@ class Context {
     }
     return all;
   }
-  /// The device that a name stands for ("best" chooses); throws with the reason when it is not there.
+  /// The device that a name, a type or "best" stands for; throws with the reason when it is not there.
   isocenter_device_info find_device(const std::string& name, std::string* why = nullptr) const {
     isocenter_device_info info{};
     info.struct_size = sizeof info;

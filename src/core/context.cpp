@@ -133,16 +133,23 @@ isocenter_context::isocenter_context(const isocenter_context_options& options) {
 
 isocenter_context::~isocenter_context() = default;
 
+const Device* isocenter_context::device_of_type(const std::string& type, std::string* place) const {
+  std::vector<const Device*> all;
+  for (const auto& d : devices)
+    if (d->kind == type) all.push_back(d.get());
+  if (all.empty()) return nullptr;
+  const auto& c = communicator;
+  const auto rank = static_cast<std::size_t>(c.local_ranks > 0 ? c.local_rank : c.rank);
+  if (c.ranks > 1)
+    *place = ", for process " + std::to_string(rank) + " of " +
+             std::to_string(c.local_ranks > 0 ? c.local_ranks : c.ranks) + " on this machine";
+  return all[c.ranks > 1 ? rank % all.size() : 0];
+}
+
 const Device& isocenter_context::find_device(const std::string& name, std::string* why) const {
   const std::string missing = isocenter::detail::join(missing_devices, "; ");
-  if (name == "best") {
-    const auto gpu = std::find_if(devices.begin(), devices.end(), [](const auto& d) { return !d->is_cpu(); });
-    const Device& chosen = gpu != devices.end() ? **gpu : cpu();
-    if (why != nullptr)
-      *why = "best is " + chosen.name + " (" + chosen.description + ")" +
-             (chosen.is_cpu() ? "; no GPU: " + (missing.empty() ? "no device module is installed" : missing) : "");
-    return chosen;
-  }
+  const auto gpu = std::find_if(devices.begin(), devices.end(), [](const auto& d) { return !d->is_cpu(); });
+  const bool best = name == "best";
   std::vector<std::string> names;
   for (const auto& d : devices) {
     if (d->name == name) {
@@ -151,6 +158,17 @@ const Device& isocenter_context::find_device(const std::string& name, std::strin
     }
     names.push_back(d->name);
   }
+  std::string place;
+  const Device* chosen = device_of_type(best && gpu != devices.end() ? (*gpu)->kind : name, &place);
+  if (best && chosen == nullptr) {
+    chosen = &cpu();
+    place = "; no GPU: " + (missing.empty() ? "no device module is installed" : missing);
+  }
+  if (chosen != nullptr) {
+    if (why != nullptr) *why = name + " is " + chosen->name + " (" + chosen->description + ")" + place;
+    return *chosen;
+  }
+  if (gpu != devices.end()) names.push_back((*gpu)->kind);
   throw Failure(ErrorCode::not_found,
                 "there is no device '" + name + "'" + (missing.empty() ? "" : " (" + missing + ")"),
                 "use one of: " + isocenter::detail::join(names) + ", best");
@@ -410,6 +428,12 @@ isocenter_status isocenter_register_communicator(isocenter_context* context, con
       throw Failure(ErrorCode::invalid_argument,
                     "communicator: rank = " + std::to_string(taken.rank) + " of " + std::to_string(taken.ranks),
                     "count ranks from 0");
+    if (taken.local_ranks < 0 || taken.local_ranks > taken.ranks ||
+        (taken.local_ranks > 0 && (taken.local_rank < 0 || taken.local_rank >= taken.local_ranks)))
+      throw Failure(ErrorCode::invalid_argument,
+                    "communicator: local_rank = " + std::to_string(taken.local_rank) + " of " +
+                        std::to_string(taken.local_ranks) + ", among " + std::to_string(taken.ranks) + " ranks",
+                    "count the ranks of this machine from 0, or set local_ranks to 0");
     context->communicator = taken;
     return ISOCENTER_OK;
   });

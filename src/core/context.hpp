@@ -65,6 +65,8 @@ struct isocenter_context final : isocenter::detail::RefCounted {
 
   const isocenter::detail::Device& cpu() const { return *devices.front(); }
   const isocenter::detail::Device& find_device(const std::string& name, std::string* why = nullptr) const;
+  /// The one for this process among those of its machine; null where there is none. `place` gets words on that.
+  const isocenter::detail::Device* device_of_type(const std::string& type, std::string* place) const;
   const isocenter_operator_type* find_operator(const std::string& name) const;
   void load_module(const std::string& path);
   void load_modules_in(const std::string& folder);

@@ -5,6 +5,8 @@
 #include <limits>
 #include <optional>
 
+#include "core/digest.hpp"
+#include "core/processes.hpp"
 #include "core/session.hpp"
 #include "core/session_memory.hpp"
 #include "core/slab_join.hpp"
@@ -64,6 +66,7 @@ class SessionPlanner {
   void plan(const isocenter_session_options& options) {
     const Device& device = session_.context->find_device(
         options.device == nullptr || *options.device == '\0' ? "cpu" : options.device, &session_.device_why);
+    find_who_shares(device);
     for (const int index : pipeline_.check()) plan_node(index, device);
     choose_in_flight(session_);
     agree_with_others();
@@ -71,6 +74,18 @@ class SessionPlanner {
   }
 
  private:
+  void find_who_shares(const Device& device) {
+    const auto* others = isocenter_context_communicator(session_.context.get());
+    const DeviceShare share = find_device_share(others, device);
+    session_.shared_device = &device;
+    session_.sharers = share.processes;
+    if (share.words.empty() || others->rank > 0) return;
+    session_.device_why += "; " + share.words;
+    if (session_.context->log != nullptr)
+      session_.context->log(session_.context->log_user, ISOCENTER_LOG_WARNING,
+                            (share.words + ". Fix: start one process for each GPU.").c_str());
+  }
+
   void plan_node(int index, const Device& session_device) {
     const Node& described = pipeline_.nodes[static_cast<std::size_t>(index)];
     SessionNode& node = add(described.name, described.role, described.type);
@@ -324,20 +339,13 @@ class SessionPlanner {
           "start one process");
     std::string told;
     for (const auto& n : session_.nodes) {
-      if (n->type == nullptr) continue;
+      if (n->type == nullptr || n->is_copy) continue;  // copies are as the processes' devices are
       told += n->name + " " + n->type->name + "\n";
       for (std::uint32_t p = 0; p < n->type->parameter_count; ++p)
         if ((n->type->parameters[p].flags & ISOCENTER_PARAMETER_PATH) == 0)
           told += n->values.values.at(n->type->parameters[p].name).text + "\n";
     }
-    std::uint64_t digest = 14695981039346656037U;  // FNV-1a
-    for (const char c : told) digest = (digest ^ static_cast<unsigned char>(c)) * 1099511628211U;
-    std::vector<double> of_rank(static_cast<std::size_t>(others->ranks), 0.0);
-    of_rank[static_cast<std::size_t>(others->rank)] = static_cast<double>(digest >> 12);
-    const std::int32_t channel = others->open_channel(others->user);
-    call([&](auto* e) {
-      return others->sum(others->user, channel, of_rank.data(), of_rank.size(), ISOCENTER_FLOAT64, nullptr, nullptr, e);
-    });
+    const std::vector<double> of_rank = numbers_of_ranks(*others, digest_of(told));
     for (std::size_t r = 1; r < of_rank.size(); ++r)
       if (of_rank[r] != of_rank[0])
         throw Failure(ErrorCode::invalid_argument,

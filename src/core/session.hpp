@@ -169,6 +169,9 @@ struct isocenter_session final : isocenter::detail::RefCounted {
   isocenter::detail::Ref<isocenter_context> context;
   isocenter_session_options options{};
   std::string device_why;
+  // The session's device, and how many processes have it: they share its memory.
+  const isocenter::detail::Device* shared_device = nullptr;
+  std::uint64_t sharers = 1;
   int in_flight = 2;
   std::vector<std::unique_ptr<Node>> nodes;         // in an order that respects the wires
   std::optional<isocenter::detail::HeldRoom> held;  // in the second plan: NoRoom

@@ -46,10 +46,10 @@ std::uint64_t planned_on(const isocenter_session& session, const Device& device,
   return sum;
 }
 
-/// The budget; without one nine tenths of a device's memory, and on the CPU none (0).
+/// The budget; without one this process's part of nine tenths of a device's memory, and on the CPU none (0).
 std::uint64_t limit_of(const isocenter_session& session, const Device& device) {
   if (session.options.memory_bytes > 0 || device.is_cpu()) return session.options.memory_bytes;
-  return device.type.memory_bytes / 10 * 9;
+  return device.type.memory_bytes / 10 * 9 / (&device == session.shared_device ? session.sharers : 1);
 }
 
 /// `waited_for`: the nodes whose batches items wait for on other ways.

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <isocenter/slabs.hpp>
 
+#include "core/processes.hpp"
+
 namespace isocenter::detail {
 
 namespace {
@@ -26,7 +28,8 @@ class SlabJoin {
         others_(isocenter_context_communicator(session.context.get())),
         slabs_(slabs_of(Payload::share(&slabs))),
         shape_(shape_of(slabs)) {
-    if (others_ != nullptr) channel_ = others_->open_channel(others_->user);
+    if (others_ != nullptr) channel_ = Channel(*others_);
+    node.declared_bytes += channel_.bytes();
   }
 
   bool gives() const { return others_ == nullptr || others_->rank == 0; }
@@ -109,16 +112,18 @@ class SlabJoin {
 
   static std::int32_t stop(void* session) { return static_cast<isocenter_session*>(session)->stopping() ? 1 : 0; }
   void give(const void* data, std::uint64_t bytes) {
-    call([&](auto* e) { return others_->send(others_->user, channel_, 0, data, bytes, stop, &session_, e); });
+    call([&](auto* e) { return others_->send(others_->user, channel_.number(), 0, data, bytes, stop, &session_, e); });
   }
   void take(std::int32_t rank, void* data, std::uint64_t bytes) {
-    call([&](auto* e) { return others_->receive(others_->user, channel_, rank, data, bytes, stop, &session_, e); });
+    call([&](auto* e) {
+      return others_->receive(others_->user, channel_.number(), rank, data, bytes, stop, &session_, e);
+    });
   }
 
   SessionNode& node_;
   isocenter_session& session_;
   const isocenter_communicator* others_;
-  std::int32_t channel_ = 0;
+  Channel channel_;
   Slabs slabs_;
   Shape shape_;
   std::vector<double> held_ = std::vector<double>(static_cast<std::size_t>(ranks()), 0.0);

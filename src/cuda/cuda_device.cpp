@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/device_identity.hpp"
 #include "core/launch.hpp"
 #include "cuda/kernel_table.hpp"
 #include "cuda/services.hpp"
@@ -19,6 +20,7 @@ namespace {
 struct CudaDevice {
   int index = 0;
   std::string name, description;
+  DeviceIdentity identity{};
 };
 
 // Host strings of the kernels' own static lifetime, so that a lookup in a run allocates nothing.
@@ -77,6 +79,7 @@ int fill_zero(void*, void* memory, std::uint64_t bytes, void* stream) {
 }
 
 const void* find(void* user, const char* name) {
+  if (std::strcmp(name, DeviceIdentity::name) == 0) return &static_cast<const CudaDevice*>(user)->identity;
   if (const void* service = cuda_service(index_of(user), name); service != nullptr) return service;
   const auto at = kernels_by_name().find(name);
   return at == kernels_by_name().end() ? nullptr : at->second;
@@ -108,6 +111,9 @@ void register_cuda_devices(isocenter_context* context) {
     device->name = "cuda:" + std::to_string(i);
     device->description = std::string(properties.name) + ", compute capability " + std::to_string(properties.major) +
                           "." + std::to_string(properties.minor);
+    device->identity.struct_size = sizeof(DeviceIdentity);
+    static_assert(sizeof device->identity.id == sizeof properties.uuid.bytes);
+    std::memcpy(device->identity.id, properties.uuid.bytes, sizeof device->identity.id);
     isocenter_device_type type{};
     type.struct_size = sizeof type;
     type.index = i;

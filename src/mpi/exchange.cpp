@@ -25,6 +25,11 @@ Exchange::Exchange() {
   MPI_Comm_dup(MPI_COMM_WORLD, &goodbyes_);
   MPI_Comm_rank(messages_, &rank_);
   MPI_Comm_size(messages_, &ranks_);
+  MPI_Comm machine = MPI_COMM_NULL;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &machine);
+  MPI_Comm_rank(machine, &local_rank_);
+  MPI_Comm_size(machine, &local_ranks_);
+  MPI_Comm_free(&machine);
   left_.resize(static_cast<std::size_t>(ranks_));
   listen();
 }
@@ -39,13 +44,18 @@ void Exchange::listen() {
 
 std::int32_t Exchange::open_channel() {
   const std::lock_guard lock(mutex_);
-  buffers_.emplace_back();
-  return static_cast<std::int32_t>(buffers_.size() - 1);
+  buffers_.try_emplace(channels_);
+  return channels_++;
+}
+
+void Exchange::close_channel(std::int32_t channel) {
+  const std::lock_guard lock(mutex_);
+  if (const auto at = buffers_.find(channel); at != buffers_.end() && !at->second.stay) buffers_.erase(at);
 }
 
 Exchange::Buffers& Exchange::buffers_of(std::int32_t channel) {
   const std::lock_guard lock(mutex_);
-  return buffers_[static_cast<std::size_t>(channel)];
+  return buffers_.at(channel);
 }
 
 void Exchange::look_who_left() {
@@ -77,7 +87,7 @@ void Exchange::refuse_left(int peer) {
   }
 }
 
-void Exchange::wait(MPI_Request* request, int peer, Stop stop) {
+void Exchange::wait(MPI_Request* request, int peer, Stop stop, Buffers& buffers) {
   for (int turn = 0;; ++turn) {
     int done = 0;
     MPI_Test(request, &done, MPI_STATUS_IGNORE);
@@ -91,6 +101,7 @@ void Exchange::wait(MPI_Request* request, int peer, Stop stop) {
         refuse_left(peer);
       }
     } catch (...) {
+      buffers.stay = true;
       MPI_Cancel(request);
       MPI_Request_free(request);
       throw;
@@ -100,23 +111,25 @@ void Exchange::wait(MPI_Request* request, int peer, Stop stop) {
 }
 
 void Exchange::send(std::int32_t channel, int to, const void* data, std::uint64_t bytes, Stop stop) {
-  std::byte* const out = buffers_of(channel).out.data();
+  Buffers& buffers = buffers_of(channel);
+  std::byte* const out = buffers.out.data();
   for (std::uint64_t at = 0; at < bytes; at += block_bytes) {
     const std::uint64_t n = std::min(block_bytes, bytes - at);
     std::memcpy(out, static_cast<const char*>(data) + at, n);
     MPI_Request request = MPI_REQUEST_NULL;
     MPI_Isend(out, static_cast<int>(n), MPI_BYTE, to, channel, messages_, &request);
-    wait(&request, to, stop);
+    wait(&request, to, stop, buffers);
   }
 }
 
 void Exchange::receive(std::int32_t channel, int from, void* data, std::uint64_t bytes, Stop stop) {
-  std::byte* const in = buffers_of(channel).in.data();
+  Buffers& buffers = buffers_of(channel);
+  std::byte* const in = buffers.in.data();
   for (std::uint64_t at = 0; at < bytes; at += block_bytes) {
     const std::uint64_t n = std::min(block_bytes, bytes - at);
     MPI_Request request = MPI_REQUEST_NULL;
     MPI_Irecv(in, static_cast<int>(n), MPI_BYTE, from, channel, messages_, &request);
-    wait(&request, from, stop);
+    wait(&request, from, stop, buffers);
     std::memcpy(static_cast<char*>(data) + at, in, n);
   }
 }
@@ -139,12 +152,12 @@ void Exchange::sum(std::int32_t channel, T* data, std::uint64_t count, Stop stop
       MPI_Irecv(buffers.in.data(), static_cast<int>(size(take) * sizeof(T)), MPI_BYTE, before, channel, messages_, &in);
       MPI_Isend(buffers.out.data(), static_cast<int>(given), MPI_BYTE, next, channel, messages_, &out);
       try {
-        wait(&in, before, stop);
+        wait(&in, before, stop, buffers);
       } catch (...) {
         MPI_Request_free(&out);  // it goes on by itself: the buffer stays
         throw;
       }
-      wait(&out, next, stop);
+      wait(&out, next, stop, buffers);
     };
     for (std::uint64_t s = 0; s + 1 < ranks; ++s) {
       const std::uint64_t give = rank + ranks - s, take = give - 1;

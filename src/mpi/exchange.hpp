@@ -7,7 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -27,9 +27,14 @@ class Exchange {
 
   int rank() const { return rank_; }
   int ranks() const { return ranks_; }
+  /// Among the ranks that share memory with this one.
+  int local_rank() const { return local_rank_; }
+  int local_ranks() const { return local_ranks_; }
 
-  /// With buffers of its own.
+  /// With buffers of its own, of so many bytes.
+  static constexpr std::uint64_t channel_bytes() { return 2 * block_bytes; }
   std::int32_t open_channel();
+  void close_channel(std::int32_t channel);
   /// These throw Failure: cancelled when `stop` says so, invalid_state when a rank has left.
   void send(std::int32_t channel, int to, const void* data, std::uint64_t bytes, Stop stop);
   void receive(std::int32_t channel, int from, void* data, std::uint64_t bytes, Stop stop);
@@ -58,23 +63,25 @@ class Exchange {
   };
 
   /// All that MPI sends from and receives into: a message that is given up, because a rank has left or was cancelled,
-  /// may still be on its way when its caller's memory is gone.
+  /// may still be on its way when its caller's memory is gone. Buffers of such a message stay.
   struct Buffers {
     std::vector<std::byte> in = std::vector<std::byte>(block_bytes), out = std::vector<std::byte>(block_bytes);
+    bool stay = false;
   };
   Buffers& buffers_of(std::int32_t channel);
 
-  void wait(MPI_Request* request, int peer, Stop stop);
+  void wait(MPI_Request* request, int peer, Stop stop, Buffers& buffers);
   void listen();
   void look_who_left();
   /// Throws when one that matters to a wait for `peer` has.
   void refuse_left(int peer);
 
-  int rank_ = 0, ranks_ = 1;
+  int rank_ = 0, ranks_ = 1, local_rank_ = 0, local_ranks_ = 1;
   MPI_Comm messages_ = MPI_COMM_NULL, goodbyes_ = MPI_COMM_NULL;
   std::mutex mutex_;  ///< of left_ and buffers_
   std::vector<Left> left_;
-  std::deque<Buffers> buffers_;
+  std::map<std::int32_t, Buffers> buffers_;  ///< of each channel
+  std::int32_t channels_ = 0;                ///< opened so far
   std::string own_text_;
   std::vector<MPI_Request> own_requests_;
   std::atomic<bool> has_left_{false}, failed_{false};

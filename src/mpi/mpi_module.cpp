@@ -84,6 +84,10 @@ void register_communicator(isocenter_context* context) {
     });
   };
   c.leave = [](void* user, const char* message) { of(user).leave(message); };
+  c.local_rank = exchange->local_rank();
+  c.local_ranks = exchange->local_ranks();
+  c.channel_bytes = Exchange::channel_bytes();
+  c.close_channel = [](void* user, std::int32_t channel) { of(user).close_channel(channel); };
   call([&](auto* e) { return isocenter_register_communicator(context, &c, e); });
 }
 

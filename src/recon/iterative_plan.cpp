@@ -84,7 +84,7 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
   if (voxel_driven_) voxel_driven_->upload(plan);
   device_order_ = plan.upload(std::span<const std::int32_t>(order_), "order of the views");
   if (!plan.on_cpu() && !on_host_) device_bad_reading_ = plan.allocate<std::int64_t>(1, "the first bad reading");
-  if (!on_host_) scalars_ = plan.allocate<double>(scalar_count(), "sums");
+  if (!on_host_) scalars_ = plan.allocate<double>(scalar_count, "sums");
   describe(plan);
 }
 
@@ -110,16 +110,13 @@ void IterativeProblem::take_share(PlanContext& plan) {
   first_slice_ = 0;
   others_ = plan.communicator();
   if (others_ == nullptr) return;
-  if (!plan.on_cpu())
-    throw Failure(ErrorCode::unsupported,
-                  std::to_string(others_->ranks) + " processes share an iterative reconstruction on device '" +
-                      plan.device().name + "', and their projections are added up in host memory",
-                  "run this node on \"cpu\", or start one process");
   check_ranks(grid_.nz, others_);
   first_slice_ = grid_.nz * others_->rank / others_->ranks;
   share_.nz = grid_.nz * (others_->rank + 1) / others_->ranks - first_slice_;
   share_.geometry = slab_geometry(grid_.geometry, first_slice_);
-  channel_ = others_->open_channel(others_->user);
+  channel_ = Channel(*others_);
+  plan.declare_host_memory(channel_.bytes());
+  of_ranks_.assign(static_cast<std::size_t>(others_->ranks), 0.0);
   plan.fact("slab", "slices " + std::to_string(first_slice_) + " to " + std::to_string(first_slice_ + share_.nz - 1) +
                         " of " + std::to_string(grid_.nz));
 }
@@ -133,7 +130,10 @@ void IterativeProblem::choose_memory(PlanContext& plan, const IterativeArrays& f
   while (!agree(&way));
   const std::uint64_t work = work_bytes(launcher_of(plan));
   plan.scratch(on_host_ ? work : array_bytes() + work);
-  if (on_host_) plan.host_scratch(array_bytes() + scalar_count() * sizeof(double));
+  if (on_host_)
+    plan.host_scratch(array_bytes() + scalar_count * sizeof(double));
+  else if (others_ != nullptr && !plan.on_cpu())
+    plan.host_scratch(between_bytes());
 }
 
 void IterativeProblem::keep_ports_on_host(PlanContext& plan) {
@@ -151,8 +151,9 @@ MemoryNeed IterativeProblem::need_of(const Launcher& launcher, const IterativeAr
   if (slabs_ && voxel_driven_) voxel_driven_->cut(slabs_->slabs(), slabs_->height(), views);
   if (on_host_) host_.emplace(*slabs_, voxel_driven_ ? &*voxel_driven_ : nullptr, slice());
   lay_out();
-  const std::uint64_t of_arrays =
-      static_cast<std::uint64_t>(share_voxels()) * sizeof(float) + array_bytes() + scalar_count() * sizeof(double);
+  const std::uint64_t talking = 2 * channel_.bytes();  // to the others, and of the join to which the slabs go
+  const std::uint64_t of_arrays = static_cast<std::uint64_t>(share_voxels()) * sizeof(float) + array_bytes() +
+                                  scalar_count * sizeof(double) + (on_host_ || launcher.on_cpu() ? talking : 0);
   const std::uint64_t of_device = projector_->plan().lines.size() * sizeof(JosephLine) +
                                   order_.size() * sizeof(std::int32_t) + sizeof(std::int64_t) +
                                   (slabs_ ? slabs_->table_bytes() : 0) +
@@ -187,8 +188,8 @@ std::optional<Frugality> IterativeProblem::fit_slabs(const PlanContext& plan, co
   for (int s = 0; s < setup_.subsets; ++s) largest = std::max<std::int64_t>(largest, subset(s).count);
   const auto views = static_cast<int>(std::min<std::int64_t>(std::clamp(views_ / 16, 8, 32), largest));
   const std::int64_t nz = share_.nz, thick = std::max<std::int64_t>(1, nz / least_height);
-  // On a device, projecting twice costs more than to keep the arrays on the host.
-  const bool may_be_lean = plan.on_cpu() || on_host_;
+  // On a device, projecting twice costs more than to keep the arrays on the host; where another process has to, all do.
+  const bool may_be_lean = plan.on_cpu() || on_host_ || from > Frugality::slabs;
   for (const Frugality now : {Frugality::slabs, Frugality::lean}) {
     is_lean_ = now == Frugality::lean;
     if (is_lean_ && !may_be_lean) return std::nullopt;

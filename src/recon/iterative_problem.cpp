@@ -26,9 +26,11 @@ void IterativeProblem::begin(const RunContext& run) {
     launcher_ = host_launcher(launcher_);
     scratch_ = run.host_scratch<float>();
     scalars_ = reinterpret_cast<double*>(at(room_.work));
+    host_->may_stop(others_ == nullptr);
   } else if (slabs_) {
     slabs_->use(projector_->lines(), work_, others_ == nullptr ? run_ : nullptr);
   }
+  if (is_between()) between_ = run.host_scratch<float>();
   check_values();
   if (slabs_) {
     first_volume_ = run.output("output").tensor("voxels").as<float>();
@@ -205,7 +207,7 @@ void IterativeProblem::back(const Places& places, const float* in, float* x, boo
 void IterativeProblem::step_slab(int slab) {
   steps_ = slab + 1 < slabs();
   if (slabs_) slabs_->may_stop(!steps_);
-  if (host_) host_->may_stop(!steps_);
+  if (host_) host_->may_stop(!steps_ && others_ == nullptr);
 }
 
 void IterativeProblem::back_ones(const Places& places, int slab, float* to) const {
@@ -271,11 +273,12 @@ void IterativeProblem::sum_voxels(const float* a, int scalar_place) const {
 void IterativeProblem::largest_voxel(const float* a, int scalar_place) const {
   sum(a, nullptr, volume_floats(), scalar_place);
   if (others_ == nullptr) return;
-  double* of_ranks = scalars_ + iterative_scalars + reduction_parts;
-  std::fill_n(of_ranks, others_->ranks, 0.0);
-  of_ranks[others_->rank] = *scalar(scalar_place);
-  add_up(of_ranks, others_->ranks);
-  *scalar(scalar_place) = *std::max_element(of_ranks, of_ranks + others_->ranks);
+  std::fill(of_ranks_.begin(), of_ranks_.end(), 0.0);
+  double& own = of_ranks_[static_cast<std::size_t>(others_->rank)];
+  copy_now(&own, scalar(scalar_place), 1, sizeof own);
+  add_up_on_host(of_ranks_.data(), others_->ranks);
+  const double largest = *std::max_element(of_ranks_.begin(), of_ranks_.end());
+  copy_now(scalar(scalar_place), &largest, 1, sizeof largest);
 }
 
 bool IterativeProblem::go_on(const double* residual, const double* reference) {
@@ -288,7 +291,8 @@ bool IterativeProblem::go_on(const double* residual, const double* reference) {
     residual = told + (residual - scalars_);
     reference = told + (reference - scalars_);
   }
-  const double now = *reference > 0.0 ? std::sqrt(*residual / *reference) : 0.0;
+  double now = *reference > 0.0 ? std::sqrt(*residual / *reference) : 0.0;
+  take_from_first(&now);
   const double before = done_ > 1 ? history_[static_cast<std::size_t>(done_ - 2)] : 0.0;
   history_[static_cast<std::size_t>(done_ - 1)] = now;
   if (done_ > 1 && setup_.stop_at_change > 0.0 && std::fabs(before - now) <= setup_.stop_at_change * before)

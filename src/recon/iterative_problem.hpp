@@ -13,11 +13,13 @@
 //
 // Processes of a communicator share one reconstruction: each has a part of the volume along z (and all projections),
 // and projects it; the sum of their projections is that of the whole, because the projector is linear and takes what
-// lies outside its grid as 0. Back projection needs nobody else.
+// lies outside its grid as 0. Back projection needs nobody else. They talk in host memory: what lies on a device comes
+// there in blocks to be added up, and goes back.
 #include <isocenter/recon/grid_parameters.hpp>
 #include <optional>
 
 #include "core/launcher.hpp"
+#include "core/processes.hpp"
 #include "recon/host_projector.hpp"
 #include "recon/memory_need.hpp"
 #include "recon/reconstruction_grid.hpp"
@@ -193,9 +195,7 @@ class IterativeProblem {
   /// Of the arrays, and of what projects them.
   std::uint64_t array_bytes() const { return static_cast<std::uint64_t>(room_.work) * sizeof(float); }
   std::uint64_t work_bytes(const Launcher& launcher) const;
-  std::uint64_t scalar_count() const {
-    return static_cast<std::uint64_t>(iterative_scalars + reduction_parts + (others_ != nullptr ? others_->ranks : 0));
-  }
+  static constexpr std::uint64_t scalar_count = iterative_scalars + reduction_parts;
   void describe(PlanContext& plan);
   void check_optional(PlanContext& plan, const char* port) const;
   void check_values();
@@ -208,8 +208,18 @@ class IterativeProblem {
   void send(int rank, const float* slice) const;
   void receive(int rank, float* slice) const;
   void exchange(int to, const float* given, int from, float* taken) const;
+  /// The sum over all processes, the same bits in each, of data that lies where the arrays do; or in host memory.
   template <class T>
   void add_up(T* data, std::int64_t count) const;
+  template <class T>
+  void add_up_on_host(T* data, std::int64_t count) const;
+  /// Where arrays are on a device, the host memory through which the processes talk.
+  bool is_between() const { return others_ != nullptr && !launcher_.on_cpu(); }
+  std::uint64_t between_bytes() const;
+  std::int64_t block() const;
+  /// The number of rank 0, so that all decide alike, whatever devices they have.
+  void take_from_first(double* number) const;
+  void copy_now(void* to, const void* from, std::int64_t count, std::size_t size) const;
 
   float* at(std::int64_t place) const { return scratch_ + place; }
   std::int64_t slice() const { return share_.nx * share_.ny; }
@@ -227,7 +237,7 @@ class IterativeProblem {
   VolumeGrid share_{};  ///< this process's part of it
   std::int64_t first_slice_ = 0;
   const isocenter_communicator* others_ = nullptr;
-  std::int32_t channel_ = 0;
+  Channel channel_;
   Geometry geometry_;
   std::optional<Projector> projector_;
   std::optional<SlabProjector> slabs_;       ///< when the volume is worked on in slabs
@@ -243,11 +253,12 @@ class IterativeProblem {
   bool has_mask_ = false, is_lean_ = false, on_host_ = false;
   IterativeArrays arrays_{};
   Room room_{};
-  double* scalars_ = nullptr;  ///< the scalars, the parts of a sum, a number of each process
+  double* scalars_ = nullptr;             ///< the scalars, the parts of a sum
+  mutable std::vector<double> of_ranks_;  ///< a number of each process, on the host
 
   const RunContext* run_ = nullptr;
   Launcher launcher_{};  ///< of the arrays
-  float *scratch_ = nullptr, *first_volume_ = nullptr;
+  float *scratch_ = nullptr, *first_volume_ = nullptr, *between_ = nullptr;
   void* work_ = nullptr;
   int done_ = 0;
   bool steps_ = false;  ///< slabs have taken the step, and others have not

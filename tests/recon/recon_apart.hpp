@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "core/device_identity.hpp"
 #include "plain_fft.hpp"
 #include "recon/fbp.hpp"
 #include "recon/fdk_device_filter.hpp"
@@ -97,8 +98,10 @@ inline const detail::FftService& fft_apart() {
 /// A context with one such device, which takes the first kernel of a name.
 struct Apart {
   explicit Apart(std::uint64_t memory_bytes, bool eager_copies = false,
-                 std::vector<detail::DeviceKernel> kernels = recon_kernels())
-      : device(memory_bytes, std::move(kernels), eager_copies, {{detail::FftService::name, &fft_apart()}}),
+                 std::vector<detail::DeviceKernel> kernels = recon_kernels(),
+                 const detail::DeviceIdentity* identity = nullptr)
+      : device(memory_bytes, std::move(kernels), eager_copies,
+               {{detail::FftService::name, &fft_apart()}, {detail::DeviceIdentity::name, identity}}),
         allocator(device.host_allocator()) {
     isocenter_context_options o{};
     o.struct_size = sizeof o;
