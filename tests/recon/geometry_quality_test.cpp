@@ -183,6 +183,8 @@ TEST_P(GeometryQuality, NoiseIsThatOfTheRaysThroughAPlace) {
             << g.name << ", place " << p << ", from " << static_cast<double>(band) / noise_square_mm << " /mm";
       }
       std::printf(" %.4f (%.4f) |\n", std::sqrt(variance), std::sqrt(closed_variance));
+      EXPECT_NEAR(std::sqrt(variance), std::sqrt(closed_variance), 0.025 * std::sqrt(closed_variance))
+          << g.name << ", place " << p;
     }
   }
 }
