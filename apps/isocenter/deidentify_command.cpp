@@ -51,11 +51,13 @@ ExitCode deidentify(const Globals& globals, const Options& o) {
   for (const std::string& kept : o.retain) set(("retain_" + kept).c_str(), "true");
   if (o.clean_descriptors) set("clean_descriptors", "true");
   if (o.clean_ultrasound) set("clean_ultrasound", "true");
+  Origin origin{Origin::Phase::planning};
   try {
     Session session = pipeline.prepare();
+    origin = {Origin::Phase::running, true};
     session.run();
   } catch (const Error& e) {
-    throw Exit(exit_code(e.code(), e.what(), {Origin::Phase::running, true}), e.what());
+    throw Exit(exit_code(e.code(), e.what(), origin), e.what());
   }
   print_summary(report);
   return exit_ok;

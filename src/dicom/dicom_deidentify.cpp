@@ -1,6 +1,7 @@
 #include "dicom_deidentify.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -13,12 +14,28 @@ namespace {
 
 std::string read_key(const std::string& file) {
   if (file.empty()) return new_uid() + new_uid();  // two random UUIDs
+  constexpr std::size_t least = 16;                // what can be guessed gives the identities away
   std::ifstream stream(file, std::ios::binary);
+  if (!stream)
+    throw Failure(ErrorCode::invalid_argument, "key_file = '" + file + "' cannot be read",
+                  "name a file of at least 16 random bytes");
   std::string key((std::istreambuf_iterator<char>(stream)), {});
-  if (!stream || key.empty())
-    throw Failure(ErrorCode::invalid_argument, "key_file = '" + file + "' cannot be read or is empty",
+  if (key.size() < least)
+    throw Failure(ErrorCode::invalid_argument,
+                  "key_file = '" + file + "' has " + std::to_string(key.size()) + " bytes, and a key has at least 16",
                   "put at least 16 random bytes into it");
   return key;
+}
+
+/// What is written into the input would be input the next time.
+void require_apart(const std::string& input, const std::string& output) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path in = fs::weakly_canonical(input, error), out = fs::weakly_canonical(output, error);
+  const fs::path apart = out.lexically_relative(in);
+  if (!fs::is_directory(in, error) || apart.empty() || *apart.begin() == "..") return;
+  throw Failure(ErrorCode::invalid_argument, "the output folder '" + output + "' lies in the input '" + input + "'",
+                "choose a folder that is not below the input");
 }
 
 /// "x y width height; ...".
@@ -53,6 +70,7 @@ void DicomDeidentifyOperator::plan(PlanContext& plan) {
   options_.clean_ultrasound = params.clean_ultrasound;
   options_.blank = parse_rectangles(params.blank);
   require_free_folder(params.output);
+  require_apart(params.path, params.output);
   if (!params.report.empty()) require_file_path(params.report);
   plan.items(1);
   plan.fact("folder", params.output);

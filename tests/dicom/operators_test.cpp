@@ -280,4 +280,30 @@ TEST(DicomOperators, APipelineOfOneNodeDeidentifiesAFolderAndReports) {
   EXPECT_EQ(load_series({.path = (folder / "out").string()}).nz(), 3);
 }
 
+TEST(DicomOperators, DeidentifyingRefusesAKeyThatCanBeGuessedAndAnOutputInTheInput) {
+  const ScratchFolder folder;
+  write_series(folder / "in", 1);
+  const auto error = [&](const ic::DicomDeidentify::Params& params) -> std::string {
+    try {
+      ic::Pipeline pipeline(context());
+      pipeline.add<ic::DicomDeidentify>("deidentify", params);
+      pipeline.prepare();
+    } catch (const ic::Error& e) {
+      return e.what();
+    }
+    return {};
+  };
+  const auto with_key = [&](std::size_t bytes) {
+    std::ofstream(folder / "key") << std::string(bytes, 'k');
+    return error({.path = folder / "in", .output = folder / "out", .key_file = folder / "key"});
+  };
+  EXPECT_THAT(with_key(15), HasSubstr("/key' has 15 bytes, and a key has at least 16. Fix: "));
+  EXPECT_EQ(with_key(16), "");
+  EXPECT_THAT(error({.path = folder / "in", .output = folder / "out", .key_file = folder / "none"}),
+              HasSubstr("/none' cannot be read. Fix: "));
+  for (const char* inside : {"in/out", "in/a/../b/out", "out/../in/out"})
+    EXPECT_THAT(error({.path = folder / "in", .output = folder / inside}), HasSubstr("lies in the input")) << inside;
+  EXPECT_EQ(error({.path = folder / "in", .output = folder / "in2"}), "");
+}
+
 }  // namespace

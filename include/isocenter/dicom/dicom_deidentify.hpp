@@ -16,9 +16,9 @@ enum class DicomDates { remove, shift, keep };
 /// The report is JSON: profile, options, files written and left out, for each attribute what was done and how often,
 /// warnings (burned-in text). It holds no value that was removed. docs/dicom/deidentification.md has the rest.
 ///
-/// Errors: not_found or io_error with the path; invalid_argument when the output folder is not empty, the key file is
-/// empty, or rectangles do not parse; unsupported or bad_data with the file when pixels cannot be blanked. The folder
-/// appears whole or not at all.
+/// Errors: not_found or io_error with the path; invalid_argument when the output folder is not empty or lies in the
+/// input, the key file has less than 16 bytes, or rectangles do not parse; unsupported or bad_data with the file when
+/// pixels cannot be blanked. The folder appears whole or not at all.
 struct DicomDeidentify {
   static constexpr const char* name = "dicom_deidentify";
   static constexpr const char* module = "dicom";
@@ -47,8 +47,8 @@ struct DicomDeidentify {
                 isocenter::required | isocenter::path),
           param(&Params::output, "output", "Folder to write, new or empty.", isocenter::required | isocenter::path),
           param(&Params::report, "report", "JSON file to write; empty: none.", isocenter::path),
-          param(&Params::key_file, "key_file", "File whose bytes are the key; empty: a random key, forgotten.",
-                isocenter::path),
+          param(&Params::key_file, "key_file",
+                "File whose bytes, 16 or more, are the key; empty: a random key, forgotten.", isocenter::path),
           choice(&Params::dates, "dates", date_choices, "Dates and times: removed, shifted by patient, or kept."),
           param(&Params::retain_uids, "retain_uids", "Retain UIDs Option."),
           param(&Params::retain_device, "retain_device", "Retain Device Identity Option."),
