@@ -66,6 +66,18 @@ void require_orthonormal(const std::filesystem::path& path, const Geometry& geom
     }
 }
 
+/// More data than the header speaks of: its extents or its type may not be those of the data.
+void remark_what_is_left(ImageInfo* info) {
+  const DataLocation& data = info->data;
+  std::error_code none;
+  const std::uintmax_t bytes = std::filesystem::file_size(data.file, none);
+  if (none || data.is_compressed || bytes <= data.offset + data.skip + data.bytes || !info->remark.empty()) return;
+  info->remark = "'" + data.file.string() + "' goes on for " +
+                 std::to_string(bytes - data.offset - data.skip - data.bytes) + " bytes behind the " +
+                 std::to_string(data.bytes) + " that the header speaks of";
+  info->remedy = "check the header's extents and type, and where its data begin";
+}
+
 }  // namespace
 
 ImageFormat image_format_of(const std::filesystem::path& path) {
@@ -109,6 +121,7 @@ ImageInfo read_image_info(const std::filesystem::path& path, ImageFormat format)
   info.geometry = header.geometry;
   info.has_orientation = header.has_orientation;
   info.remark = header.remark;
+  if (!info.remark.empty()) info.remedy = "make both the same in the program that wrote it";
   info.type = header.type;
   info.slope = header.slope;
   info.intercept = header.intercept;
@@ -118,6 +131,7 @@ ImageInfo read_image_info(const std::filesystem::path& path, ImageFormat format)
     const std::uint64_t file_bytes = InputFile(info.data.file).size();
     info.data.offset = file_bytes - std::min(file_bytes, info.data.bytes);
   }
+  remark_what_is_left(&info);
   return info;
 }
 

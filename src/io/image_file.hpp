@@ -27,7 +27,7 @@ struct ImageInfo {
   bool has_time = false;                         ///< four axes in the file, even if nt = 1
   Geometry geometry;                             ///< DICOM patient frame (LPS), mm; s
   bool has_orientation = true;                   ///< false: the file does not say how it lies in the patient
-  std::string remark;                            ///< something that the user should know; mostly empty
+  std::string remark, remedy;                    ///< something that the user should know, and do; mostly empty
   VoxelType type = VoxelType::float32;
   double slope = 1;  ///< value = slope * stored + intercept
   double intercept = 0;

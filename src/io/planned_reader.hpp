@@ -21,8 +21,7 @@ inline std::unique_ptr<VoxelReader> plan_reader(PlanContext& plan, const std::st
   if (!info.has_orientation)
     plan.warn("'" + path + "' does not say how it lies in the patient; its axes are taken for the patient's",
               "write the orientation into the file (NIfTI: sform or qform, NRRD: space directions)");
-  if (!info.remark.empty())
-    plan.warn("'" + path + "': " + info.remark, "make both the same in the program that wrote it");
+  if (!info.remark.empty()) plan.warn("'" + path + "': " + info.remark, info.remedy);
   describe_grid(plan.output("output"), name, type, info);
   plan.fact("file", path);
   plan.fact("stored_type", to_string(info.type));

@@ -37,6 +37,12 @@ void ProjectionsSourceOperator::plan(PlanContext& plan) {
   for (const std::string& name : scan.ignored)
     plan.warn("'" + params.geometry + "' has " + name + ", which is not applied", "crop the projections");
 
+  if (!info.remark.empty()) plan.warn("'" + params.path + "': " + info.remark, info.remedy);
+  if (params.unit == "1" && info.slope == 1.0 && info.type != VoxelType::float32 && info.type != VoxelType::float64)
+    plan.warn("'" + params.path + "' holds whole numbers (" + to_string(info.type) +
+                  "), and its unit is 1: they are taken for line integrals",
+              "set unit to counts where they are counts, and put line_integrals behind this node");
+
   PayloadRef output = plan.output("output");
   output.set_tensor("views", tensor(DType::float32, "nvu", {info.size[2], info.size[1], info.size[0]}));
   set_views(output, scan.views, scan.beam, scan.detector);

@@ -190,6 +190,16 @@ TEST(ImageReading, SaysWhenMatrixAndQuaternionDisagree) {
   EXPECT_EQ(read_image_info(fixture("oblique_scaled_int16.nii.gz")).remark, "");
 }
 
+TEST(ImageReading, SaysWhenThereAreMoreDataThanTheHeaderSpeaksOf) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a.mhd") << "NDims = 3\nDimSize = 4 3 2\nElementType = MET_SHORT\nElementDataFile = a.raw\n";
+  write_bytes(folder / "a.raw", std::vector<char>(48));
+  EXPECT_EQ(read_image_info(folder / "a.mhd").remark, "");
+  write_bytes(folder / "a.raw", std::vector<char>(96));
+  EXPECT_THAT(read_image_info(folder / "a.mhd").remark,
+              ::testing::HasSubstr("a.raw' goes on for 48 bytes behind the 48 that the header speaks of"));
+}
+
 TEST(ImageReading, RefusesANiftiMatrixThatIsNotFinite) {
   const TemporaryFolder folder;
   std::vector<char> bytes = bytes_of(fixture("in_metres.nii"));

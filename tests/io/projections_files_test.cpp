@@ -154,6 +154,23 @@ TEST(ProjectionsSource, WarnsOfCollimationThatItDoesNotApply) {
   EXPECT_THAT(pipeline.prepare().report(), ::testing::HasSubstr("has CollimationVSup, which is not applied"));
 }
 
+TEST(ProjectionsSource, WarnsOfWholeNumbersThatAreNotCalledCountsAndOfDataThatAreLeft) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a.mhd") << "NDims = 3\nDimSize = 7 5 1\nElementType = MET_USHORT\nElementDataFile = a.raw\n";
+  write_bytes(folder / "a.raw", std::vector<char>(140));
+  std::ofstream(folder / "a.csv") << "gantry_angle_deg,source_to_isocenter_mm,source_to_detector_mm\n0,500,800\n";
+  const auto report = [&](const char* unit) {
+    Pipeline pipeline(context());
+    const ProjectionsSource::Params params{
+        .path = (folder / "a.mhd").string(), .geometry = (folder / "a.csv").string(), .unit = unit};
+    pipeline.add_output("result", pipeline.add<ProjectionsSource>("read", params).output);
+    return pipeline.prepare().report();
+  };
+  EXPECT_THAT(report("1"), ::testing::HasSubstr("holds whole numbers (uint16), and its unit is 1"));
+  EXPECT_THAT(report("counts"), ::testing::Not(::testing::HasSubstr("holds whole numbers")));
+  EXPECT_THAT(report("counts"), ::testing::HasSubstr("goes on for 70 bytes"));
+}
+
 TEST(ProjectionsSink, RefusesWhatAFormatCannotHold) {
   const TemporaryFolder folder;
   Scan scan(orbit.build());
