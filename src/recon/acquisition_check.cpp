@@ -367,6 +367,14 @@ std::vector<AcquisitionWarning> check_volume(const Acquisition& scan, const Volu
   return warnings;
 }
 
+void warn_of_unseen_side(PlanContext& plan, double field_mm, double longer_side_mm) {
+  if (field_mm > 0.8 * longer_side_mm) return;
+  plan.warn("the detector is displaced and the views are no full circle: one side sees " + number(longer_side_mm) +
+                " mm from the axis, the other " + number(field_mm) +
+                " mm, and where the object is larger than that all values are wrong",
+            "scan a full circle, centre the detector, or set truncation");
+}
+
 Acquisition check_acquisition(PlanContext& plan, const char* port, const AcquisitionNeeds& needs,
                               const VolumeGrid* grid, std::int64_t blocks) {
   const Acquisition scan = read_acquisition(plan.input(port), blocks);

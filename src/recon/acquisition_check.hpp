@@ -69,4 +69,8 @@ std::vector<AcquisitionWarning> check_volume(const Acquisition& scan, const Volu
 Acquisition check_acquisition(PlanContext& plan, const char* port, const AcquisitionNeeds& needs,
                               const VolumeGrid* grid = nullptr, std::int64_t blocks = 1);
 
+/// For filtered back projection of rows that are not continued: warns where a detector is displaced in a scan that
+/// does not measure on the other side of the circle what it lacks. Radii: seen by every view; by the longer side.
+void warn_of_unseen_side(PlanContext& plan, double field_mm, double longer_side_mm);
+
 }  // namespace isocenter::detail

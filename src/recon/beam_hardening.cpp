@@ -92,6 +92,14 @@ class BeamHardeningOperator : public OperatorBase<BeamHardening> {
       kernel_.coefficients[i] = static_cast<float>(c[i]);
       slope += static_cast<double>(i + 1) * c[i] * (limit < 1e29 ? std::pow(limit, static_cast<double>(i)) : 0.0);
     }
+    if (!(c[0] > 0.0))
+      throw Failure(ErrorCode::invalid_argument,
+                    "the first of the coefficients is " + text_of(c[0]) + ", and a number above 0 is needed",
+                    "give c1, c2, ... of c1 p + c2 p^2 + ..., without a constant; c1 is near 1");
+    if (limit < 1e29 && !(slope > 0.0))
+      throw Failure(ErrorCode::invalid_argument,
+                    "the polynomial of the coefficients falls at largest_integral = " + text_of(limit),
+                    "fit it again, or lower largest_integral to where it still rises");
     kernel_.slope_at_limit = static_cast<float>(slope);
   }
 

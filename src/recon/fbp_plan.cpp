@@ -77,15 +77,19 @@ struct Reach {
 
 Reach reach_of(const FbpOrbit& orbit, int columns) {
   Reach reach;
-  for (const double c : orbit.centre_column) {
+  std::size_t view = 0;  // where the detector ends nearest to the centre
+  for (std::size_t n = 0; n < orbit.centre_column.size(); ++n) {
+    const double c = orbit.centre_column[n];
+    if (std::min(c, columns - 1 - c) < reach.narrower()) view = n;
     reach.left = std::min(reach.left, c);
     reach.right = std::min(reach.right, columns - 1 - c);
   }
   if (reach.narrower() <= 0.0)
-    throw Failure(ErrorCode::bad_data,
-                  "the detector ends " + number(-reach.narrower()) +
-                      " columns before the ray through the rotation centre, so that no view sees what lies around it",
-                  "move the detector over the rotation centre, or correct detector_origin_mm of the views");
+    throw Failure(
+        ErrorCode::bad_data,
+        "the detector of view " + std::to_string(view) + " ends " + number(-reach.narrower()) +
+            " columns before the ray through the rotation centre, so that it does not see what lies around it",
+        "move the detector over the rotation centre, or correct detector_origin_mm of the views");
   return reach;
 }
 
@@ -134,6 +138,7 @@ void weigh_parallel(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
   if (displaced) widen(reach, plan);
   plan->scan = displaced ? "full circle, displaced detector (Wang's weights)" : circle ? "full circle" : "half circle";
   plan->field_of_view_mm = (displaced ? reach.wider() : reach.narrower()) * orbit.step.front();
+  plan->longer_side_mm = reach.wider() * orbit.step.front();
   plan_extension(r, orbit, plan);
   const double sign = reach.right > reach.left ? 1.0 : -1.0;
   for (std::size_t n = 0; n < arc.share.size(); ++n)
@@ -171,6 +176,7 @@ void weigh_fan(const FbpRequest& r, const FbpOrbit& orbit, FbpPlan* plan) {
                : arc.full ? "full circle"
                           : "short scan of " + number(arc.length_rad * 180.0 / pi) + " deg (Parker's weights)";
   plan->field_of_view_mm = orbit.circle.radius_mm * std::sin(displaced ? most : least);
+  plan->longer_side_mm = orbit.circle.radius_mm * std::sin(most);
   plan_extension(r, orbit, plan);
   const bool curved = plan->beam == FbpBeam::curved_fan;
   for (std::size_t n = 0; n < r.scan.views.size(); ++n) {

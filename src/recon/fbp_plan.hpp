@@ -39,6 +39,7 @@ struct FbpPlan {
   std::vector<double> response;  ///< natural order
   std::string scan;              ///< in words: what of the circle the views cover, and which weights follow
   double field_of_view_mm = 0;   ///< radius around the rotation centre
+  double longer_side_mm = 0;     ///< the radius that the detector's longer side reaches
 };
 
 /// Throws Failure for whatever filtered back projection cannot do; check_acquisition has passed.

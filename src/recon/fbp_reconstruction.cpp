@@ -7,6 +7,7 @@
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
+#include "recon/acquisition_check.hpp"
 #include "recon/bad_reading.hpp"
 #include "recon/fbp_engine.hpp"
 #include "recon/memory_need.hpp"
@@ -204,6 +205,7 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
                           : p.beam == FbpBeam::flat_fan ? "fan, flat detector"
                                                         : "fan, curved detector");
     plan.fact("fbp.field_of_view_mm", "radius " + number(p.field_of_view_mm));
+    if (p.extension.columns == 0) warn_of_unseen_side(plan, p.field_of_view_mm, p.longer_side_mm);
     plan.fact("fbp.back_projection", plan.on_cpu() ? engine_->method() : "reference");
     plan.fact("fbp.filter_length", std::to_string(p.length));
     plan.fact("fbp.slices_per_pass", std::to_string(engine_->slices_per_pass()));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <isocenter/operator.hpp>
 #include <isocenter/recon/vector3.hpp>
 #include <numbers>
@@ -47,6 +48,7 @@ VoxelGrid place_grid(const FdkRequest& r, const Orbit& orbit) {
 struct Fan {
   double right_rad = 10, left_rad = 10;
   double left_columns = 1e9, right_columns = 1e9;
+  std::size_t view = 0;  ///< where the detector ends nearest to the central ray
   double wider() const { return std::max(left_rad, right_rad); }
   double narrower() const { return std::min(left_rad, right_rad); }
 };
@@ -59,8 +61,11 @@ Fan fan_of(const FilterDetector& detector, const Orbit& orbit) {
     // Left is where column 0 is, whatever the sense of rotation.
     fan.left_rad = std::min(fan.left_rad, first < last ? -first : first);
     fan.right_rad = std::min(fan.right_rad, first < last ? last : -last);
-    fan.left_columns = std::min(fan.left_columns, detector.centre_column[n] - detector.begin);
-    fan.right_columns = std::min(fan.right_columns, detector.end - 1 - detector.centre_column[n]);
+    const double left = detector.centre_column[n] - detector.begin,
+                 right = detector.end - 1 - detector.centre_column[n];
+    if (std::min(left, right) < std::min(fan.left_columns, fan.right_columns)) fan.view = n;
+    fan.left_columns = std::min(fan.left_columns, left);
+    fan.right_columns = std::min(fan.right_columns, right);
   }
   return fan;
 }
@@ -70,11 +75,13 @@ bool is_displaced(const Fan& fan) {
   return std::fabs(fan.right_columns - fan.left_columns) > 0.05 * (fan.right_columns + fan.left_columns);
 }
 
-void check_displaced(const Fan& fan) {
+void check_central_ray(const Fan& fan) {
   if (fan.narrower() > 0.0) return;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", -std::min(fan.left_columns, fan.right_columns));
   throw Failure(ErrorCode::bad_data,
-                "the detector ends " + std::to_string(-std::min(fan.left_columns, fan.right_columns)) +
-                    " columns before the central ray, so that no view sees what lies around the axis",
+                "the detector of view " + std::to_string(fan.view) + " ends " + text +
+                    " columns before the central ray, so that it does not see what lies around the axis",
                 "move the detector over the central ray, or correct detector_origin_mm of the views");
 }
 
@@ -124,13 +131,12 @@ FdkPlan plan_fdk(const FdkRequest& request) {
   plan.arc = find_scan_arc(orbit);
   FilterDetector detector = find_filter_detector(request.views, orbit, request.columns, request.rows);
   const Fan fan = fan_of(detector, orbit);
+  check_central_ray(fan);
   check_short_scan(plan.arc, fan.wider());
   plan.displaced = plan.arc.full && is_displaced(fan);
-  if (plan.displaced) {
-    check_displaced(fan);
-    make_symmetric(&detector);
-  }
+  if (plan.displaced) make_symmetric(&detector);
   plan.field_of_view_mm = orbit.radius_mm * std::sin(plan.displaced ? fan.wider() : fan.narrower());
+  plan.longer_side_mm = orbit.radius_mm * std::sin(fan.wider());
   plan.columns = detector.columns;
   plan.rows = detector.rows;
   plan.begin = detector.begin;

@@ -30,6 +30,7 @@ struct FdkPlan {
   bool displaced = false;
   ScanArc arc;
   double field_of_view_mm = 0;  ///< radius around the orbit's axis
+  double longer_side_mm = 0;    ///< the radius that the detector's longer side reaches
 
   std::int64_t frames() const { return static_cast<std::int64_t>(frame_begin.size()) - 1; }
 };

@@ -278,6 +278,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
                           : p.arc.full ? "full circle"
                                        : "short scan of " + arc + " (Parker's weights)");
     plan.fact("fdk.field_of_view_mm", "radius " + number(p.field_of_view_mm));
+    if (p.extension.columns == 0) warn_of_unseen_side(plan, p.field_of_view_mm, p.longer_side_mm);
     plan.fact("fdk.detector", p.rectification.empty() ? "as it is" : "each view resampled onto an aligned one");
     plan.fact("fdk.back_projection",
               p.aligned ? std::string("detector columns along ") + "xyz"[p.column_axis] : "any orientation");

@@ -131,6 +131,11 @@ class HounsfieldCalibrationOperator : public OperatorBase<HounsfieldCalibration>
       throw Failure(ErrorCode::bad_data,
                     "water is " + text_of(line[2]) + " and air " + text_of(line[4]) + ", which make no scale",
                     "check the two regions, and the volume for NaN");
+    if (line[0] < 0.0)
+      throw Failure(ErrorCode::bad_data,
+                    given_ ? "the line through the inserts falls: larger measured_values have smaller nominal_hu"
+                           : "water, " + text_of(line[2]) + ", is below air, " + text_of(line[4]),
+                    given_ ? "give both lists in the same order" : "check whether the two are exchanged");
     run.metric("slope", line[0]);
     run.metric("intercept", line[1]);
   }

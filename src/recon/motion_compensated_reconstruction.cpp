@@ -9,6 +9,7 @@
 
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
+#include "recon/acquisition_check.hpp"
 #include "recon/bad_reading.hpp"
 #include "recon/fdk_plan.hpp"
 #include "recon/memory_need.hpp"
@@ -372,6 +373,7 @@ class MotionCompensatedReconstructionOperator : public OperatorBase<MotionCompen
 
   void state_facts(PlanContext& plan) const {
     plan.fact("fdk.field_of_view_mm", "radius " + text_of(fdk_.field_of_view_mm));
+    if (fdk_.extension.columns == 0) warn_of_unseen_side(plan, fdk_.field_of_view_mm, fdk_.longer_side_mm);
     plan.fact("fdk.views_per_pass", std::to_string(views_per_pass_));
     if (on_host_) plan.fact("motion.projections", "in host memory, brought to the device pass by pass");
     if (field_on_host_) plan.fact("motion.field", "in host memory, brought to the device slab by slab");

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <isocenter/recon/phase_sort.hpp>
@@ -5,6 +6,7 @@
 #include "core/builtin.hpp"
 #include "core/launcher.hpp"
 #include "recon/copy_views.hpp"
+#include "recon/correction_input.hpp"
 #include "recon/geometry_text.hpp"
 #include "recon/motion_phase.hpp"
 
@@ -52,6 +54,11 @@ class PhaseSortOperator : public OperatorBase<PhaseSort> {
       if (!(params.period_s > 0.0))
         throw Failure(ErrorCode::invalid_argument, "source is period and period_s = 0",
                       "set period_s to the length of one cycle, or source to signal");
+      if (std::all_of(views.begin(), views.end(), [&](const View& v) { return v.time_s == views.front().time_s; }))
+        throw Failure(ErrorCode::bad_data,
+                      "all " + std::to_string(views.size()) + " views have the time " + text_of(views.front().time_s) +
+                          " s, and source is period",
+                      "set time_s of every View in acquisition.views (a table of gantry angles has a column time_s)");
       return {params.start_s, params.start_s + params.period_s};
     }
     const bool from_file = params.source == PhaseSource::file;

@@ -214,6 +214,24 @@ TEST_P(BadScan, AnAngularGapIsNamedWithTheViewBeforeIt) {
               AllOf(is_one_sentence(), HasSubstr("after view 19"), HasSubstr("deg")));
 }
 
+TEST_P(BadScan, ADisplacedDetectorWithoutAFullCircleIsWarnedOfOrNamedWithItsView) {
+  if (!GetParam().analytic) return;  // needs no opposite view
+  CircularOrbit o = short_scan(fan());
+  const auto warned = [&](double offset_mm, const Settings& more = {}) {
+    o.detector_offset_u_mm = offset_mm;
+    const Projections p = scan_of(o, o.build());
+    return run(p, p, more).find("the detector is displaced and the views are no full circle") != std::string::npos;
+  };
+  o.arc_rad += 0.5;  // for the wider fan
+  EXPECT_FALSE(warned(5));
+  EXPECT_TRUE(warned(60));
+  EXPECT_FALSE(warned(60, {{"truncation", "roll_off"}}));
+  auto views = o.build();
+  views[7].detector_origin_mm = views[7].element_mm(13, 0);
+  const std::string refused = refusal(scan_of(o, views));
+  EXPECT_THAT(refused, AllOf(is_one_sentence(), HasSubstr("the detector of view 7 ends 7.5 columns before the")));
+}
+
 TEST_P(BadScan, AVolumeOutsideTheBeamIsRefused) {
   if (!GetParam().reconstructs) return;                        // has no volume
   if (std::string(GetParam().name) == "fbp_reconstruction") {  // its slices lie where the rows are

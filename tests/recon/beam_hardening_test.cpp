@@ -97,6 +97,9 @@ TEST(BeamHardeningMessages, SayWhatIsWrong) {
   EXPECT_THAT(message({.energies_kev = {50}, .weights = {0}}), HasSubstr("all weights are 0"));
   EXPECT_THAT(message({.kilovolts = 5}), HasSubstr("kilovolts = 5, and 20 to 400"));
   EXPECT_THAT(message({.coefficients = std::vector<double>(9, 1.0)}), HasSubstr("9 coefficients, and at most 8"));
+  EXPECT_THAT(message({.coefficients = {0, 1}}), HasSubstr("the first of the coefficients is 0"));
+  EXPECT_THAT(message({.coefficients = {-1}}), HasSubstr("the first of the coefficients is -1"));
+  EXPECT_THAT(message({.coefficients = {1, -0.1}, .largest_integral = 6}), HasSubstr("falls at largest_integral = 6"));
   EXPECT_THAT(message({.kilovolts = 80, .reference_kev = 3}), HasSubstr("reference_kev = 3 keV"));
 }
 

@@ -78,6 +78,8 @@ TEST(HounsfieldCalibrationMessages, SayWhatIsWrong) {
   EXPECT_THAT(
       message({.water_centre_mm = {0, 0, 0}, .water_radius_mm = 1, .air_centre_mm = {1, 0, 0}, .air_radius_mm = 1}),
       HasSubstr("which make no scale"));
+  EXPECT_THAT(message({.water_value = 0.25, .air_value = 0.5}), HasSubstr("water, 0.25, is below air, 0.5"));
+  EXPECT_THAT(message({.measured_values = {0, 0.02}, .nominal_hu = {0, -1000}}), HasSubstr("inserts falls"));
 }
 
 TEST(HounsfieldCalibrationMessages, RefuseMoreSlicesThanKernelsCount) {

@@ -63,6 +63,12 @@ TEST(PhaseSortOperator, SaysWhatIsWrong) {
   EXPECT_THAT(message(p, {}),
               AllOf(HasSubstr("phase_sort"), HasSubstr("no attribute motion.signal"), HasSubstr("Fix:")));
   EXPECT_THAT(message(p, {.source = PhaseSource::period}), HasSubstr("period_s = 0"));
+  Projections at_once = projections_of(small_orbit);
+  auto timeless = small_orbit.build();
+  for (View& v : timeless) v.time_s = 3.5;
+  set_views(at_once, timeless);
+  EXPECT_THAT(message(at_once, {.source = PhaseSource::period, .period_s = 4}),
+              HasSubstr("all 90 views have the time 3.5 s"));
   p.set_numbers("motion.signal", std::vector<double>(7, 1.0));
   EXPECT_THAT(message(p, {}), AllOf(HasSubstr("7 numbers"), HasSubstr("90 views")));
   p.set_numbers("motion.signal", std::vector<double>(90, 1.0));
