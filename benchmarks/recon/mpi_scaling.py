@@ -2,6 +2,7 @@
 """How a reconstruction scales over processes, and what each of them holds.
 
     nice mpi_scaling.py build/release/bin/isocenter [--processes 1,2,4] [--threads 1] [--size 256] [--views 96]
+        [--device cpu]  (cuda: a GPU for each process)
 
 For FDK and OS-SART and each number of processes: seconds of the reconstruction on rank 0, against one process; bytes that
 the plan of each rank states; and ||volume - volume of one process|| / ||volume of one process||.
@@ -34,10 +35,11 @@ nodes:
 METHODS = {"fdk_reconstruction": "", "os_sart_reconstruction": ", subsets: 8, iterations: 2"}
 
 
-def run(command, processes, threads, folder, name):
+def run(options, processes, folder, name):
     out = folder / name
-    words = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(processes), command, "run",
-             str(folder / "pipeline.yaml"), "--output", str(out), "--device", "cpu", "--threads", str(threads), "--quiet"]
+    words = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(processes), options.command, "run",
+             str(folder / "pipeline.yaml"), "--output", str(out), "--device", options.device, "--threads",
+             str(options.threads), "--quiet"]
     environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
@@ -64,6 +66,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--views", type=int, default=96)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     counts = [int(n) for n in options.processes.split(",")]
     if counts[0] != 1:
@@ -78,7 +81,7 @@ def main():
                 spacing=230 / options.size, more=more))
             alone = None
             for n in counts:
-                nodes, voxels = run(options.command, n, options.threads, folder, f"of{n}")
+                nodes, voxels = run(options, n, folder, f"of{n}")
                 seconds = nodes["recon"]["time_s"]["total"]
                 if alone is None:
                     alone = (seconds, voxels)
