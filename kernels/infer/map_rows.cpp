@@ -121,6 +121,13 @@ ISOCENTER_HD void map_part(const MapRows& map, std::int64_t row, std::int64_t be
   }
 }
 
+/// `begin` to `end` of a row by the table.
+void look_up(const MapRows& map, std::int64_t row, std::int64_t begin, std::int64_t end) {
+  const auto* in = static_cast<const std::uint8_t*>(map.in[0].data) + row * map.in[0].step;
+  auto* out = static_cast<std::uint8_t*>(map.out.data) + row * map.out.step;
+  for (std::int64_t i = begin; i < end; ++i) out[i] = map.table[in[i]];
+}
+
 using Run = void (*)(const MapRows&, std::int64_t, std::int64_t, std::int64_t);
 #if defined(__x86_64__)
 __attribute__((flatten, target("avx512f,avx512bw,avx512vl,avx512dq"))) void map_avx512(const MapRows& map,
@@ -146,7 +153,20 @@ void run_map(const MapRows& map, std::int64_t row, std::int64_t begin, std::int6
 #else
   static const Run run = &map_base;
 #endif
+  if (map.table != nullptr) return look_up(map, row, begin, end);
   run(map, row, begin, end);
+}
+
+void fill_table(const MapRows& map, std::uint8_t (&table)[256]) {
+  std::uint8_t all[256];
+  for (int i = 0; i < 256; ++i) all[i] = static_cast<std::uint8_t>(i);
+  MapRows once = map;
+  once.in[0].data = all;
+  once.out.data = table;
+  once.rows = 1;
+  once.columns = 256;
+  once.table = nullptr;
+  run_map(once, 0, 0, 256);
 }
 
 }  // namespace isocenter::detail

@@ -24,7 +24,12 @@ struct MapRows {
   int inputs = 1;
   MapOperand in[3], out;
   std::int64_t rows = 1, columns = 0;
+  /// From one value of 8 bits to one of 8 bits: what each of the 256 gives, by its bits; else null.
+  const std::uint8_t* table = nullptr;
 };
+
+/// Fills such a table. The map's operands need no data.
+void fill_table(const MapRows& map, std::uint8_t (&table)[256]);
 
 /// Elements [begin, end) of a row. Integers are rounded half to even and brought into their type's range; what is not a
 /// number becomes the lowest.

@@ -146,19 +146,16 @@ void set_own_grids(Graph& graph, IntegerPlan& plan) {
   }
 }
 
-/// A sum or product of values of one shape, or of one with a constant row along its last axis.
+/// A function of one value, or of two of one shape, or of one and a constant number or row along its last axis.
 bool maps_integers(const Graph& graph, const Node& node, const Map& map) {
-  using F = Function;
-  if (map.function != F::add && map.function != F::sub && map.function != F::mul) return false;
-  const F then = map.then.function;
-  if (then != F::identity && then != F::relu && then != F::leaky_relu && then != F::clip) return false;
   const Value& out = graph.value(node.output);
-  if (out.shape.empty()) return false;
+  if (out.shape.empty() || !is_float_map(map) || node.inputs.size() > 2) return false;
   return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
     const Value& v = graph.value(id);
     if (v.type != ElementType::f32) return false;
     if (v.constant)
-      return v.constant->count() == out.shape.back() && !v.shape.empty() && v.shape.back() == out.shape.back();
+      return v.constant->count() == 1 ||
+             (v.constant->count() == out.shape.back() && !v.shape.empty() && v.shape.back() == out.shape.back());
     return v.shape == out.shape;
   });
 }
@@ -174,6 +171,43 @@ bool writes_grid(const Graph& graph, const Node& node, const Quantised& grid) {
   if (const auto* concat = std::get_if<Concat>(&node.operation))
     return concat->axis == 1 && graph.value(node.output).shape.size() >= 4;
   return false;
+}
+
+/// The same elements in another shape stay the integers that they are.
+void keep_through_aliases(Graph& graph) {
+  const Readers readers(graph);
+  for (const Node& node : graph.nodes)
+    if (std::holds_alternative<Alias>(node.operation) && !readers.ends[at(node.output)] &&
+        graph.value(node.output).type == ElementType::f32)
+      if (const Quantised grid = graph.value(node.inputs[0]).grid; !grid.none()) graph.value(node.output).grid = grid;
+}
+
+/// An alias that a quantisation alone reads comes behind it, so that what made the values can write integers.
+void quantise_before_aliases(Graph& graph) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    for (std::size_t copy = i; std::holds_alternative<Copy>(graph.nodes[copy].operation);) {
+      const Quantised grid = graph.value(graph.nodes[copy].output).grid;
+      const ValueId x = graph.nodes[copy].inputs[0];
+      const Readers readers(graph);
+      const int maker = readers.makers[at(x)];
+      if (grid.none() || !graph.value(x).grid.none() || maker < 0 || readers.sole(x) < 0 ||
+          !std::holds_alternative<Alias>(graph.nodes[static_cast<std::size_t>(maker)].operation))
+        break;
+      Node &alias = graph.nodes[static_cast<std::size_t>(maker)], &quantisation = graph.nodes[copy];
+      const Value& before = graph.value(alias.inputs[0]);
+      if (before.constant || before.type != ElementType::f32 || !before.grid.none()) break;
+      Value value{before.name, ElementType::f32, before.shape, std::nullopt};
+      value.grid = grid;
+      const std::size_t rank = before.shape.size();
+      const ValueId held = graph.add_value(std::move(value));
+      std::swap(alias, quantisation);
+      std::swap(alias.inputs, quantisation.inputs);  // the first of the two reads what the alias read
+      alias.operation = same(rank);
+      quantisation.output = alias.output;
+      quantisation.inputs = {held};
+      alias.output = held;
+      copy = static_cast<std::size_t>(maker);
+    }
 }
 
 /// What is made for a quantisation alone is made on its grid.
@@ -307,7 +341,9 @@ IntegerPlan plan_integers(Graph& graph) {
   plan.own_grids = find_grids(graph);
   if (plan.own_grids) {
     remove_dead_nodes(graph);
+    keep_through_aliases(graph);
     set_own_grids(graph, plan);
+    quantise_before_aliases(graph);
     write_on_grids(graph);
   } else {
     apply_calibration(graph, plan.wide);

@@ -79,6 +79,7 @@ class MapStep final : public Step {
     for (std::size_t i = 0; i < 3; ++i)
       if (static_cast<int>(i) < map_.map.inputs) map_.map.in[i].data = a.at<void>(map_.in[i]);
     map_.map.out.data = a.at<void>(map_.out);
+    if (map_.tabulated) map_.map.table = a.at<std::uint8_t>(map_.table);
   }
   void run(const kernels::Launcher& launcher) override {
     constexpr std::int64_t longest = 8192;  // elements of a row that a thread takes at once
@@ -176,7 +177,19 @@ bool add_dense_map(StepBuilder& b, const Node& node, const Map& map) {
 
 }  // namespace
 
-void add_row_map(StepBuilder& b, const RowMap& map) { b.steps.push_back(std::make_unique<MapStep>(map)); }
+void add_row_map(StepBuilder& b, RowMap map) {
+  const auto has_8_bits = [](const kernels::MapOperand& operand) {
+    return operand.storage == kernels::MapOperand::Storage::unsigned8 ||
+           operand.storage == kernels::MapOperand::Storage::signed8;
+  };
+  map.tabulated = map.map.inputs == 1 && has_8_bits(map.map.in[0]) && has_8_bits(map.map.out);
+  if (map.tabulated) {
+    std::uint8_t table[256];
+    fill_table(map.map, table);
+    map.table = b.constants.add(table, sizeof table);
+  }
+  b.steps.push_back(std::make_unique<MapStep>(map));
+}
 
 bool add_row_steps(StepBuilder& b, int node_index) {
   const Node node = b.schedule.graph.nodes[static_cast<std::size_t>(node_index)];

@@ -11,8 +11,10 @@ struct RowMap {
   isocenter::detail::MapRows map;
   std::array<Slot, 3> in;
   Slot out;
+  bool tabulated = false;  ///< set by add_row_map, as is the place of the table
+  Slot table{};
 };
-void add_row_map(StepBuilder& builder, const RowMap& map);
+void add_row_map(StepBuilder& builder, RowMap map);
 
 /// Adds the step of a layer norm, a softmax or a map whose rows lie together (kernels/infer/rows.hpp, map_rows.hpp).
 /// For the CPU alone; false: the node is something else, or lies otherwise.

@@ -296,6 +296,24 @@ TEST_F(Integers, AScalarMayBeAddedToAQuantisedColumn) {
 
 /// What a file spells out as QuantizeLinear does is one only where no constant adds an axis and the zero point is one
 /// of its integers.
+/// As transformers come quantised: a product of rows, its activation in the shape of the tokens, the next one's rows.
+TEST_F(Integers, AFunctionBetweenTwoShapesStaysInIntegers) {
+  const auto shape = [](const std::string& name, std::vector<std::int64_t> v) {
+    return initialiser(name, {v.size()}, raw(v), 7);
+  };
+  const OnnxModel m =
+      parsed(grid("a", 0.016F, 128) + grid("c", 0.06F, 120) + grid("d", 0.004F, 3) + on_grid("x", "xr", "a") +
+             stored("w", {50, 19}, 1, integers(950), {0.004F}) + node("MatMul", {"xr", "w"}, "p1") +
+             on_grid("p1", "p", "c") + node("Reshape", {"p", "tokens"}, "t") + shape("tokens", {1, 37, 19}) +
+             node("Sigmoid", {"t"}, "s") + node("Reshape", {"s", "rows"}, "r") + shape("rows", {37, 19}) +
+             on_grid("r", "y", "d") + port(11, "x", {37, 50}) + port(12, "y", {37, 19}));
+  const auto x = values(37 * 50, 1.9F, 7);
+  expect_integers_between(m);
+  Runner runner(in_int8(m));
+  EXPECT_EQ(runner.executor().summary().reorders, 0);
+  expect_within(runner.run(x), as_they_say(m, x), 0.004F);
+}
+
 TEST_F(Integers, AnArithmeticThatIsNoQuantisationIsLeftAsItIs) {
   const auto cast = [](std::uint64_t to) { return field(5, field(1, "to") + number(3, to) + number(20, 2)); };
   for (const bool adds_axis : {false, true}) {
