@@ -136,7 +136,8 @@ TEST_F(CtTooth, OfASynchrotronHasItsAxisAndTheMassThatTheCountsHave) {
   const Finished f = command({"run", ISOCENTER_SOURCE_DIR "/examples/pipelines/ct_tooth.yaml", "--input", tooth,
                               "--output", path("out"), "--quiet"});
   ASSERT_EQ(f.exit_code, 0) << f.err;
-  for (const nlohmann::json& node : read_json(path("out/report.json"))["nodes"]) {
+  const nlohmann::json report = read_json(path("out/report.json"));
+  for (const nlohmann::json& node : report["nodes"]) {
     EXPECT_TRUE(node["warnings"].empty()) << node["warnings"];
     // As of NumPy's filtered back projections about many columns (docs/recon/correction.md).
     if (node["name"] != "centred") continue;
