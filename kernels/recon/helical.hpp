@@ -27,6 +27,18 @@ struct HelicalTurns {
   int count, stride;
 };
 
+/// Where the filtered view of direction a and half turn k lies in a stack: half turns one after the other, or of each
+/// direction a ring of `held`.
+struct HelicalPlaces {
+  int direction_step, turn_step, first_turn, held;
+
+  static HelicalPlaces in_order(int turns) { return {turns, 1, 0, turns}; }
+  ISOCENTER_HD std::int64_t at(int a, int k) const {
+    const int turn = first_turn + k, place = turn < held ? turn : turn - held;
+    return static_cast<std::int64_t>(a) * direction_step + static_cast<std::int64_t>(place) * turn_step;
+  }
+};
+
 /// The views of a scan, all of them in one array, or a ring of some of them for each half turn, in which view v lies at
 /// place v % held: at least the `window` views from first_in(half turn of the first direction) on.
 struct HelicalViews {
@@ -108,12 +120,12 @@ struct HelicalGeometry {
   float full_part;  ///< rays within this part of the detector's height count fully
 };
 
-/// volume += Σ over directions of (Σ weight · reading) / (Σ weight) over the half turns. View a · half_turn_count + k
-/// of the stack is direction a's half turn k, half_turn_count = turns.count. Launched over the volume.
+/// volume += Σ over directions of (Σ weight · reading) / (Σ weight) over the half turns. Launched over the volume.
 struct HelicalBackProject {
   static constexpr const char* name = "recon/helical_back_project";
   FdkStack stack;
   HelicalTurns turns;
+  HelicalPlaces places;
   const float* directions;  ///< cos θ, sin θ of each direction's half turn 0
   int direction_count, views;
   float* volume;  ///< its slice 0 is the grid's slice first_z
@@ -163,7 +175,7 @@ struct HelicalBackProject {
         const Float on_u = clamp(u, 0.0F, last_column), on_v = clamp(row, 0.0F, 2.0F * middle);
         const auto iu = floor_to_int(on_u), iv = floor_to_int(on_v);
         const Float fu = on_u - to_float(iu), fv = on_v - to_float(iv);
-        const float* from = stack.column(a * turns.count + k, 0);
+        const float* from = stack.column(places.at(a, k), 0);
         const auto at = iu * stack.row_stride + iv;
         const Float p0 = gather(from, at), p1 = gather(from, at + 1);
         const Float q0 = gather(from, at + stack.row_stride), q1 = gather(from, at + (stack.row_stride + 1));

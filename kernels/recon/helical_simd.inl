@@ -147,7 +147,7 @@ ISOCENTER_SIMD void back_project_tile(const HelicalBackProject& job, const FdkCo
           const Walk w =
               slices_of(g.centre_row + slope * (behind - g.feed_mm * fan), slope * g.dz_mm, last_row, groups);
           if (w.last < w.first) continue;
-          walk<wide>(job, static_cast<std::int64_t>(a) * job.turns.count + k, u, w, s);
+          walk<wide>(job, job.places.at(a, k), u, w, s);
           first = w.first < first ? w.first : first;
           last = w.last > last ? w.last : last;
         }

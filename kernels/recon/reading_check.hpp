@@ -12,14 +12,15 @@ namespace isocenter::detail {
 constexpr std::int64_t no_reading = std::int64_t{1} << 62U;
 constexpr float largest_float = 3.4028235e38F;
 
-/// Lowers *first to the place of a reading that is not a number from `least` to `most`. Launched over columns × rows ×
-/// views.
+/// Lowers *first to the place, counted from `base`, of a reading that is not a number from `least` to `most`. Launched
+/// over columns × rows × views.
 struct ReadingCheck {
   static constexpr const char* name = "recon/reading_check";
   const float* readings;
   std::int64_t* first;
   std::int32_t columns, rows;
   float least = -largest_float, most = largest_float;
+  std::int64_t base = 0;
 
   template <class Lanes>
   ISOCENTER_HD void operator()(Lanes lanes, int x, int y, int z) const {
@@ -31,7 +32,7 @@ struct ReadingCheck {
     if (!any(bad > 0.0F)) return;
     for (int i = 0; i < Lanes::width; ++i) {
       const float one = readings[place + i];
-      if (!(one >= least && one <= most)) return lower_to(first, place + i);
+      if (!(one >= least && one <= most)) return lower_to(first, base + place + i);
     }
   }
 };

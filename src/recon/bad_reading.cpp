@@ -21,21 +21,30 @@ void refuse_reading(std::int64_t place, float value, int rows, int columns) {
                 "repair dead elements and counts of 0 before this node (line integrals are -ln(I / I0))");
 }
 
+void refuse_reading_among(const RunContext& run, std::int64_t first, std::int64_t count, int rows, int columns,
+                          const std::function<const float*(std::int64_t)>& view) {
+  const std::int64_t elements = static_cast<std::int64_t>(columns) * rows;
+  std::vector<float> readings(static_cast<std::size_t>(elements));
+  std::int64_t place = first * elements;
+  float largest = 0.0F;
+  for (std::int64_t n = first; n < first + count; ++n) {
+    const float* from = view(n);
+    if (from == nullptr) continue;
+    run.copy(readings.data(), from, readings.size() * sizeof(float));
+    run.wait();
+    const std::int64_t at = fdk_bad_reading(readings.data(), elements);
+    const float value = readings[static_cast<std::size_t>(at)];
+    if (!std::isfinite(value)) refuse_reading(n * elements + at, value, rows, columns);
+    if (std::fabs(value) > std::fabs(largest)) place = n * elements + at, largest = value;
+  }
+  refuse_reading(place, largest, rows, columns);
+}
+
 void refuse_reading_among(const RunContext& run, const float* readings, std::int64_t first, std::int64_t count,
                           int rows, int columns) {
   const std::int64_t elements = static_cast<std::int64_t>(columns) * rows;
-  std::vector<float> view(static_cast<std::size_t>(elements));
-  std::int64_t place = first * elements;
-  float largest = 0.0F;
-  for (std::int64_t n = 0; n < count; ++n) {
-    run.copy(view.data(), readings + n * elements, view.size() * sizeof(float));
-    run.wait();
-    const std::int64_t at = fdk_bad_reading(view.data(), elements);
-    const float value = view[static_cast<std::size_t>(at)];
-    if (!std::isfinite(value)) refuse_reading((first + n) * elements + at, value, rows, columns);
-    if (std::fabs(value) > std::fabs(largest)) place = (first + n) * elements + at, largest = value;
-  }
-  refuse_reading(place, largest, rows, columns);
+  refuse_reading_among(run, first, count, rows, columns,
+                       [&](std::int64_t n) { return readings + (n - first) * elements; });
 }
 
 void clear_note(const RunContext& run, std::int64_t* note) {

@@ -13,6 +13,7 @@
 #include "recon/memory_need.hpp"
 #include "recon/reading_check.hpp"
 #include "recon/slab_cut.hpp"
+#include "recon/view_blocks.hpp"
 
 namespace isocenter::detail {
 
@@ -20,9 +21,10 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
  public:
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
-    blocks_ = view_blocks_of(input);
-    const Acquisition scan = check_acquisition(
-        plan, "input", {.least_views = 3, .method = "FDK", .cone_beam = true, .flat_detector = true}, nullptr, blocks_);
+    blocks_ = ViewBlocks(input);
+    const Acquisition scan =
+        check_acquisition(plan, "input", {.least_views = 3, .method = "FDK", .cone_beam = true, .flat_detector = true},
+                          nullptr, blocks_.count());
     const FdkRequest request = request_for(input, scan);
     const Launcher launcher = launcher_of(plan);
     const FftService* fft = ramp_transform_of(plan);
@@ -40,8 +42,8 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     plan.scratch(engine_->scratch_bytes());
     upload_tables(plan, request, made);
     if (cut_.count() > 1) plan.spread(cut_.count());
-    if (blocks_ > 1) {
-      plan.gather(blocks_);
+    if (blocks_.several()) {
+      plan.gather(blocks_.count());
       waiting_ = plan.allocate<char>(engine_->stack_bytes(), "filtered views that wait for their pass");
     }
     state_facts(plan, p, engine_->views_per_pass());
@@ -78,38 +80,20 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const auto* projections = input.tensor("views").as<float>();
     auto* voxels = run.output("output").tensor("voxels").as<float>();
     const float initial = params.unit == AttenuationUnit::hu ? -1000.0F : 0.0F;
-    if (blocks_ == 1) {
+    if (!blocks_.several()) {
       engine_->run(launcher_of(run), projections, voxels, initial, run.scratch(), watch, &run);
     } else {
-      const std::int64_t block = next_block(run.sequence());
-      next_block_ = 0;  // when this one fails, a new scan comes next
+      const std::int64_t block = blocks_.begin(run.sequence());
       engine_->add(launcher_of(run), projections, block * input.tensor("views").extent('n'), voxels, initial, waiting_,
                    run.scratch(), watch, &run);
-      next_block_ = (block + 1) % blocks_;
+      blocks_.done(block);
     }
     run.check_cancelled();
   }
 
-  void finish(bool completed) override {
-    if (completed && next_block_ != 0)
-      throw Failure(ErrorCode::bad_data,
-                    "the stream ended after block " + std::to_string(next_block_ - 1) + " of a scan of " +
-                        std::to_string(blocks_) + " blocks, so that there is no volume",
-                    "give all blocks of a scan");
-  }
+  void finish(bool completed) override { blocks_.finish(completed); }
 
  private:
-  /// Which block of its scan an item is: the next one, or a new scan's first.
-  std::int64_t next_block(std::int64_t sequence) {
-    const std::int64_t block = sequence % blocks_;
-    if (block != 0 && block != next_block_)
-      throw Failure(ErrorCode::bad_data,
-                    "block " + std::to_string(block) + " of " + std::to_string(blocks_) + " came where block " +
-                        std::to_string(next_block_) + " should, so that views are missing",
-                    "let the wire from the source block (its policy may drop items)");
-    return block;
-  }
-
   static VolumeGrid volume_grid(const VoxelGrid& g) { return {g.nx, g.ny, g.nz, Geometry(g.spacing_mm, g.origin_mm)}; }
 
   /// Passes of a few views read and write the volume too often.
@@ -123,11 +107,11 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   /// stay on the host.
   void make_engine(PlanContext& plan, const FdkPlan& made, const FftService* fft, int concurrency, std::int64_t block) {
     // On the CPU slabs pay only where nobody needs the whole in the same memory.
-    const bool may_cut = params.slabs == 0 && blocks_ == 1 && (!plan.on_cpu() || plan.takes_slabs("output"));
-    if (params.slabs > 1 && blocks_ > 1)
+    const bool may_cut = params.slabs == 0 && !blocks_.several() && (!plan.on_cpu() || plan.takes_slabs("output"));
+    if (params.slabs > 1 && blocks_.several())
       throw Failure(ErrorCode::unsupported,
-                    "slabs = " + std::to_string(params.slabs) + ", and the scan comes in " + std::to_string(blocks_) +
-                        " blocks, of which each would be needed for every slab",
+                    "slabs = " + std::to_string(params.slabs) + ", and the scan comes in " +
+                        std::to_string(blocks_.count()) + " blocks, of which each would be needed for every slab",
                     "give the scan as one item, or set slabs to 0");
     cut_ = find_slab_cut(made.grid.nz, plan.communicator(), params.slabs, may_cut,
                          [&](const SlabCut& cut, std::int64_t parts, bool is_last) {
@@ -149,7 +133,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     const bool fits_badly = !refused.empty() || !has_wide_passes();
     // Projections that a node before this one has left on the device take their memory there anyway.
     const bool frees = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
-    if (fits_badly && frees && !on_host_ && !plan.on_cpu() && blocks_ == 1) {
+    if (fits_badly && frees && !on_host_ && !plan.on_cpu() && !blocks_.several()) {
       on_host_ = true;
       plan.keep_on_host("input");
       refused = try_engine(plan, std::move(slab), parts, fft, concurrency, block);
@@ -173,7 +157,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
                                  static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
     const std::uint64_t left = plan.memory_left(), other = volume + tables;
     FdkLimits limits;
-    limits.block = blocks_ > 1 ? block : 0;
+    limits.block = blocks_.several() ? block : 0;
     limits.on_host = on_host_;
     const bool last = cut_.height == 1 || parts == 1 || params.slabs > 0;
     if (left != UINT64_MAX) limits.most_bytes = left > other ? (left - other) / 2 : 0;
@@ -206,10 +190,10 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
     r.rows = scan.rows;
     const std::span<const double> phases = input.numbers("acquisition.phases");
     r.phases = phases.empty() ? 1 : static_cast<int>(phases[0]);
-    if (blocks_ > 1 && r.phases > 1)
+    if (blocks_.several() && r.phases > 1)
       throw Failure(ErrorCode::unsupported,
-                    "the scan comes in " + std::to_string(blocks_) + " blocks and has " + std::to_string(r.phases) +
-                        " motion phases, which need all views at once",
+                    "the scan comes in " + std::to_string(blocks_.count()) + " blocks and has " +
+                        std::to_string(r.phases) + " motion phases, which need all views at once",
                     "give the scan as one item");
     r.nx = params.nx;
     r.ny = params.ny;
@@ -314,7 +298,7 @@ class FdkReconstructionOperator : public OperatorBase<FdkReconstruction> {
   Geometry whole_;    ///< of the volume that slabs are cut from
   std::string fix_;   ///< for what try_engine refused
   std::vector<double> planned_views_;
-  std::int64_t blocks_ = 1, next_block_ = 0;
+  ViewBlocks blocks_;
   bool on_host_ = false;  ///< the projections, of a reconstruction on a device
   void* waiting_ = nullptr;
 };

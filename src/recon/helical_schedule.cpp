@@ -33,10 +33,12 @@ HelicalSchedule::HelicalSchedule(const Helix& helix, const HelicalSlices& slices
     }
 }
 
+double HelicalSchedule::half_turn_mm() const { return pi * helix_.feed_mm * (helix_.step_rad > 0.0 ? 1.0 : -1.0); }
+
 /// After h half turns of the gantry the central source is at first_z + h π |feed| (in the table's sense); direction m
 /// is up to one half turn behind direction 0.
 HelicalSchedule::Range HelicalSchedule::met_by(std::int64_t first_slice, std::int64_t height) const {
-  const double way = pi * helix_.feed_mm * (helix_.step_rad > 0.0 ? 1.0 : -1.0);
+  const double way = half_turn_mm();
   const double a = (slices_.z_mm(first_slice) - slices_.reach_mm - helix_.first_z_mm) / way;
   const double b = (slices_.z_mm(first_slice + height - 1) + slices_.reach_mm - helix_.first_z_mm) / way;
   const double last = std::fabs(helix_.step_rad) * (helix_.views - 1) / pi;

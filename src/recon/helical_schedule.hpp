@@ -24,6 +24,8 @@ class HelicalSchedule {
   HelicalSchedule(const Helix& helix, const HelicalSlices& slices);
 
   int directions() const { return directions_; }  ///< of a half turn
+  const HelicalSlices& slices() const { return slices_; }
+  double half_turn_mm() const;  ///< the source's way along z in one, signed
   /// directions × half_turns() entries, of all slices.
   const std::vector<HelicalHalfTurn>& table() const { return table_; }
   /// cos θ and sin θ of each direction in even half turns of the table, then those in odd ones.
@@ -42,11 +44,13 @@ class HelicalSchedule {
     return table_[static_cast<std::size_t>(direction) * static_cast<std::size_t>(half_turns_) +
                   static_cast<std::size_t>(k)];
   }
-  HelicalTurns turns(const HelicalHalfTurn* table, int direction, std::size_t slab) const {
-    return {table + static_cast<std::int64_t>(direction) * half_turns_ + first_of(slab), of_slab_, half_turns_};
+  /// Of the tables as they lie in the memory of the device that runs: `count` half turns from `first` on, of the
+  /// directions from `direction` on.
+  HelicalTurns turns(const HelicalHalfTurn* table, int direction, int first, int count) const {
+    return {table + static_cast<std::int64_t>(direction) * half_turns_ + first, count, half_turns_};
   }
-  const float* sides(const float* sides, int direction, std::size_t slab) const {
-    return sides + 2 * (first_of(slab) % 2 * directions_ + direction);
+  const float* sides(const float* sides, int direction, int first) const {
+    return sides + 2 * (first % 2 * directions_ + direction);
   }
 
  private:

@@ -82,6 +82,7 @@ struct HelicalJob {
   detail::HelicalBackProject kernel(std::vector<float>& volume, bool goes_on = false) const {
     return {stack,
             {turns.data(), half_turns, half_turns},
+            detail::HelicalPlaces::in_order(half_turns),
             directions.data(),
             static_cast<int>(directions.size() / 2),
             views,

@@ -2,7 +2,6 @@
 // rounding, on the CPU where what is behind takes slabs, and on a device from projections in host memory.
 #include <gmock/gmock.h>
 
-#include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/recon/helical_reconstruction.hpp>
 #include <isocenter/recon/orbits.hpp>
 #include <isocenter/slabs.hpp>
@@ -11,7 +10,7 @@
 #include <numbers>
 
 #include "device_test.hpp"
-#include "phantom/poisson.hpp"
+#include "helix_of_noise.hpp"
 #include "recon_apart.hpp"
 
 namespace isocenter::testing {
@@ -21,39 +20,18 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr int nx = 31, ny = 29, nz = 37, rows = 7, columns = 33, views = 303;
+constexpr int nx = 31, ny = 29, nz = 37, rows = HelixOfNoise::rows, columns = HelixOfNoise::columns, views = 303;
 constexpr std::int64_t slice = nx * ny;
-constexpr std::uint64_t view_bytes = rows * columns * 4;
+constexpr std::uint64_t view_bytes = HelixOfNoise::view_bytes;
 constexpr double slice_mm = 3;
 constexpr double to_rounding = 2e-6;
 // The corners of the grid lie beyond what all views see.
 const NodeOnDevice node = {"helical_reconstruction",
                            {{"nx", "31"}, {"ny", "29"}, {"nz", "37"}, {"spacing_mm", "6.5, 6.5, 3"}, {"unit", "1/mm"}}};
 
-/// 280 kB of views of white noise, so that every reading counts, of which a volume of 133 kB is made; the table moves,
-/// and the gantry turns, either way.
+/// 280 kB of views, of which a volume of 133 kB is made; the table moves, and the gantry turns, either way.
 Payload scan(double way = 1, double turn = 1, PhantomDetector detector = PhantomDetector::flat) {
-  PhantomProjections::Params p;
-  p.phantom = PhantomKind::shepp_logan_modified;
-  p.orbit = PhantomOrbit::helix;
-  p.detector = detector;
-  p.columns = columns;
-  p.rows = rows;
-  p.source_to_isocenter_mm = 400;
-  p.source_to_detector_mm = 800;
-  p.column_step_mm = 12;
-  p.row_step_mm = 16;
-  p.views = views;
-  p.arc_deg = turn * 6.2 * 360;
-  p.pitch = 0.8 * way;
-  Pipeline pipeline(context());
-  pipeline.add_output("out", pipeline.add<PhantomProjections>("scan", p).output);
-  Session session = pipeline.prepare();
-  session.start();
-  const Projections views_of_noise(context().copy_to(*session.pull("out"), "cpu"));
-  detail::Philox random(7, 0);
-  for (float& reading : views_of_noise.views().span<float>()) reading = static_cast<float>(random.uniform(0, 1));
-  return views_of_noise;
+  return HelixOfNoise{.way = way, .turn = turn, .detector = detector, .views = views}.scan();
 }
 
 /// Takes slabs and puts them where they say that they lie.

@@ -23,6 +23,11 @@ namespace isocenter::inline v1 {
 /// the middle of the source's way, plus offset_mm; nz = 0 takes all slices that are covered. Facts: helical.pitch,
 /// helical.largest_pitch, helical.covered_z_mm, helical.field_of_view_mm.
 ///
+/// Streaming: with "acquisition.view_blocks" = n (set_view_blocks) a scan comes as n items, each with the views of the
+/// whole scan; views are filtered as they come, a slice is summed over a direction when the last of its half turns is
+/// there, and the volume goes on with the last block. What is kept is the filtered views of the half turns that a slice
+/// meets (fact helical.kept), however long the scan. A block that is bad or lost spoils its scan alone.
+///
 /// Cost: 16 reads for each parallel reading, four for each voxel, direction and ray (one to three rays). Memory: the
 /// parallel views of a few directions, no copy of the projections; fewer where the budget is small. A volume that does
 /// not fit comes in slabs along z (isocenter/slabs.hpp), each from the half turns near it, on the CPU where what takes
