@@ -26,17 +26,23 @@ bool is_tag(std::string name) {
   return name.size() == 8 && std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isxdigit(c); });
 }
 
-/// What dicom_header.hpp takes as a name: keywords or tags, in sequences by a path of either.
-void require_attribute(const std::string& name) {
+/// The first part that is none of a name as dicom_header.hpp takes it: keywords or tags, in sequences by a path of
+/// either.
+std::string unknown_part(const std::string& name) {
   std::istringstream path(name);
   for (std::string part; std::getline(path, part, '.');) {
     part = part.substr(0, part.find('['));
     DcmTag tag;
-    if (!is_tag(part) && DcmTag::findTagFromName(part.c_str(), tag).bad())
-      throw Failure(ErrorCode::invalid_argument,
-                    "attributes has '" + name + "', and '" + part + "' is neither a keyword of PS3.6 nor a tag",
-                    "write it as KVP or as 0018,0060, within a sequence as Sequence[1].Attribute");
+    if (!is_tag(part) && DcmTag::findTagFromName(part.c_str(), tag).bad()) return part;
   }
+  return {};
+}
+
+void require_attribute(const std::string& name) {
+  if (const std::string part = unknown_part(name); !part.empty())
+    throw Failure(ErrorCode::invalid_argument,
+                  "attributes has '" + name + "', and '" + part + "' is neither a keyword of PS3.6 nor a tag",
+                  "write it as KVP or as 0018,0060, within a sequence as Sequence[1].Attribute");
 }
 
 }  // namespace

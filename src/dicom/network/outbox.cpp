@@ -119,7 +119,7 @@ class Outbox::Round {
   }
 
   std::string move(const std::string& path, const char* state) const {
-    const std::string to = outbox_.place(state, base_name(path));
+    std::string to = outbox_.place(state, base_name(path));
     rename_file(path, to);
     return to;
   }
@@ -277,6 +277,7 @@ unsigned long long Outbox::next_number() const {
 
 void Outbox::put(const std::vector<std::string>& paths) {
   std::vector<InstanceName> names;
+  names.reserve(paths.size());
   for (const std::string& path : paths) names.push_back(name_of_file(path));
   const unsigned long long number = next_number();
   for (std::size_t i = 0; i < paths.size(); ++i) {
