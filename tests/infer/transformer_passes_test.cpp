@@ -1,5 +1,5 @@
-// Attention and layer norms that are found in a graph compute what the graph did, on the CPU's kernels and in the
-// reference's plain loops.
+// Attention and layer norms that are found in a graph compute what the graph did: on the CPU, by the kernels that a
+// device without a library runs, and in the reference's plain loops.
 #include <gmock/gmock.h>
 
 #include "infer/passes.hpp"
@@ -16,6 +16,7 @@ std::vector<float> result(Graph graph, const CpuOptions& options) {
 void expect_same(const Graph& fused, const std::string& file) {
   const std::vector<float> expected = result(graph_of(file), {.reference = true});
   EXPECT_LT(relative_error(result(fused, {}), expected), 1e-6);
+  EXPECT_LT(relative_error(result(fused, {.library = false}), expected), 1e-6);
   EXPECT_LT(relative_error(result(fused, {.reference = true}), expected), 1e-6);
 }
 
