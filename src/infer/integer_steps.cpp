@@ -73,7 +73,7 @@ void add_conversion(StepBuilder& b, ValueId from, ValueId to) {
   job.in = {whole(b, from, job.columns)};
   if (job.rows > 1) job.in[0].form.step = p.strides.back();
   job.out = whole(b, to, job.columns);
-  add(b, std::move(job));
+  add(b, job);
 }
 
 /// Between layouts by way of float32.
@@ -101,7 +101,7 @@ void add_map(StepBuilder& b, const Node& node, const Map& map) {
   job.rows = element_count(shape) / job.columns;
   for (const ValueId id : node.inputs) job.in.push_back(whole(b, id, job.columns));
   job.out = whole(b, node.output, job.columns);
-  add(b, std::move(job));
+  add(b, job);
 }
 
 /// Along the channels of channels-last values.
@@ -117,7 +117,7 @@ void add_concat(StepBuilder& b, const Node& node) {
     job.out = whole(b, node.output, shape[1]);
     job.out.slot.offset += channel;
     channel += job.columns;
-    add(b, std::move(job));
+    add(b, job);
   }
 }
 
