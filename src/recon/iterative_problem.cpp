@@ -275,10 +275,10 @@ void IterativeProblem::largest_voxel(const float* a, int scalar_place) const {
   if (others_ == nullptr) return;
   std::fill(of_ranks_.begin(), of_ranks_.end(), 0.0);
   double& own = of_ranks_[static_cast<std::size_t>(others_->rank)];
-  copy_now(&own, scalar(scalar_place), 1, sizeof own);
+  copy_now(&own, scalar(scalar_place), sizeof own);
   add_up_on_host(of_ranks_.data(), others_->ranks);
   const double largest = *std::max_element(of_ranks_.begin(), of_ranks_.end());
-  copy_now(scalar(scalar_place), &largest, 1, sizeof largest);
+  copy_now(scalar(scalar_place), &largest, sizeof largest);
 }
 
 bool IterativeProblem::go_on(const double* residual, const double* reference) {

@@ -219,10 +219,11 @@ class IterativeProblem {
   std::int64_t block() const;
   /// The number of rank 0, so that all decide alike, whatever devices they have.
   void take_from_first(double* number) const;
-  void copy_now(void* to, const void* from, std::int64_t count, std::size_t size) const;
+  void copy_now(void* to, const void* from, std::uint64_t bytes) const;
 
   float* at(std::int64_t place) const { return scratch_ + place; }
   std::int64_t slice() const { return share_.nx * share_.ny; }
+  std::uint64_t slice_bytes() const { return static_cast<std::uint64_t>(slice()) * sizeof(float); }
   std::int64_t share_voxels() const { return slice() * share_.nz; }
   bool touches() const { return setup_.voxels_touch && others_ != nullptr; }
   /// From one whole volume to the next, and one buffer to the next.

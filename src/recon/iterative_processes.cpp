@@ -63,8 +63,7 @@ void IterativeProblem::take_from_first(double* number) const {
 }
 
 /// Between host memory and where the arrays are.
-void IterativeProblem::copy_now(void* to, const void* from, std::int64_t count, std::size_t size) const {
-  const std::uint64_t bytes = static_cast<std::uint64_t>(count) * size;
+void IterativeProblem::copy_now(void* to, const void* from, std::uint64_t bytes) const {
   if (launcher_.on_cpu()) {
     std::memcpy(to, from, bytes);
     return;
@@ -75,23 +74,17 @@ void IterativeProblem::copy_now(void* to, const void* from, std::int64_t count, 
 
 bool IterativeProblem::agree(Frugality* way) const {
   if (others_ == nullptr) return true;
-  std::vector<double> of_rank(static_cast<std::size_t>(others_->ranks), 0.0);
-  of_rank[static_cast<std::size_t>(others_->rank)] = static_cast<double>(*way);
-  call([&](auto* e) {
-    return others_->sum(others_->user, channel_.number(), of_rank.data(), of_rank.size(), ISOCENTER_FLOAT64, nullptr,
-                        nullptr, e);
-  });
+  const std::vector<double> of_rank = numbers_of_ranks(*others_, static_cast<double>(*way));
   const auto [least, most] = std::minmax_element(of_rank.begin(), of_rank.end());
   *way = static_cast<Frugality>(static_cast<int>(*most));
   return *least == *most;
 }
 
 void IterativeProblem::send(int rank, const float* from) const {
-  if (is_between()) copy_now(between_, from, slice(), sizeof(float));
+  if (is_between()) copy_now(between_, from, slice_bytes());
   const float* const here = is_between() ? between_ : from;
   call([&](auto* e) {
-    return others_->send(others_->user, channel_.number(), rank, here,
-                         static_cast<std::uint64_t>(slice()) * sizeof(float), is_cancelled,
+    return others_->send(others_->user, channel_.number(), rank, here, slice_bytes(), is_cancelled,
                          const_cast<RunContext*>(run_), e);
   });
 }
@@ -99,11 +92,10 @@ void IterativeProblem::send(int rank, const float* from) const {
 void IterativeProblem::receive(int rank, float* to) const {
   float* const here = is_between() ? between_ : to;
   call([&](auto* e) {
-    return others_->receive(others_->user, channel_.number(), rank, here,
-                            static_cast<std::uint64_t>(slice()) * sizeof(float), is_cancelled,
+    return others_->receive(others_->user, channel_.number(), rank, here, slice_bytes(), is_cancelled,
                             const_cast<RunContext*>(run_), e);
   });
-  if (is_between()) copy_now(to, between_, slice(), sizeof(float));
+  if (is_between()) copy_now(to, between_, slice_bytes());
 }
 
 /// A slice goes to one neighbour and one comes from the other; none where there is no neighbour. Ranks take turns in
