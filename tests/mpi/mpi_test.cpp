@@ -24,20 +24,21 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Words = std::vector<std::string>;
 
-/// A folder for one test, with the pipeline scan -> reconstruction -> volume.mhd in it.
+/// A folder for one test, with the pipeline scan -> reconstruction -> volume.mhd in it, and more nodes that the
+/// reconstruction takes its inputs from.
 class Folder {
  public:
-  Folder(const std::string& operator_name, const std::string& parameters, const std::string& scan = "") {
+  Folder(const std::string& operator_name, const std::string& parameters, const std::string& scan = "",
+         const std::string& inputs = "input: raw", const std::string& nodes = "") {
     std::string name = (fs::temp_directory_path() / "isocenter_mpi_XXXXXX").string();
     path_ = mkdtemp(name.data());
     std::ofstream(path_ / "pipeline.yaml")
         << "isocenter: 1\nname: shared\ndescription: One volume.\nnodes:\n"
            "  - name: raw\n    operator: phantom_projections\n"
            "    parameters: {views: 60, columns: 40, rows: 31, column_step_mm: 9, row_step_mm: 9"
-        << scan
-        << "}\n"
-           "  - name: recon\n    operator: "
-        << operator_name << "\n    inputs: {input: raw}\n    parameters: {" << parameters
+        << scan << "}\n"
+        << nodes << "  - name: recon\n    operator: " << operator_name << "\n    inputs: {" << inputs
+        << "}\n    parameters: {" << parameters
         << "}\n"
            "  - name: sink\n    operator: image_sink\n    inputs: {input: recon}\n"
            "    parameters: {path: \"${output}/volume.mhd\"}\n";
@@ -164,6 +165,20 @@ TEST(Mpi, AHelixOnSeveralProcessesGivesTheVolumeOfOne) {
                             ", orbit: helix, arc_deg: 1080, pitch: 0.4"),
                      {2, 4});
 }
+TEST(Mpi, AHelixInBlocksOnSeveralProcessesGivesTheVolumeOfOne) {
+  expect_same_volume(Folder("helical_reconstruction", "unit: 1/mm, nz: 31, spacing_mm: [6, 6, 2]",
+                            ", orbit: helix, arc_deg: 1080, pitch: 0.4, blocks: 12"),
+                     {3});
+}
+TEST(Mpi, MotionCompensationOnSeveralProcessesGivesTheVolumeOfOne) {
+  expect_same_volume(Folder("motion_compensated_reconstruction", "unit: 1/mm", ", phantom: moving_thorax",
+                            "input: phases, motion_x: motion.x, motion_y: motion.y, motion_z: motion.z",
+                            "  - name: phases\n    operator: phase_sort\n    inputs: {input: raw}\n"
+                            "    parameters: {source: period, period_s: 4}\n"
+                            "  - name: motion\n    operator: phantom_motion\n"
+                            "    parameters: {frames: 4, nx: 7, ny: 6, nz: 9, spacing_mm: [45, 50, 30]}\n"),
+                     {2, 4});
+}
 TEST(Mpi, FbpOnSeveralProcessesGivesTheVolumeOfOne) {
   expect_same_volume(Folder("fbp_reconstruction", "unit: 1/mm", ", beam: parallel"), {2, 3});
 }
@@ -210,6 +225,18 @@ TEST(Mpi, TheReportSaysHowManyBytesEachRankHolds) {
   text << file.rdbuf();
   EXPECT_THAT(text.str(), AllOf(HasSubstr("planned_bytes_of_rank"), HasSubstr("fdk.slabs")));
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed for a while
+TEST(Mpi, AProcessThatRunsManySessionsDoesNotGrow) {
+  const Finished f = run(together({{2, {ISOCENTER_MANY_SESSIONS}}}));
+  ASSERT_EQ(f.exit_code, 0) << f.out;
+  const std::string words = "sessions more: ";
+  int ranks = 0;
+  for (std::size_t at = f.out.find(words); at != std::string::npos; at = f.out.find(words, at + 1), ++ranks)
+    EXPECT_LT(std::stol(f.out.substr(at + words.size())), 8192) << "KiB; each channel would hold 2048";
+  EXPECT_EQ(ranks, 2) << f.out;
+}
+#endif
 
 TEST(Mpi, ARankThatCannotPlanEndsTheOthersWithItsError) {
   const Folder folder("fdk_reconstruction", "unit: 1/mm");
