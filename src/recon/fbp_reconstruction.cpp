@@ -76,40 +76,42 @@ class FbpReconstructionOperator : public OperatorBase<FbpReconstruction> {
   bool fits(PlanContext& plan, const FbpPlan& made, const FftService* fft, bool is_last) {
     const std::uint64_t slices = 4 * static_cast<std::uint64_t>(made.grid.nx * made.grid.ny * cut_.height);
     const bool shares = cut_.count() > 1 && !is_last;
-    std::uint64_t missing = try_engine(plan, made, fft, slices, shares);
-    if (missing > 0 && !plan.on_cpu() && !on_host_) {
+    MemoryNeed need = try_engine(plan, made, fft, slices, shares);
+    if (!left_of(plan, shares).holds(need) && !plan.on_cpu() && !on_host_) {
       on_host_ = true;
       projections_on_host_ = std::strcmp(plan.input("input").device(), plan.device().name) != 0;
       if (projections_on_host_) plan.keep_on_host("input");
       plan.keep_on_host("output");
-      missing = try_engine(plan, made, fft, slices, shares);
+      need = try_engine(plan, made, fft, slices, shares);
     }
-    if (missing == 0 || !is_last) return missing == 0;
-    const bool of_host = on_host_ && plan.host_memory_left() < slices;
-    const std::uint64_t left = of_host ? plan.host_memory_left() : plan.memory_left();
-    throw Failure(ErrorCode::out_of_memory,
-                  "even slice by slice, " + std::to_string(cut_.height) + (cut_.height == 1 ? " slice" : " slices") +
-                      " of " + std::to_string(made.grid.nx) + " x " + std::to_string(made.grid.ny) + " pixels need" +
-                      (cut_.height == 1 ? "s " : " ") + megabytes(left + missing) + ", and " +
-                      left_text(plan, left, of_host ? "cpu" : plan.device().name),
-                  more_memory(plan, missing));
+    const bool holds = left_of(plan, shares).holds(need);
+    if (!holds && is_last)
+      refuse_memory(plan,
+                    "even slice by slice, a stack of " + std::to_string(cut_.height) + " x " +
+                        std::to_string(made.grid.ny) + " x " + std::to_string(made.grid.nx) + " pixels",
+                    need, on_host_, "");
+    return holds;
   }
 
-  /// How much is missing, on the device or in host memory.
-  std::uint64_t try_engine(const PlanContext& plan, const FbpPlan& made, const FftService* fft, std::uint64_t slices,
-                           bool shares) {
+  MemoryLeft left_of(const PlanContext& plan, bool shares) const {
+    const auto share = [&](std::uint64_t left) { return shares && left != UINT64_MAX ? left / 2 : left; };
+    const MemoryLeft left = memory_left_of(plan, on_host_);
+    return {share(left.arrays), share(left.device)};
+  }
+
+  /// What it needs: slices in host memory or where it runs, and there what it works with.
+  MemoryNeed try_engine(const PlanContext& plan, const FbpPlan& made, const FftService* fft, std::uint64_t slices,
+                        bool shares) {
     const Launcher launcher = launcher_of(plan);
     const std::uint64_t tables = made.pixels.size() * sizeof(FbpView) + made.weights.size() * sizeof(float) +
                                  static_cast<std::uint64_t>(made.length) * 4 * sizeof(float);
-    const auto share = [&](std::uint64_t left) { return shares && left != UINT64_MAX ? left / 2 : left; };
-    const std::uint64_t left = share(plan.memory_left()), on_host = share(plan.host_memory_left()),
-                        kept = tables + (on_host_ ? 0 : slices);
+    const std::uint64_t left = left_of(plan, shares).device, kept = tables + (on_host_ ? 0 : slices);
     FbpLimits limits{.on_host = on_host_, .slices = static_cast<int>(cut_.height)};
     if (left != UINT64_MAX) limits.most_bytes = left > kept ? (left - kept) / 2 : 0;
     engine_.emplace(made, fft, plan.device().index, launcher.concurrency,
                     launcher.reference_only ? nullptr : fbp_variant_of_this_processor(), limits);
     const std::uint64_t needed = kept + engine_->scratch_bytes();
-    return std::max(needed > left ? needed - left : 0, on_host_ && slices > on_host ? slices - on_host : 0);
+    return {on_host_ ? slices : needed, needed};
   }
 
   /// On a device.

@@ -156,9 +156,8 @@ class RotationCentreOperator : public OperatorBase<RotationCentre> {
       throw Failure(
           ErrorCode::unsupported,
           "the geometry has the axis at column " + text_of(planned_ + 0.0) + " of " + std::to_string(shape_.columns),
-          "give an origin (of a stack of images: origin 0 has the axis at column 0) or a detector offset with which "
-          "the "
-          "detector lies across the axis; one that does not see the axis cannot show it");
+          "give an origin (of a stack of images: origin 0 has the axis at column 0) or a detector offset with which the"
+          " detector lies across the axis; one that does not see the axis cannot show it");
   }
 
   void choose_rows(std::span<const View> views) {

@@ -1,6 +1,7 @@
 // A session that has run some items allocates nothing for the next ones.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <isocenter/phantom/phantom_projections.hpp>
 #include <isocenter/phantom/phantom_volume.hpp>
 #include <isocenter/recon/fbp_reconstruction.hpp>
@@ -18,6 +19,15 @@ namespace isocenter::testing {
 namespace {
 
 ISOCENTER_DEVICE_SUITE(Allocations);
+
+/// A displacement field of two frames, of millimetres.
+Volume small_field() {
+  Geometry g({60, 60, 60}, {-90, -90, -90});
+  g.time_step_s = 0.1;
+  Volume v = Volume::own(std::vector<float>(2 * 4 * 4 * 4, 2.0F), 4, 4, 8, g, "mm");
+  v.set_tensor("voxels", tensor(DType::float32, "tzyx", {2, 4, 4, 4}, v.voxels().data));
+  return v;
+}
 
 TEST_P(Allocations, FdkOfOneScanAfterAnotherAllocatesNothing) {
   Pipeline pipeline(context());
@@ -116,12 +126,57 @@ TEST_P(Allocations, ProjectorsAndIterationsOfOneScanAfterAnotherAllocateNothing)
   }
 }
 
+TEST_P(Allocations, MotionCompensationAndFbpInSlabsAllocateNothing) {
+  const Volume field = small_field();
+  CircularOrbit orbit = small_orbit;
+  std::vector<View> views = orbit.build();
+  for (std::size_t n = 0; n < views.size(); ++n) views[n].phase = std::fmod(static_cast<double>(n) * 0.37, 1.0);
+  Projections moving = projections_of(orbit, 1.0F), fans = projections_of(orbit, 1.0F);
+  set_views(moving, views);
+  for (const char* slabs : {"1", "3"})
+    for (const bool motion : {true, false}) {
+      Pipeline pipeline(context());
+      pipeline.add("node", motion ? "motion_compensated_reconstruction" : "fbp_reconstruction");
+      pipeline.set("node", "unit", "1/mm");
+      pipeline.set("node", "slabs", slabs);
+      if (!motion) pipeline.set("node", "stacked_fans", "true");
+      std::vector<std::pair<const char*, Payload>> inputs = {{"input", motion ? moving : fans}};
+      if (motion)
+        for (const char* port : {"motion_x", "motion_y", "motion_z"}) inputs.emplace_back(port, field);
+      for (const auto& [port, payload] : inputs) {
+        pipeline.add_input(port, payload);
+        pipeline.connect(port, "output", "node", port);
+      }
+      pipeline.add_output("out", "node", "output");
+      Session session = pipeline.prepare(options());
+      session.start();
+      const auto frame = [&] {
+        for (const auto& [port, payload] : inputs) session.push(port, payload);
+        EXPECT_TRUE(session.pull("out"));
+      };
+      for (int i = 0; i < 10; ++i) frame();
+      allocations = 0;
+      counting = true;
+      for (int i = 0; i < 10; ++i) frame();
+      counting = false;
+      EXPECT_EQ(allocations, 0) << (motion ? "motion, " : "fbp, ") << slabs << " slabs";
+    }
+}
+
 TEST_P(Allocations, HelicalReconstructionOfOneScanAfterAnotherAllocatesNothing) {
   HelicalOrbit orbit{.turn = small_orbit, .pitch = 0.9};
   orbit.turn.arc_rad = 6 * std::numbers::pi;
   Projections scan = projections_of(small_orbit, 1.0F);
   set_views(scan, orbit.build());
-  for (const std::int64_t slabs : {1, 3}) {
+  // The last one: in blocks, which are all alike.
+  for (const std::int64_t slabs : {1, 3, 0}) {
+    if (slabs == 0) {
+      CircularOrbit block = small_orbit;
+      block.views /= 6;
+      scan = projections_of(block, 1.0F);
+      set_views(scan, orbit.build());
+      set_view_blocks(scan, 6);
+    }
     Pipeline pipeline(context());
     const auto in = pipeline.add_input("in", scan);
     const auto helix = pipeline.add<HelicalReconstruction>(
@@ -131,7 +186,7 @@ TEST_P(Allocations, HelicalReconstructionOfOneScanAfterAnotherAllocatesNothing) 
     Session session = pipeline.prepare(options());
     session.start();
     const auto frame = [&] {
-      session.push("in", scan);
+      for (int n = 0; n < (slabs == 0 ? 6 : 1); ++n) session.push("in", scan);
       (void)session.pull("out");
     };
     for (int i = 0; i < 10; ++i) frame();

@@ -123,7 +123,7 @@ TEST(Pieces, OfSlicesAreReconstructedAsTogetherOnTheCpuAndFromHostMemoryOnADevic
       EXPECT_LT(apart_by(given.values, whole.values), to_rounding) << budget;
       smaller += given.report.find("\"fbp.slices_per_pass\":\"11\"") == std::string::npos ? 1 : 0;
     } catch (const Error& e) {
-      EXPECT_THAT(e.what(), AllOf(HasSubstr("even slice by slice, 22 slices of 24 x 22 pixels need"),
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("even slice by slice, a stack of 22 x 22 x 24 pixels needs "),
                                   HasSubstr("raise the budget to")));
     }
   EXPECT_GE(smaller, 1);

@@ -88,7 +88,7 @@ Method fbp_method(bool upside_down = false) {
           {{"input", slices(upside_down)}},
           rows,
           "fbp.slabs",
-          "even slice by slice, 1 slice of 24 x 22 pixels needs "};
+          "even slice by slice, a stack of 1 x 22 x 24 pixels needs "};
 }
 
 ISOCENTER_DEVICE_SUITE(MethodsInSlabs);
@@ -125,24 +125,28 @@ TEST_P(MethodsInSlabs, RefuseADisplacementThatNoSlabReads) {
 
 // ---- as the memory asks for ----
 
-std::string run_into_taker(const Method& m, std::uint64_t memory_bytes) {
-  SlabTakerOperator::join(context());
-  Pipeline pipeline(context());
+std::string run_into_taker(const Method& m, std::uint64_t memory_bytes, const Context& in = context(),
+                           const char* device = "cpu") {
+  SlabTakerOperator::join(in);
+  Pipeline pipeline(in);
   pipeline.add("node", m.node.name);
   for (const auto& [key, value] : m.node.settings) pipeline.set("node", key, value);
+  std::vector<std::pair<const char*, Payload>> inputs;
   for (const auto& [port, payload] : m.inputs) {
-    pipeline.add_input(port, payload);
+    inputs.emplace_back(port, in.copy_to(payload, "cpu"));
+    pipeline.add_input(port, inputs.back().second);
     pipeline.connect(port, "output", "node", port);
   }
   pipeline.add<SlabTaker>("taker");
   pipeline.connect("node", "output", "taker", "input");
   SessionOptions options;
+  options.device = device;
   options.memory_bytes = memory_bytes;
   options.in_flight = 1;
   Session session = pipeline.prepare(options);
   session.start();
-  for (const auto& [port, payload] : m.inputs) session.push(port, payload);
-  for (const auto& [port, payload] : m.inputs) session.end_input(port);
+  for (const auto& [port, payload] : inputs) session.push(port, payload);
+  for (const auto& [port, payload] : inputs) session.end_input(port);
   session.wait();
   return session.report();
 }
@@ -241,6 +245,28 @@ TEST(MethodsInSlabsOnADevice, FbpFromHostMemory) {
     EXPECT_EQ(cut.report.find("pass by pass") != std::string::npos, memory < ample);
     EXPECT_LT(apart_by(cut.values, whole.values), 1e-5) << memory;
   }
+}
+
+TEST(MethodsInSlabsOnADevice, FbpWhoseSlicesNeitherMemoryHoldsComeInSlabsThroughHostMemory) {
+  const Method m = large(fbp_method());
+  const std::vector<float> whole = run_node(context(), "cpu", m.node, m.inputs).values;
+  int in_both = 0, refused = 0;
+  for (std::uint64_t budget = 3000000; budget > 100000; budget -= budget / 5) {
+    Apart apart(ample);
+    apart.device.leave_host_open();
+    try {
+      const std::string report = run_into_taker(m, budget, *apart.context, "apart:0");
+      EXPECT_LT(apart_by(taken.voxels, whole), 1e-5) << budget;
+      EXPECT_LE(apart.device.most_memory(), budget);
+      in_both += report.find("fbp.slabs") != std::string::npos && report.find("pass by pass") != std::string::npos;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("even slice by slice, a stack of 1 x 150 x 150 pixels needs "),
+                                  HasSubstr("are left on 'apart:0'"), HasSubstr("raise the budget to ")));
+      ++refused;
+    }
+  }
+  EXPECT_GE(in_both, 2);
+  EXPECT_GE(refused, 1);
 }
 
 TEST(MethodsInSlabsOnTheCpu, ACancelledSessionBeginsNoOtherSlab) {

@@ -33,7 +33,10 @@ class SlabTakerOperator : public OperatorBase<SlabTaker> {
  public:
   static void join(const Context& in) {
     static std::once_flag once;
-    std::call_once(once, [&] { register_operator<SlabTakerOperator>(in.get()); });
+    if (in.get() == context().get())
+      std::call_once(once, [&] { register_operator<SlabTakerOperator>(in.get()); });
+    else
+      register_operator<SlabTakerOperator>(in.get());
   }
   void plan(PlanContext& plan) override {
     taken = {};
