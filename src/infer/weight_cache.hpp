@@ -17,6 +17,7 @@ class WeightBlock {
  private:
   struct Free {
     void operator()(std::byte* p) const;
+    std::size_t alignment;
   };
   std::unique_ptr<std::byte[], Free> data_;
   std::size_t bytes_;
