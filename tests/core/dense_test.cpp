@@ -23,6 +23,8 @@ TEST(Dense, IsATensorWhoseElementsLieOneAfterTheOther) {
   EXPECT_TRUE(is_dense({1, 3, 5}, {99, 5, 1})) << "nothing steps along an axis of one element";
   EXPECT_TRUE(is_dense({4, 1, 5}, {5, 0, 1}));
   EXPECT_FALSE(is_dense({4, 3, 5}, {20, 5, 1})) << "a part of a larger one";
+  EXPECT_FALSE(is_dense({4, 3, 5}, {15, 6, 1})) << "every axis counts, not the first alone";
+  EXPECT_FALSE(is_dense({4, 3, 5}, {15, 5, 2}));
   EXPECT_FALSE(is_dense({4, 3, 5}, {1, 4, 12})) << "first axis fastest";
   EXPECT_FALSE(is_dense({4, 3, 5}, {0, 5, 1})) << "one slice, four times";
   EXPECT_FALSE(is_dense({4, 3, 5}, {-15, 5, 1}));
