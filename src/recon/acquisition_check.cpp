@@ -199,6 +199,11 @@ Acquisition read_acquisition(const Payload& projections, std::int64_t blocks) {
   scan.detector = detector_of(projections);
   scan.rows = static_cast<int>(tensor.extent('v'));
   scan.columns = static_cast<int>(tensor.extent('u'));
+  if (const std::int64_t given_blocks = view_blocks_of(projections); blocks == 1 && given_blocks > 1)
+    throw Failure(
+        ErrorCode::unsupported,
+        "the scan comes in " + std::to_string(given_blocks) + " blocks, and this node needs all views at once",
+        "give the scan as one item");
   if (static_cast<std::int64_t>(scan.views.size()) != blocks * tensor.extent('n'))
     refuse("there are " + (blocks > 1 ? std::to_string(blocks) + " blocks of " : std::string()) +
                std::to_string(tensor.extent('n')) + " projections and " + std::to_string(scan.views.size()) +

@@ -1,6 +1,7 @@
 #include "recon/detector_lag.hpp"
 
 #include <cmath>
+#include <isocenter/recon/acquisition.hpp>
 #include <isocenter/recon/detector_lag.hpp>
 
 #include "core/builtin.hpp"
@@ -21,6 +22,7 @@ class DetectorLagOperator : public OperatorBase<DetectorLag> {
     kernel_.columns = shape_.columns;
     kernel_.views = shape_.views;
     kernel_.offset = static_cast<float>(params.dark_counts);
+    blocks_ = view_blocks_of(input);
     set_terms();
     kernel_.state =
         plan.allocate<float>(static_cast<std::uint64_t>(shape_.pixels()) * static_cast<std::uint64_t>(kernel_.terms),
@@ -31,9 +33,11 @@ class DetectorLagOperator : public OperatorBase<DetectorLag> {
 
   void run(const RunContext& run) override {
     const Launcher launcher = launcher_of(run);
-    if (params.state == LagState::item)
+    if (const std::int64_t scan = run.sequence() / blocks_; params.state == LagState::item && scan != scan_) {
+      scan_ = scan;
       launch(launcher, ClearLagState{kernel_.state, shape_.columns, shape_.rows}, shape_.columns, shape_.rows,
              kernel_.terms);
+    }
     kernel_.in = run.input("input").tensor("views").as<const float>();
     kernel_.out = run.output("output").tensor("views").as<float>();
     launch(launcher, kernel_, shape_.columns, shape_.rows, 1);
@@ -65,6 +69,7 @@ class DetectorLagOperator : public OperatorBase<DetectorLag> {
   }
 
   ProjectionShape shape_;
+  std::int64_t blocks_ = 1, scan_ = -1;  // items of a scan; the one that is worked on
   DetectorLagKernel kernel_{};
 };
 

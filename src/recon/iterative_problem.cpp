@@ -85,6 +85,12 @@ void IterativeProblem::take_mask() {
                       {dense[axes[0]], dense[axes[1]], dense[axes[2]]},
                       {to[axes[0]], to[axes[1]], to[axes[2]]}};
   launch(launcher_, copy, v.n[axes[0]], v.n[axes[1]], v.n[axes[2]]);
+  sum_voxels(mask, 0);
+  double voxels = 0.0;
+  copy_now(&voxels, scalar(0), 1, sizeof voxels);
+  if (voxels == 0.0)
+    throw Failure(ErrorCode::bad_data, "input 'mask' is 0 everywhere, so that nothing is to be reconstructed",
+                  "give a mask that is not 0 where the object is, or none");
 }
 
 void IterativeProblem::end(float* x) {

@@ -1,6 +1,7 @@
 #include "recon/ring_removal.hpp"
 
 #include <algorithm>
+#include <isocenter/recon/acquisition.hpp>
 #include <isocenter/recon/ring_removal.hpp>
 
 #include "core/builtin.hpp"
@@ -17,6 +18,10 @@ class RingRemovalOperator : public OperatorBase<RingRemoval> {
     shape_ = projection_shape(plan.input("input"), "input");
     check_line_integrals(plan.input("input"), "input");
     plan.output("output").like(plan.input("input"), "views");
+    if (const std::int64_t blocks = view_blocks_of(plan.input("input")); blocks > 1)
+      throw Failure(ErrorCode::unsupported,
+                    "the scan comes in " + std::to_string(blocks) + " blocks, and rings are found in all views at once",
+                    "give the scan as one item");
     if (shape_.views < 3)
       throw Failure(ErrorCode::bad_data,
                     "input 'input' has " + std::to_string(shape_.views) + " views, and at least 3 are needed",

@@ -73,6 +73,23 @@ TEST_P(DetectorLagOperator, GoesOnFromItemToItemOrBeginsAnew) {
   }
 }
 
+TEST_P(DetectorLagOperator, OfAScanInBlocksGoesOnToItsEndAndTheNextScanBeginsAnew) {
+  const std::size_t pixels = 13;
+  std::vector<float> x;
+  for (std::size_t k = 0; k < 30 * pixels; ++k) x.push_back(static_cast<float>(100 + (k * 37) % 900));
+  const std::vector<float> y = with_lag(x, pixels, 0);
+  std::vector<std::vector<Payload>> items;
+  for (int block = 0; block < 6; ++block) {
+    const auto begin = y.begin() + block % 3 * 130;
+    Projections p = projections_from({begin, begin + 130}, 10, 1, 13);
+    set_view_blocks(p, 3);
+    items.push_back({p});
+  }
+  const auto out = run_items<DetectorLag>({.fractions = fractions, .rates_per_view = rates}, {"input"}, items,
+                                          {"output"}, options());
+  for (std::size_t k = 0; k < 780; ++k) ASSERT_NEAR(out[k / 130].values()[k % 130], x[k % 390], 2e-3) << k;
+}
+
 /// A disc with a denser one beyond the axis: its slice without lag, with it, and corrected.
 struct LagImages {
   Slice clean, before, after;

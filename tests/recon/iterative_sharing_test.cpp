@@ -76,6 +76,8 @@ void check_start_mask_and_bad_input(const SessionOptions& options, typename Op::
   const auto message = [&](const OptionalInputs& inputs, const Projections& from) {
     return error_of([&] { reconstruct_by<Op>(options, from, p, with(inputs)); });
   };
+  EXPECT_THAT(message({{"mask", volume_like(t, std::vector<float>(half.size()))}}, scan),
+              HasSubstr("input 'mask' is 0 everywhere"));
   const Trial other{.n = 23, .voxel_mm = 8};
   EXPECT_THAT(message({{"start", volume_like(other, std::vector<float>(23 * 23))}}, scan),
               AllOf(HasSubstr("'start'"), HasSubstr("23 x 23 x 1"), HasSubstr("24 x 24 x 1"), HasSubstr("Fix:")));

@@ -90,6 +90,10 @@ TEST(RingRemovalMessages, SayWhatIsWrong) {
   EXPECT_THAT(message(4, 5), HasSubstr("window = 4 columns on a detector of 7"));
   EXPECT_THAT(message(9, 5), HasSubstr("window = 9 columns on a detector of 7"));
   EXPECT_THAT(message(3, 2), HasSubstr("has 2 views, and at least 3 are needed"));
+  Projections block = projections_from(std::vector<float>(70), 5, 2, 7);
+  set_view_blocks(block, 8);
+  EXPECT_THAT(error_of([&] { run_once<RingRemoval>({.window = 3}, {"input"}, {block}); }),
+              HasSubstr("the scan comes in 8 blocks"));
 }
 
 }  // namespace

@@ -18,10 +18,11 @@ enum class LagState { item, stream };
 /// Phys. 39 (2012) 6035. fₙ and aₙ are the detector's, measured from a falling or rising edge; views are equally spaced
 /// in time and in the order in which they were taken.
 ///
-/// state = item: the detector is rested at the start of each item (a scan). stream: an item goes on where the last one
-/// ended, for views that arrive one by one. Memory: a float for each pixel and exponential. Cost: one read and one
-/// write for each element. Errors: invalid_argument when fractions and rates differ in number, or Σ fₙ is 1 or more;
-/// NaN stays in its pixel to the end of the item (line_integrals counts it).
+/// state = item: the detector is rested at the start of each scan, which is an item, or "acquisition.view_blocks" of
+/// them. stream: an item goes on where the last one ended, for views that arrive one by one. Memory: a float for each
+/// pixel and exponential. Cost: one read and one write for each element. Errors: invalid_argument when fractions and
+/// rates differ in number, or Σ fₙ is 1 or more; NaN stays in its pixel to the end of the item (line_integrals counts
+/// it).
 struct DetectorLag {
   static constexpr const char* name = "detector_lag";
   static constexpr const char* module = "recon";
@@ -39,7 +40,8 @@ struct DetectorLag {
           param(&Params::rates_per_view, "rates_per_view", Unit::none, 1e-6, 50,
                 "Decay of each exponential from one view to the next: e^-rate is left."),
           param(&Params::dark_counts, "dark_counts", Unit::none, -1e30, 1e30, "Counts without exposure."),
-          choice(&Params::state, "state", states, "Whether each item begins with a rested detector, or goes on."),
+          choice(&Params::state, "state", states,
+                 "Whether each item (the first of a scan in blocks) begins with a rested detector, or goes on."),
       };
     }
   };
