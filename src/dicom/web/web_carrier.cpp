@@ -27,6 +27,7 @@ Trip WebCarrier::carry(std::span<const Outgoing> files, const Settle& settle, co
   try {
     const std::vector<StoreAnswer> answers = web_store(client_, files);
     for (std::size_t i = 0; i < files.size(); ++i) settle(files[i], answers[i]);
+    batch_ = std::min(most_, 2 * batch_);
   } catch (const WebFailure& e) {
     const bool too_much = e.status == 413 || e.status == 400 || e.status == 415;
     if (too_much && files.size() == 1) {
@@ -36,13 +37,15 @@ Trip WebCarrier::carry(std::span<const Outgoing> files, const Settle& settle, co
     // Any other status may be that of something in between, and says nothing about what became of the request.
     const bool not_taken = (e.status >= 400 && e.status < 500) || e.status == 501;
     if (not_taken) trip.offered = 0;
-    if (too_much) batch_ = (files.size() + 1) / 2;
+    if (e.status != 429 && e.status != 503) batch_ = (files.size() + 1) / 2;
+    if (too_much) most_ = batch_;
     trip.complaint = e.what();
     trip.failed = !too_much;
     trip.hopeless = not_taken && !too_much && e.status != 408 && e.status != 429;
     trip.wait_s = e.after_s;
   } catch (const Error& e) {
     if (e.code() != ErrorCode::cancelled) trip.complaint = e.what();
+    batch_ = (files.size() + 1) / 2;
     trip.failed = true;
   }
   return trip;

@@ -22,12 +22,12 @@ std::string report(const std::string& stored, const std::string& failed = "") {
 
 class WebStore : public ::testing::Test {
  protected:
-  Outbox::Delivery deliver(const ScriptedServer& server, int attempts = 1) {
+  Outbox::Delivery deliver(const ScriptedServer& server, int attempts = 1, int batch = 2) {
     WebClient client(web_peer(server.url()), never);
     Outbox outbox(folder_ / "out");
     if (!put_) outbox.put(files_);
     put_ = true;
-    WebCarrier carrier(client, 2);
+    WebCarrier carrier(client, batch);
     return outbox.deliver(carrier, {.attempts = attempts, .first_pause_s = 0.01, .longest_pause_s = 0.01}, never);
   }
   std::size_t in(const char* state) const { return dicom_files(folder_ / "out/" + state).size(); }
@@ -150,6 +150,21 @@ TEST_F(WebStore, SendsLessAtOnceWhenThatIsTooMuch) {
   EXPECT_EQ(done.refused, 1);
   EXPECT_EQ(done.left, 0);
   EXPECT_THAT(done.complaints.back(), HasSubstr("413, content too large"));
+}
+
+TEST_F(WebStore, AnInstanceOnWhichTheServerFailsKeepsNoneThatGoWithItWaiting) {
+  files_ = write_ct_series(folder_ / "five", 5);
+  ScriptedServer server([](const ScriptedServer::Request& request, int) {
+    if (request.line.starts_with("GET")) return http_answer("200 OK", dicom_json, "[]");
+    std::string stored;
+    for (int i = 0; i < 5; ++i)
+      if (request.body.find(instance_uid(i)) != std::string::npos) stored += (stored.empty() ? "" : ",") + reference(i);
+    return request.body.find(instance_uid(0)) != std::string::npos ? http_answer("500 x", "text/plain", "")
+                                                                   : http_answer("200 OK", dicom_json, report(stored));
+  });
+  const Outbox::Delivery done = deliver(server, 3, 4);
+  EXPECT_EQ(done.delivered, 4);
+  EXPECT_EQ(done.left, 1);
 }
 
 TEST_F(WebStore, EndsAtOnceWhenItMayNot) {
