@@ -87,7 +87,7 @@ void IterativeProblem::take_mask() {
   launch(launcher_, copy, v.n[axes[0]], v.n[axes[1]], v.n[axes[2]]);
   sum_voxels(mask, 0);
   double voxels = 0.0;
-  copy_now(&voxels, scalar(0), 1, sizeof voxels);
+  copy_now(&voxels, scalar(0), sizeof voxels);
   if (voxels == 0.0)
     throw Failure(ErrorCode::bad_data, "input 'mask' is 0 everywhere, so that nothing is to be reconstructed",
                   "give a mask that is not 0 where the object is, or none");
