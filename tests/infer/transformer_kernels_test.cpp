@@ -105,9 +105,12 @@ void expect_attention(const AttentionCase& c, const kernels::AttentionVariant& v
 TEST(AttentionKernel, GivesTheDefinitionInEveryVariantAtOddSizes) {
   if (!kernels::attention_runs_here()) GTEST_SKIP() << "this processor has neither AVX-512 nor AVX2";
   std::vector<kernels::AttentionVariant> variants;
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq"))
     variants.push_back(kernels::attention_avx512());
   variants.push_back(kernels::attention_avx2());
+#endif
   for (const auto& variant : variants)
     for (const bool narrow : {false, true})
       for (const AttentionCase& c : {AttentionCase{1, 1, 1, 1, 1, 1, false, narrow},
