@@ -77,10 +77,10 @@ struct Reach {
 
 Reach reach_of(const FbpOrbit& orbit, int columns) {
   Reach reach;
-  std::size_t view = 0;  // where the detector ends nearest to the centre
+  std::size_t view = 0;  // the first where the detector ends nearest to the centre
   for (std::size_t n = 0; n < orbit.centre_column.size(); ++n) {
     const double c = orbit.centre_column[n];
-    if (std::min(c, columns - 1 - c) < reach.narrower()) view = n;
+    if (std::min(c, columns - 1 - c) < reach.narrower() - 1e-6) view = n;
     reach.left = std::min(reach.left, c);
     reach.right = std::min(reach.right, columns - 1 - c);
   }

@@ -48,7 +48,7 @@ VoxelGrid place_grid(const FdkRequest& r, const Orbit& orbit) {
 struct Fan {
   double right_rad = 10, left_rad = 10;
   double left_columns = 1e9, right_columns = 1e9;
-  std::size_t view = 0;  ///< where the detector ends nearest to the central ray
+  std::size_t view = 0;  ///< the first where the detector ends nearest to the central ray
   double wider() const { return std::max(left_rad, right_rad); }
   double narrower() const { return std::min(left_rad, right_rad); }
 };
@@ -63,7 +63,7 @@ Fan fan_of(const FilterDetector& detector, const Orbit& orbit) {
     fan.right_rad = std::min(fan.right_rad, first < last ? last : -last);
     const double left = detector.centre_column[n] - detector.begin,
                  right = detector.end - 1 - detector.centre_column[n];
-    if (std::min(left, right) < std::min(fan.left_columns, fan.right_columns)) fan.view = n;
+    if (std::min(left, right) < std::min(fan.left_columns, fan.right_columns) - 1e-6) fan.view = n;
     fan.left_columns = std::min(fan.left_columns, left);
     fan.right_columns = std::min(fan.right_columns, right);
   }
