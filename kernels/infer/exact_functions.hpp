@@ -240,7 +240,7 @@ ISOCENTER_HD_CALL std::int64_t apply_integer(infer::Function f, std::int64_t a, 
     case F::affine:
       return wrap(ua * ub + static_cast<std::uint64_t>(c));
     default:
-      return static_cast<std::int64_t>(apply_unary_exactly(f, 0, 0, static_cast<double>(a)));
+      return to_whole(apply_unary_exactly(f, 0, 0, static_cast<double>(a)), INT64_MIN, INT64_MAX);
   }
 }
 

@@ -42,8 +42,9 @@ std::int64_t BundleNetwork::reserve(std::int64_t bytes) {
   return place;
 }
 
-void BundleNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, BundleRecipe recipe) {
+void BundleNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, BundleRecipe recipe, int stream_batch) {
   recipe_ = std::move(recipe);
+  batch_ = stream_batch;
   original_ = shape;
   on_cpu_ = plan.on_cpu();
   std::string hash;
@@ -53,11 +54,13 @@ void BundleNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, Bun
   plan_steps(plan);
   plan_windows(plan);
   plan_executor(plan, hash);
+  if (batch_ > 1) plan_items(plan);
   plan_way_back(plan);
   state_network(plan, model_, hash, executor_->summary());
   if (!recipe_.version.empty()) plan.fact("bundle_version", recipe_.version);
   plan.fact("window", text(window_));
   plan.fact("windows", std::to_string(starts_[0].size() * starts_[1].size() * starts_[2].size()));
+  if (batch_ > 1) plan.fact("stream_batch", std::to_string(batch_) + ", at last 1");
   plan.fact("network_grid", text(padded_));
   for (const std::string& what : recipe_.contradictions)
     plan.warn("the bundle contradicts itself: " + what, "ask who made it, and correct one of both");
@@ -90,11 +93,12 @@ void BundleNetwork::plan_orientation(PlanContext& plan) {
 
 void BundleNetwork::plan_steps(PlanContext& plan) {
   for (std::size_t k = 0; k < 3; ++k) changes_[k] = {AxisChange::Rule::keep, size_[k], size_[k], 1, 1};
-  divisors_ = {1, 1, 1};
   std::int64_t work = 0;
   for (const BundleStep& step : recipe_.steps) {
-    if (step.kind == BundleStep::Kind::pad) {
-      divisors_ = turned(step.size);
+    if (step.kind == BundleStep::Kind::pad || step.kind == BundleStep::Kind::pad_to) {
+      paddings_.push_back(step);
+    } else if (step.kind == BundleStep::Kind::crop) {
+      centre_ = turned(step.size);
     } else if (step.kind == BundleStep::Kind::foreground) {
       plan_foreground(plan, step);
     } else if (step.kind == BundleStep::Kind::spacing || step.kind == BundleStep::Kind::resize) {
@@ -192,11 +196,17 @@ void BundleNetwork::plan_change(PlanContext& plan, const BundleStep& step) {
 
 void BundleNetwork::plan_windows(PlanContext& plan) {
   const Extents asked = turned(recipe_.window);
+  const ForegroundBox all{{0, 0, 0}, size_}, centre = centre_of(all);
   bool pads = crops_;
   for (std::size_t k = 0; k < 3; ++k) {
-    const int divisible = divisible_by(size_[k], divisors_[k]);
-    window_[k] = asked[k] > 0 ? asked[k] : divisible;
-    pads = pads || std::max(divisible, window_[k]) != size_[k];
+    const int padded = padded_extent(centre.size[k], k)[0];
+    if (padded > most_along_axis)
+      throw Failure(ErrorCode::invalid_argument,
+                    "the bundle pads the volume to " + std::to_string(padded) + " voxels along its axis " +
+                        "ijk"[2 - k] + ", and up to " + std::to_string(most_along_axis) + " are allowed",
+                    "check SpatialPadd and DivisiblePadd of the bundle");
+    window_[k] = asked[k] > 0 ? asked[k] : padded;
+    pads = pads || std::max(padded, window_[k]) != size_[k];
   }
   const std::int64_t weights_bytes = count(window_) * 4;
   const std::string smaller = "set a smaller roi_size, or k of DivisiblePadd where the window is the whole volume";
@@ -215,18 +225,42 @@ void BundleNetwork::plan_windows(PlanContext& plan) {
   plan.require_kernel<kernels::AddWindowKernel>();
   plan.require_kernel<kernels::FinishScoresKernel>();
   for (std::size_t k = 0; k < 3; ++k) back_[k] = backward(changes_[k], recipe_.nearest_back, 0);
-  lay_out({{0, 0, 0}, size_});
+  lay_out(all);
   if (!pads) return;
   for (std::size_t k = 0; k < 3; ++k)
     padding_[k] = crops_ ? padding_table_[k].data() : plan.upload<std::int32_t>(padding_table_[k], "padding");
   padded_at_ = reserve(count(padded_) * 4);
 }
 
-void BundleNetwork::lay_out(const ForegroundBox& left) {
+ForegroundBox BundleNetwork::centre_of(ForegroundBox left) const {
   for (std::size_t k = 0; k < 3; ++k) {
-    const int size = left.size[k], divisible = divisible_by(size, divisors_[k]);
-    padded_[k] = std::max(divisible, window_[k]);
-    before_[k] = (divisible - size) / 2 + (padded_[k] - divisible) / 2;
+    if (centre_[k] == 0) continue;
+    const int size = left.size[k], first = std::max(size / 2 - centre_[k] / 2, 0);
+    left.first[k] += first;
+    left.size[k] = std::min(first + centre_[k], size) - first;
+  }
+  return left;
+}
+
+std::array<int, 2> BundleNetwork::padded_extent(int size, std::size_t axis) const {
+  int padded = size, before = 0;
+  for (const BundleStep& step : paddings_) {
+    const int given = turned(step.size)[axis];
+    const int to = step.kind == BundleStep::Kind::pad ? divisible_by(padded, given) : std::max(padded, given);
+    if (!step.at_end) before += (to - padded) / 2;
+    padded = to;
+  }
+  return {padded, before};
+}
+
+void BundleNetwork::lay_out(const ForegroundBox& found) {
+  left_ = found;
+  const ForegroundBox left = centre_of(found);
+  for (std::size_t k = 0; k < 3; ++k) {
+    const int size = left.size[k];
+    const auto [padded, before] = padded_extent(size, k);
+    padded_[k] = std::max(padded, window_[k]);
+    before_[k] = before + (padded_[k] - padded) / 2;
     bundle_window_starts(padded_[k], window_[k], recipe_.overlap, starts_[k]);
     padding_table_[k].clear();
     for (int i = 0; i < padded_[k]; ++i) {
@@ -250,10 +284,26 @@ void BundleNetwork::plan_executor(PlanContext& plan, const std::string& digest) 
     throw Failure(ErrorCode::unsupported,
                   model_.source + ": the model does not take one input (1, 1, i, j, k) of float32",
                   "export the network of the bundle, for volumes with one channel");
-  const Shape shape{1, 1, window_[2], window_[1], window_[0]};
+  if (batch_ > 1 && model_.inputs[0].shape && (*model_.inputs[0].shape)[0].extent == 1)
+    throw Failure(ErrorCode::unsupported,
+                  model_.source + ": stream_batch = " + std::to_string(batch_) + ", and the input '" +
+                      model_.inputs[0].name + "' of the model takes 1 item",
+                  "export the model with a free batch axis, or leave it at 1");
   if (on_cpu_) launcher_ = cpu_launcher(std::max(1, plan.launcher().concurrency));
-  executor_ = plan_network(plan, model_, shape, {.digest = digest});
+  NetworkOptions options{.digest = digest};
+  executor_ = plan_network(plan, model_, {batch_, 1, window_[2], window_[1], window_[0]}, options);
+  if (batch_ > 1) {
+    options.beside = &executor_->summary();
+    rest_ = plan_network(plan, model_, {1, 1, window_[2], window_[1], window_[0]}, options);
+  }
   channels_ = static_cast<int>(executor_->outputs()[0].shape[1]);
+  check_outputs();
+  const std::int64_t rest = rest_ == nullptr ? 0 : rest_->summary().arena_bytes;
+  arena_at_ = reserve(std::max(executor_->summary().arena_bytes, rest));
+  scores_at_ = reserve(count(padded_) * (channels_ + 1) * 4);
+}
+
+void BundleNetwork::check_outputs() const {
   if (recipe_.output_channels > 0 && recipe_.output_channels != channels_)
     throw Failure(ErrorCode::bad_data,
                   model_.source + ": the model gives " + std::to_string(channels_) +
@@ -271,8 +321,19 @@ void BundleNetwork::plan_executor(PlanContext& plan, const std::string& digest) 
                   model_.source + ": the model gives " + std::to_string(channels_) +
                       " channels, and AsDiscreted asks for argmax, which needs 2 to 256",
                   "use threshold for one channel");
-  arena_at_ = reserve(executor_->summary().arena_bytes);
-  scores_at_ = reserve(count(padded_) * (channels_ + 1) * 4);
+}
+
+/// Items of one frame and one window; where the foreground is cut out each has its own extents within that.
+void BundleNetwork::plan_items(PlanContext& plan) {
+  const std::size_t windows = starts_[0].size() * starts_[1].size() * starts_[2].size();
+  if (const auto all = windows * static_cast<std::size_t>(original_.nt); all > 1)
+    throw Failure(ErrorCode::invalid_argument,
+                  "stream_batch = " + std::to_string(batch_) +
+                      " is for items that are one window each, and each of these has " + std::to_string(all),
+                  "set stream_batch to 1, or a roi_size of the inferer that holds all of it");
+  items_.plan(plan, batch_, count(window_) * 4, {executor_->outputs()[0]}, {rest_->outputs()[0]});
+  item_boxes_.assign(static_cast<std::size_t>(batch_), {{0, 0, 0}, size_});
+  plan.declare_host_memory(item_boxes_.size() * sizeof(ForegroundBox));
 }
 
 /// Where each voxel of the volume reads the scores.
@@ -306,152 +367,6 @@ void BundleNetwork::plan_way_back(PlanContext& plan) {
   if (recipe_.largest == 0) return;
   limits_ = plan.allocate<unsigned long long>(static_cast<std::uint64_t>(recipe_.largest) * 256, "sizes of parts");
   kernels::require_parts(plan);
-}
-
-const kernels::Launcher& BundleNetwork::launcher(const RunContext& run) {
-  if (!on_cpu_) launcher_ = kernels::launcher_of(run);
-  return launcher_;
-}
-
-/// Orientation, intensities, spacing, the foreground and padding; gives the volume that windows are cut from.
-const float* BundleNetwork::prepare(const RunContext& run, const kernels::Launcher& l, std::byte* scratch,
-                                    const float* in) {
-  kernels::CopyKernel turn{};
-  turn.in = in + steps_.first;
-  turn.out = at(scratch, oriented_at_);
-  turn.in_x = static_cast<int>(steps_.x);
-  turn.in_y = steps_.y;
-  turn.out_y = shape_.nx;
-  turn.axes_z = 1;
-  turn.extent_z[0] = shape_.nz;
-  turn.in_z[0] = steps_.z;
-  turn.out_z[0] = static_cast<std::int64_t>(shape_.nx) * shape_.ny;
-  kernels::launch(l, turn, shape_.nx, shape_.ny, shape_.nz);
-  float* volume = turn.out;
-
-  for (const Pass& pass : passes_) {
-    if (pass.crops) {
-      lay_out(find_foreground(run, volume, pass.size, pass.margin, bounds_of_slice_));
-      continue;
-    }
-    if (pass.scales) {
-      kernels::scale_intensity(l, pass.scaling, volume, volume, pass.size[0], pass.size[1], pass.size[2],
-                               scratch + work_at_, pass.scale);
-      continue;
-    }
-    kernels::ResampleKernel kernel{};
-    kernel.in = volume;
-    kernel.out = at(scratch, pass.at);
-    // The axis is the kernel's column axis: what is faster is its channels, what is slower its items.
-    std::int64_t channels = 1, items = 1;
-    for (int i = 0; i < 3; ++i) {
-      if (i != pass.axis) (i < pass.axis ? channels : items) *= pass.size[static_cast<std::size_t>(i)];
-      kernel.in_extent[i] = kernel.out_extent[i] = kernel.taps[i] = 1;
-      kernel.indices[i] = reinterpret_cast<const std::int32_t*>(constants_ + 1);
-      kernel.weights[i] = constants_;
-    }
-    kernel.channels = static_cast<int>(channels);
-    kernel.in_extent[2] = pass.size[static_cast<std::size_t>(pass.axis)];
-    kernel.out_extent[2] = pass.taps_to;
-    kernel.taps[2] = 2;
-    kernel.indices[2] = pass.index;
-    kernel.weights[2] = pass.weight;
-    kernels::launch(l, kernel, kernel.channels, pass.taps_to, static_cast<int>(items));
-    volume = kernel.out;
-  }
-  if (padding_[0] == nullptr) return volume;
-  kernels::CopyKernel pad{};
-  pad.in = volume;
-  pad.out = at(scratch, padded_at_);
-  pad.in_x = 1;
-  pad.table_x = padding_[0];
-  pad.in_y = size_[0];
-  pad.out_y = padded_[0];
-  pad.table_y = padding_[1];
-  pad.axes_z = 1;
-  pad.extent_z[0] = padded_[2];
-  pad.in_z[0] = static_cast<std::int64_t>(size_[0]) * size_[1];
-  pad.out_z[0] = static_cast<std::int64_t>(padded_[0]) * padded_[1];
-  pad.table_z[0] = padding_[2];
-  kernels::launch(l, pad, padded_[0], padded_[1], padded_[2]);
-  return pad.out;
-}
-
-void BundleNetwork::run(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out, int frame,
-                        int frames) {
-  const kernels::Launcher& l = launcher(run);
-  std::byte* arena = scratch + arena_at_;
-  if (bound_ != arena) executor_->bind(bound_ = arena);
-  kernels::ExtractWindowKernel extract{};
-  extract.in = prepare(run, l, scratch, in);
-  extract.out = reinterpret_cast<float*>(arena + executor_->inputs()[0].offset);
-  extract.low = -INFINITY;
-  extract.high = INFINITY;
-  extract.a = constants_;
-  extract.b = constants_ + 1;
-  kernels::AddWindowKernel add{};
-  add.window_scores = reinterpret_cast<const float*>(arena + executor_->outputs()[0].offset);
-  add.weights = importance_;
-  add.scores = at(scratch, scores_at_);
-  add.channels = channels_;
-  for (std::size_t k = 0; k < 3; ++k) {
-    extract.extent[k] = add.extent[k] = padded_[k];
-    extract.window[k] = add.window[k] = window_[k];
-  }
-  const int scores_z = (channels_ + 1) * padded_[2];
-  kernels::launch(l, kernels::ClearRingKernel{add.scores, {padded_[0], padded_[1], scores_z}, 0, scores_z}, padded_[0],
-                  padded_[1], scores_z);
-  const std::size_t total = starts_[0].size() * starts_[1].size() * starts_[2].size();
-  std::size_t done = 0;
-  for (const int z : starts_[2])
-    for (const int y : starts_[1])
-      for (const int x : starts_[0]) {
-        run.check_cancelled();
-        const int start[3] = {x, y, z};
-        std::copy(start, start + 3, extract.start);
-        std::copy(start, start + 3, add.start);
-        kernels::launch(l, extract, window_[0], window_[1], window_[2]);
-        run_network(run, *executor_, scratch, l.stream);
-        kernels::launch(l, add, window_[0], window_[1], (channels_ + 1) * window_[2]);
-        run.progress((frame + static_cast<double>(++done) / static_cast<double>(total)) / frames);
-      }
-  read_labels(l, scratch, out);
-}
-
-void BundleNetwork::read_labels(const kernels::Launcher& l, std::byte* scratch, std::uint8_t* out) const {
-  float* scores = at(scratch, scores_at_);
-  const kernels::FinishScoresKernel finish{scores, {padded_[0], padded_[1], padded_[2]}, channels_, recipe_.activation};
-  kernels::launch(l, finish, padded_[0], padded_[1], padded_[2]);
-  // MONAI's threshold includes its limit.
-  const float limit = std::nextafter(static_cast<float>(recipe_.threshold.value_or(0)), -INFINITY);
-  const kernels::RingReader reader{
-      scores, {padded_[0], padded_[1], padded_[2]}, readings_[0], readings_[1], readings_[2]};
-  kernels::launch(l, kernels::ReadLabelsKernel{reader, out, steps_, channels_, 0, limit}, shape_.nx, shape_.ny,
-                  shape_.nz);
-  if (recipe_.filled > 0 && recipe_.filled_first) fill_holes(l, scratch, out);
-  if (recipe_.largest > 0) {
-    const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::equal_labels};
-    kernels::keep_parts(l, grid, reinterpret_cast<std::int32_t*>(scratch + parents_at_), recipe_.connectivity,
-                        recipe_.largest, 1, limits_, out);
-  }
-  if (recipe_.filled > 0 && !recipe_.filled_first) fill_holes(l, scratch, out);
-  if (recipe_.smallest > 0) {
-    const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out,
-                                 recipe_.small_of_all ? kernels::PartRule::any_label : kernels::PartRule::equal_labels};
-    kernels::keep_parts(l, grid, reinterpret_cast<std::int32_t*>(scratch + parents_at_), recipe_.small_connectivity, 0,
-                        recipe_.smallest, nullptr, out);
-  }
-}
-
-/// What lies within a label goes to it, other labels too, one label after the other.
-void BundleNetwork::fill_holes(const kernels::Launcher& l, std::byte* scratch, std::uint8_t* out) const {
-  auto* parents = reinterpret_cast<std::int32_t*>(scratch + parents_at_);
-  for (const int label : recipe_.filled_labels) {
-    const kernels::PartGrid grid{original_.nx, original_.ny, original_.nz, out, kernels::PartRule::outside, label};
-    kernels::find_parts(l, grid, parents, recipe_.filled, false);
-    kernels::launch(l, kernels::NoteHolesKernel{grid, parents, false}, grid.nx, grid.ny, grid.nz);
-    kernels::launch(l, kernels::FillHolesKernel{grid, parents, out}, grid.nx, grid.ny, grid.nz);
-  }
 }
 
 }  // namespace isocenter::infer

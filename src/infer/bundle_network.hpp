@@ -12,6 +12,7 @@
 #include "infer/onnx_model.hpp"
 #include "infer/orientation.hpp"
 #include "infer/sliding_window.hpp"
+#include "infer/stream_items.hpp"
 #include "volume/intensity.hpp"
 
 namespace isocenter::infer {
@@ -19,11 +20,15 @@ namespace isocenter::infer {
 class BundleNetwork {
  public:
   /// Plans everything for frames of this shape; states facts and asks for memory that lives with the session.
-  void plan(PlanContext& plan, const isocenter::detail::GridShape& shape, BundleRecipe recipe);
+  /// `stream_batch` items of the stream go through the network at once where that is above 1.
+  void plan(PlanContext& plan, const isocenter::detail::GridShape& shape, BundleRecipe recipe, int stream_batch);
   std::int64_t scratch_bytes() const { return scratch_bytes_; }
   int channels() const { return channels_; }
   const BundleRecipe& recipe() const { return recipe_; }
 
+  /// With stream_batch, while RunContext::part is -1: keeps an item of one frame. run() then gives the one of its part,
+  /// and reads no input.
+  void take_item(const RunContext& run, std::byte* scratch, const float* in);
   /// One frame to labels, uint8 zyx. `frame` of `frames` is for the progress that is told.
   void run(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out, int frame, int frames);
 
@@ -51,6 +56,8 @@ class BundleNetwork {
   void plan_foreground(PlanContext& plan, const BundleStep& step);
   void plan_windows(PlanContext& plan);
   void plan_executor(PlanContext& plan, const std::string& digest);
+  void check_outputs() const;
+  void plan_items(PlanContext& plan);
   void plan_way_back(PlanContext& plan);
   std::int64_t reserve(std::int64_t bytes);
   float* at(std::byte* scratch, std::int64_t offset) const { return reinterpret_cast<float*>(scratch + offset); }
@@ -58,9 +65,18 @@ class BundleNetwork {
   const isocenter::detail::Launcher& launcher(const RunContext& run);
   const float* prepare(const RunContext& run, const isocenter::detail::Launcher& l, std::byte* scratch,
                        const float* in);
+  /// What CenterSpatialCropd leaves of what is left of the prepared volume.
+  ForegroundBox centre_of(ForegroundBox left) const;
+  /// Voxels along an axis after the paddings, and those before the volume among them.
+  std::array<int, 2> padded_extent(int size, std::size_t axis) const;
   /// The extents, padding, windows and tables for what is left of the prepared volume. Allocates nothing for less than
   /// there was before.
   void lay_out(const ForegroundBox& left);
+  isocenter::detail::ExtractWindowKernel extraction(const float* volume) const;
+  template <class Score>
+  void blend(const isocenter::detail::Launcher& l, std::byte* scratch, const Score& score) const;
+  void run_windows(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames);
+  void bind(std::byte* scratch);
   void read_labels(const isocenter::detail::Launcher& l, std::byte* scratch, std::uint8_t* out) const;
   void fill_holes(const isocenter::detail::Launcher& l, std::byte* scratch, std::uint8_t* out) const;
 
@@ -70,17 +86,23 @@ class BundleNetwork {
   OnnxModel model_;
   int channels_ = 0;
   bool on_cpu_ = true;
-  std::unique_ptr<Executor> executor_;
+  int batch_ = 1;                              ///< items of the stream that go through the network at once
+  std::unique_ptr<Executor> executor_, rest_;  ///< for batch_ windows; with items of the stream, for one
+  StreamItems items_;
+  std::vector<ForegroundBox> item_boxes_;  ///< what is left of each
   std::byte* bound_ = nullptr;
   isocenter::detail::Launcher launcher_;
 
   std::vector<Pass> passes_;
-  Extents size_{};      ///< of the prepared volume
-  Extents divisors_{};  ///< of DivisiblePadd
+  Extents size_{};  ///< of the prepared volume
+  std::vector<BundleStep> paddings_;
+  Extents centre_{};  ///< of CenterSpatialCropd; 0: all
   Extents window_{};
-  bool crops_ = false;  ///< then what follows is laid out anew for each volume, and is never larger than as planned
-  Extents padded_{};    ///< what DivisiblePadd and, where the window is larger, the inferer make of it
-  Extents before_{};    ///< voxels of padding before it
+  bool crops_ = false;  ///< by the foreground; then what follows is laid out anew for each volume, and is never larger
+                        ///< than as planned
+  ForegroundBox left_{};  ///< that it was laid out for
+  Extents padded_{};      ///< what DivisiblePadd and, where the window is larger, the inferer make of it
+  Extents before_{};      ///< voxels of padding before it
   std::array<AxisChange, 3> changes_{};
   std::array<std::vector<int>, 3> starts_;
   std::array<AxisPairs, 3> back_;           ///< from the volume's voxels to those of the prepared one

@@ -72,7 +72,7 @@ class Reader {
           ErrorCode::unsupported,
           file_.place(file_.root()) + ": postprocessing has no Invertd, so that labels would lie on the network's grid",
           "add Invertd with transform @preprocessing");
-    if (cropped_ && *std::min_element(recipe_.window.begin(), recipe_.window.end()) <= 0)
+    if (foreground_ && *std::min_element(recipe_.window.begin(), recipe_.window.end()) <= 0)
       throw Failure(ErrorCode::unsupported,
                     file_.place(file_.root()) +
                         ": CropForegroundd leaves a volume of unknown extent, and the network " +
@@ -111,8 +111,8 @@ class Reader {
 
   void spatial(const BundleCall& call, bool resamples) {
     if (resamples && resampled_) call.refuse("is a second change of the grid", "keep one Spacingd or Resized");
-    if (cropped_ && resamples) call.refuse("stands behind CropForegroundd", "put CropForegroundd behind it");
-    if (padded_ && resamples) call.refuse("stands behind DivisiblePadd", "put padding last");
+    if (cropped_ && resamples) call.refuse("stands behind a crop", "put the crop behind it");
+    if (padded_ && resamples) call.refuse("stands behind padding", "put padding last");
     resampled_ = resampled_ || resamples;
     moved_ = true;
   }
@@ -155,13 +155,13 @@ class Reader {
       call.require_false({"align_corners", "anti_aliasing"});
       call.ignore({"anti_aliasing_sigma", "dtype", "lazy"});
       recipe_.steps.push_back(step);
-    } else if (name == "DivisiblePadd") {
-      spatial(call, false);
-      padded_ = true;
-      step.kind = BundleStep::Kind::pad;
-      step.size = call.extents("k", 1);
-      call.require_text("mode", {"constant"}, "constant");
-      call.require_text("method", {"symmetric"}, "symmetric");
+    } else if (name == "DivisiblePadd" || name == "SpatialPadd") {
+      read_padding(call, step);
+    } else if (name == "CenterSpatialCropd") {
+      if (padded_) call.refuse("stands behind padding", "put padding last");
+      cropped_ = moved_ = true;
+      step.kind = BundleStep::Kind::crop;
+      step.size = call.extents("roi_size", -1);
       call.ignore({"lazy"});
       recipe_.steps.push_back(step);
     } else if (name == "CropForegroundd") {
@@ -172,10 +172,24 @@ class Reader {
     call.finish();
   }
 
+  void read_padding(const BundleCall& call, BundleStep step) {
+    spatial(call, false);
+    padded_ = true;
+    const bool to_size = call.name() == "SpatialPadd";
+    step.kind = to_size ? BundleStep::Kind::pad_to : BundleStep::Kind::pad;
+    step.size = to_size ? call.extents("spatial_size", -1) : call.extents("k", 1);
+    call.require_text("mode", {"constant"}, "constant");
+    call.require_text("method", {"symmetric", "end"}, "symmetric");
+    step.at_end = call.text("method", "symmetric") == "end";
+    call.ignore({"lazy"});
+    recipe_.steps.push_back(step);
+  }
+
   void read_foreground(const BundleCall& call, BundleStep step) {
-    if (cropped_) call.refuse("is the second one", "keep one");
-    if (padded_) call.refuse("stands behind DivisiblePadd", "put padding last");
-    cropped_ = moved_ = true;
+    if (foreground_) call.refuse("is the second one", "keep one");
+    if (cropped_) call.refuse("stands behind CenterSpatialCropd", "put it before");
+    if (padded_) call.refuse("stands behind padding", "put padding last");
+    foreground_ = cropped_ = moved_ = true;
     step.kind = BundleStep::Kind::foreground;
     const double margin = call.number("margin", 0.0);
     if (!(margin >= 0 && margin <= 65535) || margin != std::floor(margin))
@@ -228,11 +242,12 @@ class Reader {
     } else {
       call.refuse("is not among the transforms that are read before a network",
                   "LoadImaged, EnsureChannelFirstd, EnsureTyped, Orientationd, Spacingd, Resized, CropForegroundd, "
-                  "DivisiblePadd, "
-                  "ScaleIntensityd, ScaleIntensityRanged, ScaleIntensityRangePercentilesd and NormalizeIntensityd are");
+                  "CenterSpatialCropd, SpatialPadd, DivisiblePadd, ScaleIntensityd, ScaleIntensityRanged, "
+                  "ScaleIntensityRangePercentilesd and NormalizeIntensityd are");
     }
     if (cropped_ && step.kind != BundleStep::Kind::scale_range)
-      call.refuse("stands behind CropForegroundd and would measure what that leaves", "put it before");
+      call.refuse("stands behind a crop and would measure what that leaves", "put it before");
+    if (padded_) call.refuse("stands behind padding, whose zeros it would change or measure", "put padding last");
     call.ignore({"dtype"});
     recipe_.steps.push_back(step);
   }
@@ -316,7 +331,7 @@ class Reader {
       const bool softmax = call.flag("softmax", false), sigmoid = call.flag("sigmoid", false);
       if (softmax && sigmoid) call.refuse("asks for softmax and sigmoid", "choose one");
       if (recipe_.inverted && (cropped_ || !recipe_.nearest_back))
-        call.refuse(cropped_ ? "stands behind an Invertd that fills with zeros what CropForegroundd took away"
+        call.refuse(cropped_ ? "stands behind an Invertd that fills with zeros what a crop took away"
                              : "stands behind an Invertd that interpolates",
                     "put it before");
       if (softmax) recipe_.activation = BundleRecipe::Activation::softmax;
@@ -387,7 +402,7 @@ class Reader {
  private:
   const BundleFile& file_;
   BundleRecipe& recipe_;
-  bool moved_ = false, resampled_ = false, cropped_ = false, padded_ = false, discrete_ = false;
+  bool moved_ = false, resampled_ = false, foreground_ = false, cropped_ = false, padded_ = false, discrete_ = false;
   std::vector<std::pair<std::string, std::vector<double>>> applied_;  ///< by whom, and which labels
 };
 

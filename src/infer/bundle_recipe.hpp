@@ -12,14 +12,16 @@ namespace isocenter::infer {
 
 /// Axes and numbers in MONAI's order: of an array [i][j][k], k fastest in memory.
 struct BundleStep {
-  enum class Kind { scale_range, z_score, percentiles, spacing, resize, foreground, pad } kind;
+  enum class Kind { scale_range, z_score, percentiles, spacing, resize, foreground, crop, pad, pad_to } kind;
   double low = 0, high = 1;  ///< scale_range: values; percentiles: percentiles
   double from = 0, to = 1;
   bool clip = false;
   bool nonzero = false;
   std::array<double, 3> spacing_mm{};  ///< spacing; 0: the volume's own
-  std::array<int, 3> size{};           ///< resize: extents; pad: divisors
-  int margin = 0;                      ///< foreground: voxels that are kept around it, within the volume
+  /// resize: extents; crop: extents of the middle, 0: all; pad: divisors; pad_to: least extents, 0: as it is
+  std::array<int, 3> size{};
+  bool at_end = false;  ///< pad, pad_to: nothing is put before the volume
+  int margin = 0;       ///< foreground: voxels that are kept around it, within the volume
 };
 
 struct BundleRecipe {

@@ -50,8 +50,8 @@ BundleValue converted(const YAML::Node& node, const std::string& name, int depth
   } else if (node.IsMap()) {
     v.kind = BundleValue::Kind::map;
     for (const auto& entry : node)
-      v.entries.emplace_back(entry.first.IsScalar() ? entry.first.Scalar() : std::string(),
-                             converted(entry.second, name, depth + 1, count));
+      v.entries.push_back({entry.first.IsScalar() ? entry.first.Scalar() : std::string(),
+                           converted(entry.second, name, depth + 1, count)});
   }
   v.line = node.Mark().line + 1;
   return v;

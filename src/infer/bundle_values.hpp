@@ -3,22 +3,28 @@
 // part of its Python expressions ($...) are resolved; nothing is executed. The language: MONAI's documentation, "Bundle
 // configuration" (config_syntax).
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace isocenter::infer {
+
+struct BundleEntry;
 
 struct BundleValue {
   enum class Kind { null, boolean, number, text, list, map } kind = Kind::null;
   bool boolean = false;
   double number = 0;
   std::string text;
-  std::vector<BundleValue> items;                            ///< of a list
-  std::vector<std::pair<std::string, BundleValue>> entries;  ///< of a map, in the file's order
-  int line = 0;                                              ///< from 1
+  std::vector<BundleValue> items;    ///< of a list
+  std::vector<BundleEntry> entries;  ///< of a map, in the file's order
+  int line = 0;                      ///< from 1
 
   const BundleValue* find(const std::string& key) const;
   bool is(Kind k) const { return kind == k; }
+};
+
+struct BundleEntry {
+  std::string key;
+  BundleValue value;
 };
 
 class BundleFile {

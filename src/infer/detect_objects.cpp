@@ -16,6 +16,7 @@ void DetectObjectsOperator::plan(PlanContext& plan) {
   VolumeNetworkOptions options{params.model,     params.window,    static_cast<double>(params.overlap),
                                params.intensity, params.precision, params.engine,
                                params.batch};
+  options.stream_batch = params.stream_batch;
   options.kept_bytes = std::int64_t{params.keep_plans_mb} << 20;
   options.gives_tables = true;
   options.fit = static_cast<ImageFit>(params.fit);
@@ -36,6 +37,7 @@ void DetectObjectsOperator::plan(PlanContext& plan) {
   };
   plan_table(table_, network_.batch());
   if (const std::int64_t left = network_.windows() % network_.batch(); left > 0) plan_table(rest_, left);
+  if (params.stream_batch > 1) network_.plan_items(plan, table_.ports(), rest_.ports());
   for (int c = 0; c < table_.classes() && named == 0; ++c) names.push_back("class " + std::to_string(c));
   kernels::describe_boxes(plan.output("output"), in, extent_, names, network_.flat() ? 2 : 3);
 
@@ -113,12 +115,18 @@ void DetectObjectsOperator::read_windows(const RunContext& run, std::int64_t fir
   const BoxTable& table = table_for(count);
   const auto* scratch = run.scratch<std::byte>();
   auto* values = run.host_scratch<std::byte>();
-  std::int64_t at = 0;
   for (const Port& p : table.ports()) {
-    const std::int64_t bytes = element_count(p.shape) * (p.type == ElementType::i64 ? 8 : 4);
-    run.copy(values + at, scratch + p.offset, static_cast<std::uint64_t>(bytes));
-    at += bytes;
+    const std::int64_t bytes = element_count(p.shape) * bytes_of(p.type);
+    run.copy(values, scratch + p.offset, static_cast<std::uint64_t>(bytes));
+    values += bytes;
   }
+  find_boxes(run, table, first, count);
+}
+
+/// Of the tables in host memory, as soon as they are there.
+void DetectObjectsOperator::find_boxes(const RunContext& run, const BoxTable& table, std::int64_t first,
+                                       std::int64_t count) {
+  const auto* values = run.host_scratch<std::byte>();
   run.wait();
   for (std::int64_t item = 0; item < count; ++item)
     table.read(values, {item, first + item}, scores_, [&](kernels::ScoredBox box) {
@@ -134,14 +142,22 @@ void DetectObjectsOperator::read_windows(const RunContext& run, std::int64_t fir
 
 void DetectObjectsOperator::run(const RunContext& run) {
   auto* scratch = run.scratch<std::byte>();
-  network_.begin_frame(run, scratch, planes(run, scratch));
+  const bool batches = params.stream_batch > 1;
+  if (batches && run.part() < 0) return network_.take_item(run, scratch, planes(run, scratch));
   boxes_.clear();
-  const std::int64_t windows = network_.windows();
-  for (std::int64_t first = 0; first < windows;) {
-    const std::int64_t count = network_.run_batch(run, scratch, first);
-    read_windows(run, first, count);
-    first += count;
-    run.progress(static_cast<double>(first) / static_cast<double>(windows));
+  if (batches) {
+    run.copy(run.host_scratch<std::byte>(), network_.item_outputs(run, scratch),
+             static_cast<std::uint64_t>(rest_.bytes()));
+    find_boxes(run, rest_, 0, 1);
+  } else {
+    network_.begin_frame(run, scratch, planes(run, scratch));
+    const std::int64_t windows = network_.windows();
+    for (std::int64_t first = 0; first < windows;) {
+      const std::int64_t count = network_.run_batch(run, scratch, first);
+      read_windows(run, first, count);
+      first += count;
+      run.progress(static_cast<double>(first) / static_cast<double>(windows));
+    }
   }
   kernels::suppress_boxes(boxes_, params.overlap_above, static_cast<std::size_t>(params.most),
                           params.overlap_of == BoxOverlap::of_smaller);

@@ -60,6 +60,11 @@ void add(StepBuilder& b, const Job& job) {
   add_row_map(b, row);
 }
 
+/// None of a value without elements.
+std::int64_t rows_of(const Shape& shape, std::int64_t columns) {
+  return columns == 0 ? 0 : element_count(shape) / columns;
+}
+
 /// Both lie alike; what is read may be some of the channels of a wider array.
 void add_conversion(StepBuilder& b, ValueId from, ValueId to) {
   const Shape& shape = b.schedule.graph.value(to).shape;
@@ -68,7 +73,7 @@ void add_conversion(StepBuilder& b, ValueId from, ValueId to) {
   job.columns = element_count(shape);
   if (p.strides != strides_of(shape, p.layout)) {
     job.columns = shape[1];
-    job.rows = element_count(shape) / shape[1];
+    job.rows = rows_of(shape, shape[1]);
   }
   job.in = {whole(b, from, job.columns)};
   if (job.rows > 1) job.in[0].form.step = p.strides.back();
@@ -98,7 +103,7 @@ void add_map(StepBuilder& b, const Node& node, const Map& map) {
   job.columns = element_count(shape);
   for (const ValueId id : node.inputs)
     if (b.schedule.graph.value(id).constant) job.columns = shape.back();
-  job.rows = element_count(shape) / job.columns;
+  job.rows = rows_of(shape, job.columns);
   for (const ValueId id : node.inputs) job.in.push_back(whole(b, id, job.columns));
   job.out = whole(b, node.output, job.columns);
   add(b, job);
@@ -111,7 +116,7 @@ void add_concat(StepBuilder& b, const Node& node) {
   for (const ValueId id : node.inputs) {
     Job job;
     job.columns = b.schedule.graph.value(id).shape[1];
-    job.rows = element_count(shape) / shape[1];
+    job.rows = rows_of(shape, shape[1]);
     job.in = {whole(b, id, job.columns)};
     job.in[0].form.step = job.columns;
     job.out = whole(b, node.output, shape[1]);

@@ -8,7 +8,7 @@ namespace isocenter::infer {
 void MonaiBundleOperator::plan(PlanContext& plan) {
   const PayloadRef in = plan.input("input");
   shape_ = isocenter::detail::grid_shape(in, "input", "voxels", DType::float32);
-  network_.plan(plan, shape_, read_bundle(params.path));
+  network_.plan(plan, shape_, read_bundle(params.path), params.stream_batch);
   plan.scratch(static_cast<std::uint64_t>(network_.scratch_bytes()));
   const std::string &wanted = network_.recipe().modality, given = in.text("dicom.Modality");
   if (wanted.size() == 2 && !given.empty() && wanted != given)  // others are no DICOM word
@@ -31,11 +31,14 @@ void MonaiBundleOperator::plan(PlanContext& plan) {
 }
 
 void MonaiBundleOperator::run(const RunContext& run) {
-  const float* in = run.input("input").tensor("voxels").as<const float>();
+  auto* scratch = run.scratch<std::byte>();
+  const bool gives = params.stream_batch == 1 || run.part() >= 0, takes = params.stream_batch == 1 || !gives;
+  const float* in = takes ? run.input("input").tensor("voxels").as<const float>() : nullptr;
+  if (!gives) return network_.take_item(run, scratch, in);
   auto* out = run.output("output").tensor("labels").as<std::uint8_t>();
   for (int t = 0; t < shape_.nt; ++t) {
     const std::int64_t at = t * shape_.frame_voxels();
-    network_.run(run, run.scratch<std::byte>(), in + at, out + at, t, shape_.nt);
+    network_.run(run, scratch, takes ? in + at : nullptr, out + at, t, shape_.nt);
   }
 }
 

@@ -141,6 +141,7 @@ bool add_dense_map(StepBuilder& b, const Node& node, const Map& map) {
   const Schedule& s = b.schedule;
   const Shape& out = s.graph.value(node.output).shape;
   const Placement& to = s.placement(node.output);
+  if (element_count(out) == 0) return false;
   if (out.empty() || to.strides != strides_of(out, to.layout) || !to.held.none()) return false;
   if (map.function == Function::affine && to.layout == Layout::channels_last) return false;  // has a kernel of its own
   const std::size_t fast = to.layout == Layout::channels_last && out.size() >= 3 ? 1 : out.size() - 1;
@@ -178,6 +179,7 @@ bool add_dense_map(StepBuilder& b, const Node& node, const Map& map) {
 }  // namespace
 
 void add_row_map(StepBuilder& b, RowMap map) {
+  if (map.map.columns == 0) return;  // a value without elements
   const auto has_8_bits = [](const kernels::MapOperand& operand) {
     return operand.storage == kernels::MapOperand::Storage::unsigned8 ||
            operand.storage == kernels::MapOperand::Storage::signed8;

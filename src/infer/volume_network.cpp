@@ -81,7 +81,7 @@ void VolumeNetwork::plan(PlanContext& plan, const kernels::GridShape& shape, con
   plan_tables(plan, options);
   plan_scratch();
   require_memory(plan);
-  if (options.stream_batch > 1) plan_items(plan);
+  if (options.stream_batch > 1 && !gives_tables_) plan_items(plan, {executor_->outputs()[0]}, {rest_->outputs()[0]});
   state_facts(plan, hash);
   plan.require_kernel<kernels::ExtractWindowKernel>();
   if (!gives_tables_) {
@@ -225,14 +225,9 @@ void VolumeNetwork::plan_batches(const VolumeNetworkOptions& options, int frames
 
 /// Items that are one window each wait for one another in memory of the session's; what the stream's end leaves runs
 /// one by one.
-void VolumeNetwork::plan_items(PlanContext& plan) {
-  const auto count = static_cast<std::uint64_t>(batch_), voxels = static_cast<std::uint64_t>(window_voxels());
-  plan.gather(batch_);
-  plan.spread(batch_);
-  item_windows_ = plan.allocate<float>(count * voxels, "windows of the items in a batch");
-  item_scores_ = plan.allocate<float>(count * voxels * static_cast<std::uint64_t>(channels_), "their scores");
-  item_factors_ = plan.allocate<float>(2 * count, "their intensity scales");
-  item_errors_.resize(count);
+void VolumeNetwork::plan_items(PlanContext& plan, const std::vector<Port>& whole, const std::vector<Port>& one) {
+  items_.plan(plan, batch_, item_input_bytes(), whole, one);
+  item_factors_ = plan.allocate<float>(2 * static_cast<std::uint64_t>(batch_), "their intensity scales");
 }
 
 void VolumeNetwork::plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash) {
@@ -278,10 +273,12 @@ std::int64_t VolumeNetwork::arena_bytes() const {
   return std::max(executor_->summary().arena_bytes, rest_ == nullptr ? 0 : rest_->summary().arena_bytes);
 }
 
-/// What the items of a batch wait in: plan_items.
+/// What the items of a batch wait in: plan_items. Of tables all that the network gives.
 std::int64_t VolumeNetwork::item_bytes() const {
   if (windows_ >= batch_) return 0;
-  return floats(batch_ * window_voxels()) + floats(batch_ * window_voxels() * channels_) + floats(2 * batch_);
+  std::vector<Port> outputs = executor_->outputs();
+  if (!gives_tables_) outputs.resize(1);
+  return StreamItems::bytes(batch_, item_input_bytes(), outputs) + floats(2 * batch_);
 }
 
 void VolumeNetwork::plan_blending(PlanContext& plan, std::size_t k) {

@@ -2,7 +2,6 @@
 // A network over a volume: turning its axes to the network's, resampling to its spacing, windows, blending, reading
 // back. The part that segment_volume and network_inference share; it runs on every device that has the kernels.
 #include <array>
-#include <exception>
 #include <isocenter/operator.hpp>
 #include <memory>
 
@@ -14,6 +13,7 @@
 #include "infer/onnx_model.hpp"
 #include "infer/orientation.hpp"
 #include "infer/sliding_window.hpp"
+#include "infer/stream_items.hpp"
 
 namespace isocenter::infer {
 
@@ -57,6 +57,8 @@ class VolumeNetwork {
   const isocenter::detail::Launcher& launcher(const RunContext& run);
 
   // With gives_tables.
+  /// With stream_batch: memory for items, whose outputs are these of network_for(batch()) and of network_for(1).
+  void plan_items(PlanContext& plan, const std::vector<Port>& whole, const std::vector<Port>& one);
   std::int64_t windows() const { return windows_; }
   std::int64_t batch() const { return batch_; }
   bool flat() const { return flat_; }
@@ -72,8 +74,9 @@ class VolumeNetwork {
   void to_volume(std::int64_t window, std::array<double, 3>& low, std::array<double, 3>& high) const;
 
   /// With stream_batch, while RunContext::part is -1: keeps an item of one frame. run_labels and run_scores then give
-  /// the one of their part, and read no input.
+  /// the one of their part, and read no input; with gives_tables item_outputs has what plan_items asked for.
   void take_item(const RunContext& run, std::byte* scratch, const float* in);
+  const std::byte* item_outputs(const RunContext& run, std::byte* scratch);
   /// One frame to labels, uint8 zyx. `frame` of `frames` is for the progress that is told.
   void run_labels(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out, float threshold,
                   int frame, int frames);
@@ -90,7 +93,6 @@ class VolumeNetwork {
   std::vector<float> channel_scales(const VolumeNetworkOptions& options) const;
   void choose_window(const VolumeNetworkOptions& options);
   void plan_batches(const VolumeNetworkOptions& options, int frames);
-  void plan_items(PlanContext& plan);
   void plan_executor(PlanContext& plan, const VolumeNetworkOptions& options, const std::string& hash);
   std::unique_ptr<Executor> plan_windows(PlanContext& plan, std::int64_t count, const NetworkOptions& options) const;
   void plan_tables(PlanContext& plan, const VolumeNetworkOptions& options);
@@ -100,6 +102,7 @@ class VolumeNetwork {
   void state_facts(PlanContext& plan, const std::string& hash) const;
   std::int64_t arena_bytes() const;
   std::int64_t item_bytes() const;
+  std::int64_t item_input_bytes() const { return inputs_ * window_voxels() * static_cast<std::int64_t>(sizeof(float)); }
   /// The parameter that batch_ is from.
   std::string batch_name() const { return windows_ < batch_ ? "stream_batch" : "batch"; }
   bool resamples() const { return resampled_[0] || resampled_[1] || resampled_[2]; }
@@ -109,11 +112,10 @@ class VolumeNetwork {
   void run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames, Read read);
   template <class Read>
   class Blending;
-  void score_items(const RunContext& run, std::byte* scratch);
-  void run_items(const RunContext& run, std::byte* scratch, Executor& network, std::int64_t first);
   void bind(std::byte* scratch);
   isocenter::detail::ExtractWindowKernel extraction(const isocenter::detail::Launcher& l, std::byte* scratch,
                                                     const float* in) const;
+  void extract_channels(const isocenter::detail::Launcher& l, std::int64_t window, float* to) const;
   void place(std::int64_t window, int (&start)[3]) const;
   std::int64_t window_voxels() const { return static_cast<std::int64_t>(window_[0]) * window_[1] * window_[2]; }
   const float* reorient(const isocenter::detail::Launcher& l, std::byte* scratch, const float* in) const;
@@ -159,12 +161,10 @@ class VolumeNetwork {
   /// a, b of the intensity scale; 1 and 0 for the moments; what pads; a and b for each channel
   const float* constants_ = nullptr;
 
-  // Of a batch of the stream's items, for the session's life on the device; null without one.
-  float *item_windows_ = nullptr, *item_scores_ = nullptr, *item_factors_ = nullptr;
-  std::int64_t taken_ = 0, item_ = 0;            ///< items that wait, and the one that is taken or given
-  bool given_ = false;                           ///< one was asked for: what comes next is another batch
-  bool scored_ = false;                          ///< each has its scores, or its error
-  std::vector<std::exception_ptr> item_errors_;  ///< of those that the network failed on
+  // Of a batch of the stream's items.
+  StreamItems items_;
+  float* item_factors_ = nullptr;  ///< on the device, for the session's life
+  std::int64_t item_ = 0;          ///< the one that is taken or given
 
   // In the scratch memory, bytes.
   std::int64_t scratch_bytes_ = 0, oriented_at_ = 0, ring_at_ = 0, moments_at_ = 0, factors_at_ = 0;

@@ -189,15 +189,10 @@ void VolumeNetwork::place(std::int64_t window, int (&start)[3]) const {
 template <class Read>
 void VolumeNetwork::run_frame(const RunContext& run, std::byte* scratch, const float* in, int frame, int frames,
                               Read read) {
-  given_ = true;  // whatever fails from here on: what is taken next belongs to another batch
   const kernels::Launcher& l = launcher(run);
   bind(scratch);
   Blending<Read> blending(*this, l, scratch, std::move(read));
-  if (item_windows_ != nullptr) {
-    if (!scored_) score_items(run, scratch);
-    if (const auto& error = item_errors_[static_cast<std::size_t>(run.part())]) std::rethrow_exception(error);
-    return blending.add(0, item_scores_ + run.part() * channels_ * window_voxels());
-  }
+  if (items_.used()) return blending.add(0, reinterpret_cast<const float*>(item_outputs(run, scratch)));
   kernels::ExtractWindowKernel extract = extraction(l, scratch, in);
   for (std::int64_t first = 0, count = 0; first < windows_; first += count) {
     count = std::min(batch_, windows_ - first);
@@ -222,20 +217,16 @@ void VolumeNetwork::begin_frame(const RunContext& run, std::byte* scratch, const
   extract_.extent[2] *= planes_;
 }
 
-std::int64_t VolumeNetwork::run_batch(const RunContext& run, std::byte* scratch, std::int64_t first) {
-  const kernels::Launcher& l = launcher(run);
-  const std::int64_t count = std::min(batch_, windows_ - first);
-  Executor& network = count == batch_ ? *executor_ : *rest_;
-  run.check_cancelled();
+/// A window of the frame that begin_frame took, for each channel of the network.
+void VolumeNetwork::extract_channels(const kernels::Launcher& l, std::int64_t window, float* to) const {
   const bool measured = intensity_.kind == Intensity::Kind::z_score;
-  for (std::int64_t i = 0; i < count * inputs_; ++i) {
-    const int channel = static_cast<int>(i % inputs_);
+  for (int channel = 0; channel < inputs_; ++channel) {
     kernels::ExtractWindowKernel part = extract_;
-    place(first + i / inputs_, part.start);
+    place(window, part.start);
     if (planes_ > 1) part.start[2] = part.start[2] * planes_ + channel;
     if (!measured) part.a = constants_ + 5 + 2 * channel;
     if (!measured) part.b = part.a + 1;
-    part.out = at(scratch, network.inputs()[0].offset) + i * window_voxels();
+    part.out = to + channel * window_voxels();
     if (fit_ != ImageFit::letterbox) {
       kernels::launch(l, part, window_[0], window_[1], window_[2]);
       continue;
@@ -247,6 +238,15 @@ std::int64_t VolumeNetwork::run_batch(const RunContext& run, std::byte* scratch,
     part.out += static_cast<std::int64_t>(placed_[1]) * window_[0] + placed_[0];
     kernels::launch(l, part, network_[0], network_[1], 1);
   }
+}
+
+std::int64_t VolumeNetwork::run_batch(const RunContext& run, std::byte* scratch, std::int64_t first) {
+  const kernels::Launcher& l = launcher(run);
+  const std::int64_t count = std::min(batch_, windows_ - first);
+  Executor& network = count == batch_ ? *executor_ : *rest_;
+  run.check_cancelled();
+  auto* to = at(scratch, network.inputs()[0].offset);
+  for (std::int64_t i = 0; i < count; ++i) extract_channels(l, first + i, to + i * inputs_ * window_voxels());
   run_network(run, network, scratch, l.stream);
   return count;
 }
@@ -266,60 +266,22 @@ void VolumeNetwork::to_volume(std::int64_t window, std::array<double, 3>& low, s
 }
 
 void VolumeNetwork::take_item(const RunContext& run, std::byte* scratch, const float* in) {
-  if (given_) taken_ = 0;
-  given_ = scored_ = false;
-  if (taken_ == batch_)
-    throw Failure(ErrorCode::internal, "an item came to a batch that holds " + std::to_string(batch_) + " and is full",
-                  "report it with the pipeline that led to it");
-  item_ = taken_;
+  auto* to = reinterpret_cast<float*>(items_.take());
+  item_ = items_.taken();
+  if (gives_tables_) {
+    begin_frame(run, scratch, in);
+    return extract_channels(launcher_, 0, to);
+  }
   const kernels::Launcher& l = launcher(run);
   kernels::ExtractWindowKernel extract = extraction(l, scratch, in);
-  extract.out = item_windows_ + item_ * window_voxels();
+  extract.out = to;
   kernels::launch(l, extract, window_[0], window_[1], window_[2]);
-  ++taken_;
 }
 
-/// The items that were taken, at once where the batch is whole. Where that fails, and where it is not whole, each runs
-/// alone and keeps its own error.
-void VolumeNetwork::score_items(const RunContext& run, std::byte* scratch) {
-  std::fill(item_errors_.begin(), item_errors_.end(), nullptr);
-  std::string why;
-  if (taken_ == batch_) {
-    try {
-      run_items(run, scratch, *executor_, 0);
-      scored_ = true;
-      return;
-    } catch (const Error& e) {
-      if (e.code() == ErrorCode::device_lost) throw;
-      why = e.what();
-    }
-  }
-  bool failed = false;
-  for (std::int64_t i = 0; i < taken_; ++i) {
-    try {
-      run_items(run, scratch, *rest_, i);
-    } catch (const Error& e) {
-      if (e.code() == ErrorCode::device_lost) throw;
-      item_errors_[static_cast<std::size_t>(i)] = std::current_exception();
-      failed = true;
-    }
-  }
-  scored_ = true;
-  if (!why.empty() && !failed)
-    run.warn(std::to_string(batch_) + " items at once failed, and each went through alone: " + why,
-             "set a smaller stream_batch");
-}
-
-/// As many items as the network takes, from `first` on.
-void VolumeNetwork::run_items(const RunContext& run, std::byte* scratch, Executor& network, std::int64_t first) {
-  run.check_cancelled();
-  const std::int64_t voxels = network.inputs()[0].shape[0] * window_voxels();
-  constexpr auto bytes = static_cast<std::int64_t>(sizeof(float));
-  run.copy(scratch + network.inputs()[0].offset, item_windows_ + first * window_voxels(),
-           static_cast<std::uint64_t>(voxels * bytes));
-  run_network(run, network, scratch, launcher_.stream);
-  run.copy(item_scores_ + first * channels_ * window_voxels(), scratch + network.outputs()[0].offset,
-           static_cast<std::uint64_t>(voxels * channels_ * bytes));
+const std::byte* VolumeNetwork::item_outputs(const RunContext& run, std::byte* scratch) {
+  void* const stream = launcher(run).stream;
+  bind(scratch);
+  return items_.give(run, scratch, *executor_, *rest_, stream);
 }
 
 void VolumeNetwork::run_labels(const RunContext& run, std::byte* scratch, const float* in, std::uint8_t* out,

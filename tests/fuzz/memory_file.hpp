@@ -27,7 +27,7 @@ class MemoryFile {
   std::string path_;
 };
 
-/// A folder in which a file can have a name: `place` makes the name stand for the bytes.
+/// A folder in which a file can have a name, with folders before it: `place` makes the name stand for the bytes.
 class NameFolder {
  public:
   NameFolder() {
@@ -40,6 +40,7 @@ class NameFolder {
   ~NameFolder() { std::filesystem::remove_all(folder_); }
   std::filesystem::path place(const MemoryFile& file, const char* name) const {
     const std::filesystem::path path = folder_ / name;
+    std::filesystem::create_directories(path.parent_path());
     std::filesystem::remove(path);
     std::filesystem::create_symlink(file.path(), path);
     return path;

@@ -190,6 +190,13 @@ TEST(BadModel, AnElementTypeThatIsNotKnownIsRefused) {
               AllOf(HasSubstr("tensor 'w'"), HasSubstr("element type 8")));
 }
 
+TEST(BadModel, AFunctionOfIntegersThatLeavesTheirRangeEndsAtItsBound) {
+  const std::string hundred = std::string("d") + std::string(7, '\0');
+  const Graph graph =
+      lower(parse(model(node("Exp", {"w"}, "y") + initialiser("w", {1}, hundred, 7) + port(12, "y", {1}))), {});
+  EXPECT_EQ(graph.value(graph.outputs[0]).constant->integer(0), INT64_MAX);
+}
+
 TEST(BadModel, AnUndefinedOrDoubleNameIsRefused) {
   EXPECT_THAT(refusal(model(node("Relu", {"nothing"}, "y") + standard_ports())),
               HasSubstr("reads 'nothing', which no node before it makes"));

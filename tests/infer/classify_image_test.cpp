@@ -237,5 +237,40 @@ TEST_P(ClassifyImageTest, ImagesInBatchesScoreAsEachAlone) {
               HasSubstr("batch = 2, and the input 'x' of the model takes 1 item"));
 }
 
+/// Seven pictures, three at once; the last one is left by the stream's end.
+TEST_P(ClassifyImageTest, ItemsOfAStreamThatRunTogetherScoreAsEachAlone) {
+  const std::vector<float> weights = {0.25F, -1, 0.5F, 0.125F, 2, -0.5F};
+  const ModelFile file(model(node("GlobalAveragePool", {"x"}, "a") + node("Flatten", {"a"}, "b") +
+                             node("MatMul", {"b", "w"}, "y") + initialiser("w", {3, 2}, floats(weights)) +
+                             port(11, "x", {-1, 3, 4, 4}) + port(12, "y", {-1, 2})) +
+                       metadata("isocenter.activation", "softmax"));
+  std::vector<Frames> items;
+  std::vector<std::vector<double>> alone;
+  for (int i = 0; i < 7; ++i) {
+    items.push_back(pictures(1));
+    for (std::uint8_t& v : items.back().pixels().span<std::uint8_t>()) v = static_cast<std::uint8_t>(v / (i + 1));
+    alone.push_back(scores_of(apply<ClassifyImage>(context(), {.model = file}, items.back(), options())));
+  }
+  ClassifyImage::Params params{.model = file};
+  params.stream_batch = 3;
+  std::size_t came = 0;
+  run_stream<ClassifyImage>(context(), params, items, options(), [&](std::size_t i, const Payload& out) {
+    const auto scores = scores_of(out);
+    ASSERT_EQ(scores.size(), 2U);
+    for (std::size_t k = 0; k < 2; ++k) EXPECT_NEAR(scores[k], alone[i][k], 1e-6) << "item " << i;
+    EXPECT_EQ(values<float>(out, "voxels")[0], static_cast<float>(scores[0]));
+    EXPECT_EQ(out.numbers("classification.top")[0], scores[0] >= scores[1] ? 0 : 1);
+    ++came;
+  });
+  EXPECT_EQ(came, 7U);
+  EXPECT_GT(std::fabs(alone[0][0] - alone[6][0]), 1e-3);
+  EXPECT_THAT(error_of([&] { apply<ClassifyImage>(context(), params, pictures(2), options()); }),
+              AllOf(HasSubstr("stream_batch = 3"), HasSubstr("each of these has 2"), HasSubstr("set batch instead")));
+  const ModelFile single(shown_image(3, 4, 4, ""));
+  params.model = single;
+  EXPECT_THAT(error_of([&] { apply<ClassifyImage>(context(), params, pictures(1), options()); }),
+              HasSubstr("stream_batch = 3, and the input 'x' of the model takes 1 item"));
+}
+
 }  // namespace
 }  // namespace isocenter::testing

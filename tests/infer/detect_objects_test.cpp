@@ -15,6 +15,7 @@ namespace {
 
 using namespace infer::test;
 using namespace infer::test::tiny;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Params = DetectObjects::Params;
 
@@ -361,6 +362,49 @@ TEST_P(DetectObjectsTest, PicturesGiveTheirColoursAndOneChannelTheirLuma) {
     const std::uint8_t* c = &colour[((n * 3 + y) * 4 + x) * 3];
     EXPECT_NEAR(f.score, (0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2]) / 255, 1e-6);
   }
+}
+
+/// Five slices, then five pictures, two at once; the last one of each is left by the stream's end.
+TEST_P(DetectObjectsTest, ItemsOfAStreamThatRunTogetherGiveTheirOwnBoxes) {
+  const auto expect_the_same = [&](const Params& alone, const auto& items) {
+    Params params = alone;
+    params.stream_batch = 2;
+    std::size_t came = 0;
+    run_stream<DetectObjects>(context(), params, items, options(), [&](std::size_t i, const Payload& out) {
+      const Payload expected = apply<DetectObjects>(context(), alone, items[i], options());
+      const auto a = out.numbers("detections.boxes"), b = expected.numbers("detections.boxes");
+      ASSERT_EQ(a.size(), b.size()) << i;
+      ASSERT_GT(a.size(), 0U);
+      for (std::size_t k = 0; k < a.size(); ++k) EXPECT_NEAR(a[k], b[k], 1e-5) << "item " << i << ", " << k;
+      EXPECT_EQ(values<std::uint8_t>(out, "labels"), values<std::uint8_t>(expected, "labels"));
+      ++came;
+    });
+    EXPECT_EQ(came, items.size());
+  };
+  const ModelFile grey(shown_pixels(1, 4, 4)), coloured(shown_pixels(3, 4, 4));
+  std::vector<Volume> slices;
+  std::vector<Frames> pictures;
+  for (int i = 0; i < 5; ++i) {
+    auto v = noise(32);
+    for (float& x : v) x = x * static_cast<float>(i + 1) + static_cast<float>(10 * i);
+    slices.push_back(volume(v, 8, 4, 1));
+    pictures.push_back(Frames::describe(1, 4, 8, 0.1));
+    context().allocate(pictures.back());
+    std::size_t k = 0;
+    for (std::uint8_t& c : pictures.back().pixels().span<std::uint8_t>())
+      c = static_cast<std::uint8_t>((41 * k++ * static_cast<std::size_t>(i + 1)) % 251);
+  }
+  Params p = pixels(grey);
+  p.fit = DetectorFit::letterbox;
+  p.intensity = "z_score";
+  expect_the_same(p, slices);
+  p = pixels(coloured);
+  p.fit = DetectorFit::stretch;
+  expect_the_same(p, pictures);
+  p.fit = DetectorFit::windows;
+  p.stream_batch = 2;
+  EXPECT_THAT(error_of([&] { apply<DetectObjects>(context(), p, pictures[0], options()); }),
+              AllOf(HasSubstr("stream_batch = 2"), HasSubstr("set batch instead")));
 }
 
 TEST_P(DetectObjectsTest, SaysWhatIsWrong) {

@@ -294,6 +294,23 @@ TEST_F(Integers, AScalarMayBeAddedToAQuantisedColumn) {
   expect_within(Runner(in_int8(m)).run(x), as_they_say(m, x), 0.03F);
 }
 
+/// Channels 0 to 0 of a quantised value, added to themselves and put behind others.
+TEST_F(Integers, AValueWithoutElementsRunsAsNothing) {
+  const auto bound = [](const std::string& name) {
+    return initialiser(name, {1}, raw(std::vector<std::int64_t>{name == "one" ? 1 : 0}), 7);
+  };
+  const OnnxModel m =
+      parsed(grid("a", 0.016F, 128) + grid("c", 0.03F, 100) + on_grid("x", "xr", "a") +
+             stored("w", {8, 4, 1, 1}, 0, integers(32), std::vector<float>(8, 0.01F)) +
+             node("Conv", {"xr", "w"}, "p1") + on_grid("p1", "p", "c") + bound("none") + bound("one") +
+             node("Slice", {"p", "none", "none", "one"}, "n1") + on_grid("n1", "n", "c") +
+             node("Add", {"n", "n"}, "n2") + on_grid("n2", "n3", "c") + node("Concat", {"p", "n3"}, "k", axis(1)) +
+             on_grid("k", "y", "c") + port(11, "x", {1, 4, 3, 5}) + port(12, "y", {1, 8, 3, 5}));
+  const std::vector<float> x = values(60, 2.0F);
+  expect_within(Runner(in_int8(m)).run(x), as_they_say(m, x), 0.03F);
+  expect_within(Runner(plan_cpu(lower(m, {}), {})).run(x), as_they_say(m, x), 0.03F);
+}
+
 /// What a file spells out as QuantizeLinear does is one only where no constant adds an axis and the zero point is one
 /// of its integers.
 /// As transformers come quantised: a product of rows, its activation in the shape of the tokens, the next one's rows.

@@ -7,6 +7,7 @@
 #include <isocenter/isocenter.hpp>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tiny_model.hpp"
@@ -52,6 +53,24 @@ inline std::vector<float> noise(std::int64_t count) {
 inline Volume volume(std::vector<float> v, std::int64_t nx, std::int64_t ny, std::int64_t nz,
                      std::array<double, 3> spacing = {1, 1, 1}) {
   return Volume::own(std::move(v), nx, ny, nz, Geometry::centred(nx, ny, nz, spacing), "HU");
+}
+/// Items through a session one after the other; each(i, output) gets what comes out.
+template <class Op, class Item, class Each>
+void run_stream(const Context& context, const typename Op::Params& params, const std::vector<Item>& items,
+                const SessionOptions& options, const Each& each) {
+  Pipeline pipeline(context);
+  const auto input = pipeline.add_input("input", items[0]);
+  const auto node = pipeline.add<Op>("node", params);
+  pipeline.connect(input, node.input);
+  pipeline.add_output("output", node.output);
+  Session session = pipeline.prepare(options);
+  session.start();
+  std::jthread pushes([&] {
+    for (const Item& item : items) session.push("input", item);
+    session.end_input("input");
+  });
+  for (std::size_t i = 0; auto output = session.pull("output"); ++i) each(i, *output);
+  session.wait();
 }
 template <class T>
 std::vector<T> values(const Payload& p, const char* tensor) {

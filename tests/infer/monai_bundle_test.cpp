@@ -184,6 +184,65 @@ TEST_P(MonaiBundleTest, CropsToTheForegroundOfEachVolumeAndPutsItsLabelsBack) {
     }
 }
 
+/// Class 1 everywhere but where the crop took voxels away; MONAI's centre of n voxels is n / 2, and half of the part
+/// lies before it. Orientationd turns x and y round.
+TEST_P(MonaiBundleTest, CutsOutTheCentreAndPutsItsLabelsBack) {
+  BundleFolder bundle;
+  bundle.write("models/model.onnx", convolution({1, -1}, 2, 1, {-50, 50}));
+  for (const bool padded : {false, true}) {
+    const std::string pads =
+        R"(, {"_target_": "SpatialPadd", "keys": "image", "spatial_size": [7, 3, 20], "method": "end"},
+ {"_target_": "DivisiblePadd", "keys": "image", "k": 4})";
+    bundle.before(BundleFolder::orientation +
+                  R"(, {"_target_": "CenterSpatialCropd", "keys": "image", "roi_size": [5, 4, 40]})" +
+                  (padded ? pads : ""));
+    bundle.set("inferer", R"({"_target_": "SimpleInferer"})");
+    Pipeline pipeline(context());
+    const auto node = pipeline.add<MonaiBundle>("segment", {.path = bundle});
+    const Volume in = volume(std::vector<float>(13 * 9 * 11), 13, 9, 11);
+    pipeline.connect(pipeline.add_input("in", in), node.input);
+    pipeline.add_output("out", node.output);
+    // k, j, i: 11, 4 and 5 voxels; to 20, 4 and 7, then to 20, 4 and 8.
+    EXPECT_THAT(pipeline.prepare(options()).report(), HasSubstr(padded ? "20 x 4 x 8" : "11 x 4 x 5"));
+    const auto labels = values<std::uint8_t>(apply<MonaiBundle>(context(), {.path = bundle}, in, options()), "labels");
+    for (int i = 0; i < 13 * 9 * 11; ++i) {
+      const int x = 12 - i % 13, y = 8 - i / 13 % 9;  // R and A
+      ASSERT_EQ(labels[static_cast<std::size_t>(i)], x >= 4 && x < 9 && y >= 2 && y < 6 ? 1 : 0) << x << ' ' << y;
+    }
+  }
+}
+
+/// Seven volumes with foregrounds of their own, three at once; the last one is left by the stream's end.
+TEST_P(MonaiBundleTest, ItemsOfAStreamThatRunTogetherAreLabelledAsEachAlone) {
+  if (GetParam() != "cpu") GTEST_SKIP() << "the foreground is looked for in host memory";
+  BundleFolder bundle;
+  bundle.write("models/model.onnx", convolution({1, -1}, 2, 1, {-50, 50}));
+  bundle.before(BundleFolder::orientation + R"(, {"_target_": "CropForegroundd", "keys": "image"})");
+  bundle.set("inferer", R"({"_target_": "SlidingWindowInferer", "roi_size": [10, 9, 8]})");
+  std::vector<Volume> items;
+  for (int n = 0; n < 7; ++n) {
+    std::vector<float> v(9 * 8 * 7, -10.0F);
+    for (int z = n % 3; z < 6; ++z)
+      for (int y = 1; y < 8 - n % 4; ++y)
+        for (int x = n; x < 9; ++x)
+          v[static_cast<std::size_t>((z * 8 + y) * 9 + x)] = (x + y + z) % 3 == 0 ? 20.0F : 80.0F;
+    items.push_back(volume(v, 9, 8, 7));
+  }
+  MonaiBundle::Params params{.path = bundle};
+  params.stream_batch = 3;
+  std::size_t came = 0;
+  run_stream<MonaiBundle>(context(), params, items, options(), [&](std::size_t n, const Payload& out) {
+    const auto labels = values<std::uint8_t>(out, "labels");
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      ASSERT_EQ(labels[i], items[n].values()[i] == 20 ? 1 : 0) << "item " << n << ", voxel " << i;
+    ++came;
+  });
+  EXPECT_EQ(came, 7U);
+  bundle.set("inferer", R"({"_target_": "SlidingWindowInferer", "roi_size": [10, 9, 4]})");
+  EXPECT_THAT(error_of([&] { apply<MonaiBundle>(context(), params, items[0], options()); }),
+              AllOf(HasSubstr("stream_batch = 3"), HasSubstr("each of these has 2")));
+}
+
 TEST_P(MonaiBundleTest, KeepsTheLargestPart) {
   BundleFolder bundle;
   bundle.after(BundleFolder::argmax +
@@ -373,9 +432,18 @@ TEST(MonaiBundleErrors, NameFileLineTransformAndArgument) {
   const std::string crop = R"({"_target_": "CropForegroundd", "keys": "image", "source_key": "image"})";
   EXPECT_THAT(before(crop + ", " + crop), HasSubstr("CropForegroundd is the second one"));
   EXPECT_THAT(before(crop + R"(, {"_target_": "Spacingd", "keys": "image", "pixdim": [1, 1, 1]})"),
-              HasSubstr("Spacingd stands behind CropForegroundd. Fix: put CropForegroundd behind it"));
+              HasSubstr("Spacingd stands behind a crop. Fix: put the crop behind it"));
   EXPECT_THAT(before(crop + R"(, {"_target_": "NormalizeIntensityd", "keys": "image"})"),
-              HasSubstr("NormalizeIntensityd stands behind CropForegroundd and would measure what that leaves"));
+              HasSubstr("NormalizeIntensityd stands behind a crop and would measure what that leaves"));
+  const std::string centre = R"({"_target_": "CenterSpatialCropd", "keys": "image", "roi_size": 8})";
+  const std::string pad = R"({"_target_": "SpatialPadd", "keys": "image", "spatial_size": [8, -1, 8]})";
+  EXPECT_THAT(before(centre + ", " + crop), HasSubstr("CropForegroundd stands behind CenterSpatialCropd"));
+  EXPECT_THAT(before(pad + ", " + centre), HasSubstr("CenterSpatialCropd stands behind padding"));
+  EXPECT_THAT(before(pad + ", " + BundleFolder::ct), HasSubstr("ScaleIntensityRanged stands behind padding, whose"));
+  EXPECT_THAT(before(R"({"_target_": "SpatialPadd", "keys": "image", "spatial_size": 8, "mode": "edge"})"),
+              HasSubstr("SpatialPadd has 'mode' = 'edge'. Fix: constant is allowed"));
+  EXPECT_THAT(before(R"({"_target_": "SpatialPadd", "keys": "image", "spatial_size": 8, "value": 3})"),
+              HasSubstr("SpatialPadd has 'value' = 3, which is not read"));
   EXPECT_THAT(before(R"({"_target_": "CropForegroundd", "keys": "image", "margin": 3})"),
               HasSubstr("would pad beyond the volume's border"));
   EXPECT_THAT(before(R"({"_target_": "CropForegroundd", "keys": "image", "select_fn": "$f"})"), HasSubstr("is Python"));

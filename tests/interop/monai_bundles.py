@@ -1,6 +1,6 @@
 """MONAI bundles with random networks, run by MONAI itself and by us: labels are to be equal.
 
-    pip install torch==2.6.0 monai==1.5.* onnx numpy scikit-image
+    pip install torch==2.6.0 monai==1.5.* onnx numpy nibabel scikit-image
     python monai_bundles.py BUNDLE_RUN [CASE ...]
 
 BUNDLE_RUN is the program tests/interop/bundle_run.cpp. MONAI parses the same configs/inference.json and runs its own
@@ -69,6 +69,20 @@ CASES = {
         [RAS, {"_target_": "CropForegroundd", "keys": "image", "source_key": "image", "margin": 2,
                "allow_smaller": True}, CT, {"_target_": "DivisiblePadd", "keys": "image", "k": 8}],
         sliding([8, 16, 24], 0.25, "constant"), [SOFTMAX, ARGMAX, {**INVERT, "nearest_interp": True}], 3),
+    "centre": ([RAS, CT, {"_target_": "CenterSpatialCropd", "keys": "image", "roi_size": [20, 15, -1]}],
+               sliding([16, 16, 16], 0.5, "gaussian"), [SOFTMAX, INVERT, ARGMAX], 3),
+    "centre of the foreground, padded": (
+        [RAS, spacing(1.7, 1.2, 2.1), {**CT, "a_min": -60},
+         {"_target_": "CropForegroundd", "keys": "image", "source_key": "image"},
+         {"_target_": "CenterSpatialCropd", "keys": "image", "roi_size": [17, 64, 10]},
+         {"_target_": "SpatialPadd", "keys": "image", "spatial_size": [24, 21, 16]}],
+        sliding([16, 16, 16], 0.5, "gaussian"), [SOFTMAX, INVERT, ARGMAX], 3),
+    "padded to a size": ([RAS, CT, {"_target_": "SpatialPadd", "keys": "image", "spatial_size": [40, 33, -1]}],
+                         sliding([16, 16, 16], 0.25, "constant"), [SOFTMAX, INVERT, ARGMAX], 3),
+    "padded at the end": ([RAS, CT, {"_target_": "SpatialPadd", "keys": "image", "spatial_size": [41, 30, 50],
+                                     "method": "end"},
+                           {"_target_": "DivisiblePadd", "keys": "image", "k": 8, "method": "end"}],
+                          {"_target_": "SimpleInferer"}, [SOFTMAX, ARGMAX, {**INVERT, "nearest_interp": True}], 3),
     "divisible": ([RAS, CT, {"_target_": "DivisiblePadd", "keys": "image", "k": 16}], {"_target_": "SimpleInferer"},
                   [{"_target_": "Activationsd", "keys": "pred", "sigmoid": True}, INVERT,
                    {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5}], 1),

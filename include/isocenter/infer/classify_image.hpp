@@ -52,6 +52,7 @@ struct ClassifyImage {
     bool check_numbers = false;
     std::string engine;
     int batch = 1;
+    int stream_batch = 1;
     static constexpr const char* interpolations[] = {"model", "bilinear", "bicubic"};
     static constexpr const char* scales[] = {"model", "none", "softmax", "sigmoid"};
     static constexpr auto describe() {
@@ -84,6 +85,8 @@ struct ClassifyImage {
               "Another engine for the network: its name or its shared object (isocenter/infer/engine.h); empty: ours."),
           param(&Params::batch, "batch", Unit::none, 1, 256,
                 "Images of an item that the network takes at once, at most; the arena grows with it."),
+          param(&Params::stream_batch, "stream_batch", Unit::none, 1, 256,
+                "Items of the stream that the network takes at once, each of one image; an item waits for the others."),
       };
     }
   };

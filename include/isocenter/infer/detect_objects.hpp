@@ -39,9 +39,9 @@ enum class BoxOverlap { of_union, of_smaller };
 /// "detections.boxes" are those of the operator detections: dicom_detections_sink writes them. The node's metric
 /// `objects` is their number.
 /// Memory: the network's arena, the volume at the network's spacing where that is another one, pictures as float32, and
-/// the tables of a batch in host memory. Boxes are sorted and suppressed on the host, on CUDA too.
-/// Errors: everything that is wrong with the model file; unsupported for outputs of other shapes than `table` says;
-/// bad_data with the window and the row of a number that is not finite.
+/// the tables of a batch in host memory; with stream_batch the windows and tables of its items. Boxes are sorted and
+/// suppressed on the host, on CUDA too. Errors: everything that is wrong with the model file; unsupported for outputs
+/// of other shapes than `table` says; bad_data with the window and the row of a number that is not finite.
 struct DetectObjects {
   static constexpr const char* name = "detect_objects";
   static constexpr const char* module = "infer";
@@ -78,6 +78,7 @@ struct DetectObjects {
     std::string engine;
     int batch = 1;
     int keep_plans_mb = 0;
+    int stream_batch = 1;
     static constexpr const char* tables[] = {"scores", "objectness", "label", "apart", "selected"};
     static constexpr const char* boxes[] = {"corners", "centre"};
     static constexpr const char* scales[] = {"none", "sigmoid", "softmax"};
@@ -136,6 +137,9 @@ struct DetectObjects {
           param(&Params::keep_plans_mb, "keep_plans_mb", Unit::none, 0, 65536,
                 "Megabytes of weights of plans that wait in the process, on the CPU, for a session of the same network "
                 "and window; 0: this session's goes with it."),
+          param(
+              &Params::stream_batch, "stream_batch", Unit::none, 1, 256,
+              "Items of the stream that the network takes at once, each of one window; an item waits for the others."),
       };
     }
   };
