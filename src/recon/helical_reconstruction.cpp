@@ -24,7 +24,7 @@ namespace {
 constexpr int views_per_pass = 64;
 /// Of a scan in blocks: fewer directions, and an eighth of all at most, because the last ones are what is waited for;
 /// and slices that are summed over them together, which fill registers.
-constexpr int directions_per_step = 16, slices_per_step = 32;
+constexpr int directions_per_step = 16, slices_per_step = 16;
 
 }  // namespace
 
