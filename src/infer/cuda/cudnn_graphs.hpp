@@ -4,25 +4,13 @@
 
 #include "infer/cuda/cudnn_convolution.hpp"
 #include "infer/cuda/cudnn_operation.hpp"
+#include "infer/schedule.hpp"
 
 namespace isocenter::infer {
 
 namespace fe = cudnn_frontend;
 
 enum Uid : std::int64_t { uid_x = 1, uid_w, uid_bias, uid_residual, uid_y };
-
-/// Extents and strides of a channels-last tensor in ONNX's axis order.
-inline std::vector<std::int64_t> channels_last_strides(const Shape& shape) {
-  std::vector<std::int64_t> strides(shape.size());
-  std::int64_t step = shape[1];
-  strides[1] = 1;
-  for (std::size_t k = shape.size(); k-- > 2;) {
-    strides[k] = step;
-    step *= shape[k];
-  }
-  strides[0] = step;
-  return strides;
-}
 
 using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
 
@@ -37,14 +25,14 @@ inline Tensor add_tensor(fe::graph::Graph& graph, const char* name, std::int64_t
                           .set_name(name)
                           .set_uid(uid)
                           .set_dim(shape)
-                          .set_stride(channels_last_strides(shape))
+                          .set_stride(strides_of(shape, Layout::channels_last))
                           .set_data_type(type_of(storage)));
 }
 
 /// Marks what a node gives: the graph's output, or a value in between, which is float32.
 inline Tensor finish(const Tensor& t, const CudnnProblem& problem, bool last) {
   t->set_dim(problem.y)
-      .set_stride(channels_last_strides(problem.y))
+      .set_stride(strides_of(problem.y, Layout::channels_last))
       .set_data_type(type_of(last ? problem.result : ElementType::f32));
   if (last) t->set_output(true).set_uid(uid_y);
   return t;

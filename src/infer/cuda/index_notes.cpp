@@ -35,10 +35,14 @@ void IndexNotes::check(const std::string& source) const {
     if (words_[i] == kernels::no_bad_index) continue;
     const std::int64_t place = words_[i] >> 32;
     const auto index = static_cast<std::int32_t>(static_cast<std::uint32_t>(words_[i]));
+    // A word holds no more of them: bad_index_note.
+    const char* const farther = index == INT32_MAX ? " or above" : index == INT32_MIN ? " or below" : "";
+    const char* const later = place == INT32_MAX - 1 ? " or a later one" : "";
     const std::int64_t extent = rows_[i].extents[static_cast<std::size_t>(place) % rows_[i].extents.size()];
     throw Failure(ErrorCode::bad_data,
-                  source + ": " + rows_[i].what + " gathers or scatters at position " + std::to_string(index) + " of " +
-                      std::to_string(extent) + " (element " + std::to_string(place) + " of its indices)",
+                  source + ": " + rows_[i].what + " gathers or scatters at position " + std::to_string(index) +
+                      farther + " of " + std::to_string(extent) + " (element " + std::to_string(place) + later +
+                      " of its indices)",
                   "check the input's values, or the model that computes the position");
   }
 }

@@ -217,6 +217,11 @@ TEST_F(ExactSteps, AnIndexOutsideIsRefusedByTheNodesNameWithItsPlaceAndValueAndT
   bad.set_integer(2, -5);
   EXPECT_THAT(refusal(positions, {values(data), {bad.data(), bad.data() + bad.bytes()}}),
               HasSubstr("position -5 of 4 (element 2"));
+  for (const std::int64_t far : {std::int64_t{1} << 40, -(std::int64_t{1} << 40)}) {  // a note holds 32 bits of it
+    bad.set_integer(2, far);
+    EXPECT_THAT(refusal(positions, {values(data), {bad.data(), bad.data() + bad.bytes()}}),
+                HasSubstr(far > 0 ? "position 2147483647 or above of 4" : "position -2147483648 or below of 4"));
+  }
   try {
     run_in_plain_loops(whole, {values(data), places});
     FAIL() << "no error";

@@ -120,6 +120,31 @@ TEST(CudnnOperations, LayerNormsThatWereFoundHavePlansInEachType) {
   }
 }
 
+/// Rows that go into a concatenation lie as far apart as those of the whole: cuDNN would write one behind the other. A
+/// group norm of one group over one pixel is a layer norm over the channels.
+TEST(CudnnOperations, ALayerNormThatWritesIntoAConcatenationIsCudnnsForOneRowAlone) {
+  const auto norms = [](std::int64_t rows, bool concatenated) {
+    const auto integer = [](const std::string& name) {
+      return tiny::field(5, tiny::field(1, name) + tiny::number(3, 1) + tiny::number(20, 2));
+    };
+    const std::string by_channel = tiny::floats(std::vector<float>(8, 1.0F));
+    const std::string norm =
+        tiny::node("GroupNormalization", {"x", "s", "b"}, concatenated ? "n" : "y", integer("num_groups"));
+    const std::string concat = concatenated ? tiny::node("Concat", {"n", "x"}, "y", integer("axis")) : "";
+    const std::int64_t channels = concatenated ? 16 : 8;
+    return posed<Normalisation>(
+               graph_of(tiny::model(norm + concat + tiny::initialiser("s", {8}, by_channel) +
+                                        tiny::initialiser("b", {8}, by_channel) + tiny::port(11, "x", {rows, 8, 1, 1}) +
+                                        tiny::port(12, "y", {rows, channels, 1, 1}),
+                                    21)),
+               ElementType::f32)
+        .size();
+  };
+  EXPECT_EQ(norms(5, false), 1U);
+  EXPECT_EQ(norms(1, true), 1U);
+  EXPECT_EQ(norms(5, true), 0U);
+}
+
 /// Windows of 7 x 7 x 7 and of 49 tokens, heads of 16 and 32: SwinUNETR's. 216 tokens and heads of 64: UNETR's at 96.
 TEST(CudnnOperations, AttentionThatWasFoundHasAPlanIn16BitsWithAndWithoutABias) {
   for (const ElementType type : {ElementType::bf16, ElementType::f16})
