@@ -98,7 +98,7 @@ std::int64_t HelicalEngine::filter(const Launcher& launcher, const HelicalViews&
 
 void HelicalEngine::back_project(const RunContext& run, const Launcher& launcher, const Sum& sum, float* volume,
                                  char* work) const {
-  const HelicalBackProject job{stage->stack(const_cast<void*>(sum.stack)),
+  const HelicalBackProject job{stage->stack(sum.stack),
                                turns(sum.direction, sum.first_turn, sum.turns),
                                sum.places,
                                schedule.sides(side_table_, sum.direction, sum.first_turn),

@@ -49,7 +49,7 @@ class HelicalEngine {
 
   /// Directions and half turns that are summed, where their filtered views lie, and which of the grid's slices.
   struct Sum {
-    const void* stack;
+    void* stack;
     HelicalPlaces places;
     int direction, directions, first_turn, turns;
     std::int64_t first_slice, slices;

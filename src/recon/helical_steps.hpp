@@ -27,9 +27,8 @@ class HelicalSteps {
                int slices, double shift, const HelicalViews& views);
 
   const std::vector<HelicalStep>& list() const { return steps_; }
-  int turns_held() const { return turns_held_; }        ///< half turns whose filtered views are kept
-  int largest_advance() const { return advance_; }      ///< views from one step's first to the next one's
-  int turns_together() const { return turns_per_go_; }  ///< half turns after which slices are summed
+  int turns_held() const { return turns_held_; }    ///< half turns whose filtered views are kept
+  int largest_advance() const { return advance_; }  ///< views from one step's first to the next one's
 
  private:
   void add_slices(const HelicalSchedule& schedule, std::int64_t first_slice, std::int64_t height);

@@ -17,7 +17,6 @@ class HelicalStream {
   /// Of `height` slices from `first_slice` on. `directions` at once; slices in groups of `slices` and more as far as
   /// the scan goes. False when the ring has more readings than kernels count.
   bool size(const HelicalEngine& engine, std::int64_t first_slice, std::int64_t height, int directions, int slices);
-  int directions() const { return directions_; }
   int filtered_views(const HelicalEngine& engine) const { return engine.schedule.directions() * steps_.turns_held(); }
   std::uint64_t ring_bytes(const HelicalEngine& engine) const {
     return static_cast<std::uint64_t>(views_.held) * engine.view_bytes();
