@@ -2,6 +2,7 @@
 // the namespace `simd`, Vec, width (of a Vec), vectors (of a block of queries), rows (of a product held in registers),
 // read, write, set1, add, sub, mul, divide, multiply_add, largest (the second where one is not a number) and exp_below
 // (of what is not above 0; -infinity gives 0).
+#include <cfloat>
 
 namespace isocenter::detail {
 namespace {
@@ -111,8 +112,9 @@ ISOCENTER_TARGET void exponentiate(const AttentionProblem& p, const Workspace& w
     const Vec before = read(w.top + v);
     Vec top = before, sum = set1(0.0F);
     for (int k = 0; k < count; ++k) top = largest(top, read(w.scores + k * lanes + v));
-    // Where all is masked so far the largest is -infinity, and 0 takes its place: exp gives 0.
-    const Vec from = largest(top, set1(-3.0e38F)), correction = exp_below(sub(before, from));
+    // Where all is -infinity so far, exp gives 0: the difference of two would not be a number. Masks of the lowest
+    // finite number are scores like others.
+    const Vec from = largest(top, set1(-FLT_MAX)), correction = exp_below(sub(before, from));
     for (int k = 0; k < count; ++k) {
       const Vec e = exp_below(sub(read(w.scores + k * lanes + v), from));
       write(w.scores + k * lanes + v, e);

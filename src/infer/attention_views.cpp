@@ -159,6 +159,7 @@ void read_attention_in_place(Graph& graph) {
         break;
       }
       node.output = reader.output;
+      makers[at(node.output)] = static_cast<int>(&node - graph.nodes.data());  // what another attention may read
       reader.output = no_value;
     }
   }

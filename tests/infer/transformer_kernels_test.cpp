@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <limits>
 #include <random>
 
 #include "infer/attention.hpp"
@@ -102,16 +103,21 @@ void expect_attention(const AttentionCase& c, const kernels::AttentionVariant& v
       }
 }
 
-TEST(AttentionKernel, GivesTheDefinitionInEveryVariantAtOddSizes) {
-  if (!kernels::attention_runs_here()) GTEST_SKIP() << "this processor has neither AVX-512 nor AVX2";
+std::vector<kernels::AttentionVariant> attention_variants() {
   std::vector<kernels::AttentionVariant> variants;
+  if (!kernels::attention_runs_here()) return variants;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq"))
     variants.push_back(kernels::attention_avx512());
   variants.push_back(kernels::attention_avx2());
 #endif
-  for (const auto& variant : variants)
+  return variants;
+}
+
+TEST(AttentionKernel, GivesTheDefinitionInEveryVariantAtOddSizes) {
+  if (!kernels::attention_runs_here()) GTEST_SKIP() << "this processor has neither AVX-512 nor AVX2";
+  for (const auto& variant : attention_variants())
     for (const bool narrow : {false, true})
       for (const AttentionCase& c : {AttentionCase{1, 1, 1, 1, 1, 1, false, narrow},
                                      {2, 3, 5, 7, 4, 3, true, narrow},
@@ -121,17 +127,22 @@ TEST(AttentionKernel, GivesTheDefinitionInEveryVariantAtOddSizes) {
         expect_attention(c, variant);
 }
 
-TEST(AttentionKernel, GivesNoNumberWhereAllKeysAreMaskedAndForgetsAMaskedBlock) {
+TEST(AttentionKernel, GivesNoNumberWhereAllKeysAreMaskedForgetsAMaskedBlockAndTakesTheLowestNumberAsAScore) {
   if (!kernels::attention_runs_here()) GTEST_SKIP() << "this processor has neither AVX-512 nor AVX2";
   constexpr int keys = 300;
-  Numbers q(2, 1, false), k(keys, 2, false), v(keys, 3, false), out(2, 4, false), bias(2 * keys, 5, false);
+  constexpr float lowest = std::numeric_limits<float>::lowest();
+  Numbers q(4, 1, false), k(keys, 2, false), v(keys, 3, false), out(4, 4, false), bias(4 * keys, 5, false);
+  double mean = 0;
   for (int j = 0; j < keys; ++j) {
     bias.set(j, -INFINITY);                                // query 0: all
     bias.set(keys + j, j == keys - 1 ? 0.0F : -INFINITY);  // query 1: all but the last, which is in the second block
+    bias.set(2 * keys + j, lowest);                        // query 2: a row of padding, as transformers mask it
+    bias.set(3 * keys + j, j == keys - 1 ? -1.0e38F : lowest);  // query 3: the last is above the others
+    mean += v.at(j) / keys;
   }
   const kernels::AttentionProblem p{1,
                                     1,
-                                    2,
+                                    4,
                                     keys,
                                     1,
                                     1,
@@ -144,10 +155,14 @@ TEST(AttentionKernel, GivesNoNumberWhereAllKeysAreMaskedAndForgetsAMaskedBlock) 
                                     {v.data(), {0, 0, 1, 1}},
                                     {bias.data(), {0, 0, keys, 1}},
                                     {out.data(), {0, 0, 1, 1}}};
-  std::vector<std::byte> scratch(static_cast<std::size_t>(attention_scratch_bytes(p)));
-  run_attention(p, 0, attention_blocks(p), scratch.data());
-  EXPECT_TRUE(std::isnan(out.at(0)));
-  EXPECT_EQ(out.at(1), v.at(keys - 1));
+  for (const auto& variant : attention_variants()) {
+    std::vector<std::byte> scratch(static_cast<std::size_t>(attention_scratch_bytes(p)));
+    variant.run(p, 0, 1, scratch.data());
+    EXPECT_TRUE(std::isnan(out.at(0))) << variant.lanes;
+    EXPECT_EQ(out.at(1), v.at(keys - 1)) << variant.lanes;
+    EXPECT_NEAR(out.at(2), mean, 1e-6) << variant.lanes;
+    EXPECT_EQ(out.at(3), v.at(keys - 1)) << variant.lanes;
+  }
 }
 
 TEST(RowKernels, GiveLayerNormAndSoftmaxAtOddSizes) {
@@ -262,6 +277,25 @@ TEST(TransformerBlock, ComputesWhatItsOperatorsSayWithAnyNumberOfThreads) {
       const auto one = result(graph_of(file), {.threads = 1});
       for (const int threads : {2, 3, 4}) EXPECT_EQ(result(graph_of(file), {.threads = threads}), one) << threads;
     }
+}
+
+TEST(TransformerBlock, ReadsAnAttentionThroughAnother) {
+  using namespace tiny;
+  // The first one's result is the second's queries or values, turned and cut into heads in between.
+  for (const bool values : {false, true}) {
+    const std::string file =
+        between(projections(2, 19, 3, 5) + node("Transpose", {"k"}, "k_turned", ints("perm", {0, 1, 3, 2})) +
+                    node("MatMul", {"q", "k_turned"}, "scores") + node("Softmax", {"scores"}, "weights") +
+                    node("MatMul", {"weights", "v"}, "first") +
+                    node("Transpose", {"first"}, "first_tokens", ints("perm", {0, 2, 1, 3})) +
+                    reshape("first_tokens", "first_split", {2, 19, 3, 5}) +
+                    node("Transpose", {"first_split"}, "again", ints("perm", {0, 2, 1, 3})) +
+                    node("MatMul", {values ? "q" : "again", "k_turned"}, "scores_2") +
+                    node("Softmax", {"scores_2"}, "weights_2") +
+                    node("MatMul", {"weights_2", values ? "again" : "v"}, "o") + merged_heads(2, 19, 15),
+                {2, 19, 15}, {2, 19, 15});
+    EXPECT_LT(relative_error(result(graph_of(file), {}), result(graph_of(file), {.reference = true})), 2e-6) << values;
+  }
 }
 
 TEST(TransformerBlock, StaysNearInSixteenBitsWithAnyNumberOfThreads) {
