@@ -38,12 +38,15 @@ bool is_scalar(const Graph& graph, ValueId id, double& value) {
 
 bool is_near(double a, double b) { return std::fabs(a - b) < 1e-5 * std::fabs(b); }
 
-/// A product taken apart: a number and what it is multiplied by.
+/// A product taken apart: a number and what it is multiplied by. Of a long chain of products, the end.
 struct Factors {
   double number = 1.0;
   std::vector<ValueId> values;
+  int products = 0;
 };
 void take_apart(const Graph& graph, const Makers& makers, const Node& node, Factors& factors) {
+  constexpr int most_products = 8;
+  const bool goes_on = ++factors.products < most_products;
   const bool divides = std::get<Map>(node.operation).function == Function::div;
   for (std::size_t i = 0; i < 2; ++i) {
     double number = 0;
@@ -52,9 +55,9 @@ void take_apart(const Graph& graph, const Makers& makers, const Node& node, Fact
       factors.number *= divides && i == 1 ? 1 / number : number;
     else if (divides && i == 1)
       factors.values.insert(factors.values.end(), 3, no_value);  // no product
-    else if (const Node* left = makers.map(id, Function::mul))
+    else if (const Node* left = makers.map(id, Function::mul); left != nullptr && goes_on)
       take_apart(graph, makers, *left, factors);
-    else if (const Node* over = makers.map(id, Function::div))
+    else if (const Node* over = makers.map(id, Function::div); over != nullptr && goes_on)
       take_apart(graph, makers, *over, factors);
     else
       factors.values.push_back(id);

@@ -221,6 +221,19 @@ TEST(ProductPasses, FindGelusHoweverTheyAreSpelledAndNothingElse) {
   }
 }
 
+TEST(ProductPasses, StandAChainOfProductsOfAnyLength) {
+  Graph graph;
+  graph.inputs = {graph.add_value({"x", ElementType::f32, {4}, std::nullopt})};
+  for (ValueId last = 0; last < 300000;) {
+    const ValueId next = graph.add_value({"", ElementType::f32, {4}, std::nullopt});
+    graph.nodes.push_back({"", "Mul", Map{Function::mul, 0, 0, {}}, {last, 0}, next});
+    last = next;
+  }
+  graph.outputs = {300000};
+  fuse_gelus(graph);
+  EXPECT_EQ(graph.nodes.size(), 300000U);
+}
+
 /// Attention of heads cut from one product of all (MONAI) or of one each, a residual, a layer norm, two products with
 /// a unit between them, a residual.
 std::string block(std::int64_t tokens, std::int64_t heads, std::int64_t depth, bool joined) {
