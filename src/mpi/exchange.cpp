@@ -30,6 +30,10 @@ Exchange::Exchange() {
   MPI_Comm_rank(machine, &local_rank_);
   MPI_Comm_size(machine, &local_ranks_);
   MPI_Comm_free(&machine);
+  void* tags = nullptr;
+  int known = 0;
+  MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &tags, &known);
+  if (known != 0) tags_ = *static_cast<const int*>(tags);
   left_.resize(static_cast<std::size_t>(ranks_));
   listen();
 }
@@ -73,10 +77,15 @@ void Exchange::look_who_left() {
 
 void Exchange::refuse_left(int peer) {
   const std::lock_guard lock(mutex_);
+  const std::string of_ranks = " of " + std::to_string(ranks_);
   for (int r = 0; r < ranks_; ++r) {
     const Left& left = left_[static_cast<std::size_t>(r)];
     if (!left.has) continue;
-    const std::string who = "rank " + std::to_string(r) + " of " + std::to_string(ranks_);
+    const std::string who = "rank " + std::to_string(r) + of_ranks;
+    // One that has heard of another's failure tells it on as it was told.
+    if (const auto told = left.message.find(of_ranks + " has failed: "); told != std::string::npos)
+      throw Error(ErrorCode::invalid_state,
+                  left.message.substr(std::min(left.message.rfind("rank ", told), told)) + ".");
     if (!left.message.empty())
       throw Failure(ErrorCode::invalid_state, who + " has failed: " + left.message,
                     "start the job again when its cause is gone");
@@ -117,7 +126,7 @@ void Exchange::send(std::int32_t channel, int to, const void* data, std::uint64_
     const std::uint64_t n = std::min(block_bytes, bytes - at);
     std::memcpy(out, static_cast<const char*>(data) + at, n);
     MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Isend(out, static_cast<int>(n), MPI_BYTE, to, channel, messages_, &request);
+    MPI_Isend(out, static_cast<int>(n), MPI_BYTE, to, tag_of(channel), messages_, &request);
     wait(&request, to, stop, buffers);
   }
 }
@@ -128,7 +137,7 @@ void Exchange::receive(std::int32_t channel, int from, void* data, std::uint64_t
   for (std::uint64_t at = 0; at < bytes; at += block_bytes) {
     const std::uint64_t n = std::min(block_bytes, bytes - at);
     MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Irecv(in, static_cast<int>(n), MPI_BYTE, from, channel, messages_, &request);
+    MPI_Irecv(in, static_cast<int>(n), MPI_BYTE, from, tag_of(channel), messages_, &request);
     wait(&request, from, stop, buffers);
     std::memcpy(static_cast<char*>(data) + at, in, n);
   }
@@ -149,8 +158,9 @@ void Exchange::sum(std::int32_t channel, T* data, std::uint64_t count, Stop stop
       MPI_Request in = MPI_REQUEST_NULL, out = MPI_REQUEST_NULL;
       const std::uint64_t given = size(give) * sizeof(T);
       std::memcpy(buffers.out.data(), data + begin(give), given);
-      MPI_Irecv(buffers.in.data(), static_cast<int>(size(take) * sizeof(T)), MPI_BYTE, before, channel, messages_, &in);
-      MPI_Isend(buffers.out.data(), static_cast<int>(given), MPI_BYTE, next, channel, messages_, &out);
+      MPI_Irecv(buffers.in.data(), static_cast<int>(size(take) * sizeof(T)), MPI_BYTE, before, tag_of(channel),
+                messages_, &in);
+      MPI_Isend(buffers.out.data(), static_cast<int>(given), MPI_BYTE, next, tag_of(channel), messages_, &out);
       try {
         wait(&in, before, stop, buffers);
       } catch (...) {

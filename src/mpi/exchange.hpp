@@ -69,6 +69,8 @@ class Exchange {
     bool stay = false;
   };
   Buffers& buffers_of(std::int32_t channel);
+  /// Channels outnumber an MPI's tags in a process that runs for long; those that share one are not open together.
+  int tag_of(std::int32_t channel) const { return channel % tags_; }
 
   void wait(MPI_Request* request, int peer, Stop stop, Buffers& buffers);
   void listen();
@@ -77,6 +79,7 @@ class Exchange {
   void refuse_left(int peer);
 
   int rank_ = 0, ranks_ = 1, local_rank_ = 0, local_ranks_ = 1;
+  int tags_ = 32767;  ///< the largest, which no MPI has smaller (MPI 4.0, section 9.1.2)
   MPI_Comm messages_ = MPI_COMM_NULL, goodbyes_ = MPI_COMM_NULL;
   std::mutex mutex_;  ///< of left_ and buffers_
   std::vector<Left> left_;
