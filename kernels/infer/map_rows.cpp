@@ -128,7 +128,6 @@ void look_up(const MapRows& map, std::int64_t row, std::int64_t begin, std::int6
   for (std::int64_t i = begin; i < end; ++i) out[i] = map.table[in[i]];
 }
 
-using Run = void (*)(const MapRows&, std::int64_t, std::int64_t, std::int64_t);
 #if defined(__x86_64__)
 __attribute__((flatten, target("avx512f,avx512bw,avx512vl,avx512dq"))) void map_avx512(const MapRows& map,
                                                                                        std::int64_t row,
@@ -147,12 +146,16 @@ __attribute__((flatten)) void map_base(const MapRows& map, std::int64_t row, std
 
 }  // namespace
 
-void run_map(const MapRows& map, std::int64_t row, std::int64_t begin, std::int64_t end) {
+Variants<void (*)(const MapRows&, std::int64_t, std::int64_t, std::int64_t)> map_variants() {
 #if defined(__x86_64__)
-  static const Run run = widest_of<Run>({&map_avx512, &map_avx2, &map_base});
+  return {&map_avx512, &map_avx2, &map_base};
 #else
-  static const Run run = &map_base;
+  return {nullptr, nullptr, &map_base};
 #endif
+}
+
+void run_map(const MapRows& map, std::int64_t row, std::int64_t begin, std::int64_t end) {
+  static const auto run = widest_of(map_variants());
   if (map.table != nullptr) return look_up(map, row, begin, end);
   run(map, row, begin, end);
 }

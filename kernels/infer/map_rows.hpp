@@ -35,4 +35,7 @@ void fill_table(const MapRows& map, std::uint8_t (&table)[256]);
 /// number becomes the lowest.
 void run_map(const MapRows& map, std::int64_t row, std::int64_t begin, std::int64_t end);
 
+/// What it chooses from where there is no table.
+Variants<void (*)(const MapRows&, std::int64_t row, std::int64_t begin, std::int64_t end)> map_variants();
+
 }  // namespace isocenter::detail

@@ -116,23 +116,27 @@ __attribute__((flatten)) void softmax_base(const SoftmaxRows& rows, std::int64_t
 
 }  // namespace
 
-template <class Rows>
-using Run = void (*)(const Rows&, std::int64_t, std::int64_t);
+Variants<void (*)(const LayerNormRows&, std::int64_t, std::int64_t)> layer_norm_variants() {
+#if defined(__x86_64__)
+  return {&layer_norm_avx512, &layer_norm_avx2, &layer_norm_base};
+#else
+  return {nullptr, nullptr, &layer_norm_base};
+#endif
+}
+Variants<void (*)(const SoftmaxRows&, std::int64_t, std::int64_t)> softmax_variants() {
+#if defined(__x86_64__)
+  return {&softmax_avx512, &softmax_avx2, &softmax_base};
+#else
+  return {nullptr, nullptr, &softmax_base};
+#endif
+}
 
 void run_layer_norm(const LayerNormRows& rows, std::int64_t begin, std::int64_t end) {
-#if defined(__x86_64__)
-  static const auto run = widest_of<Run<LayerNormRows>>({&layer_norm_avx512, &layer_norm_avx2, &layer_norm_base});
-#else
-  static const auto run = &layer_norm_base;
-#endif
+  static const auto run = widest_of(layer_norm_variants());
   run(rows, begin, end);
 }
 void run_softmax(const SoftmaxRows& rows, std::int64_t begin, std::int64_t end) {
-#if defined(__x86_64__)
-  static const auto run = widest_of<Run<SoftmaxRows>>({&softmax_avx512, &softmax_avx2, &softmax_base});
-#else
-  static const auto run = &softmax_base;
-#endif
+  static const auto run = widest_of(softmax_variants());
   run(rows, begin, end);
 }
 

@@ -3,6 +3,8 @@
 // instruction sets, sums in sixteen lanes in a fixed order: the same bits on each, with any number of threads.
 #include <cstdint>
 
+#include "infer/pack16.hpp"
+
 namespace isocenter::detail {
 
 /// float32, or bfloat16 where `narrow`.
@@ -31,5 +33,9 @@ struct SoftmaxRows {
   bool logarithm;
 };
 void run_softmax(const SoftmaxRows& rows, std::int64_t begin, std::int64_t end);
+
+/// What the two above choose from.
+Variants<void (*)(const LayerNormRows&, std::int64_t, std::int64_t)> layer_norm_variants();
+Variants<void (*)(const SoftmaxRows&, std::int64_t, std::int64_t)> softmax_variants();
 
 }  // namespace isocenter::detail

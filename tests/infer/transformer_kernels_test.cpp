@@ -7,6 +7,7 @@
 #include <random>
 
 #include "infer/attention.hpp"
+#include "infer/map_rows.hpp"
 #include "infer/onednn_steps.hpp"
 #include "infer/passes.hpp"
 #include "infer/rows.hpp"
@@ -191,6 +192,80 @@ TEST(RowKernels, GiveLayerNormAndSoftmaxAtOddSizes) {
         }
       }
     }
+}
+
+/// The variants that this processor runs, the base last.
+template <class Run>
+std::vector<Run> those_here(const kernels::Variants<Run>& variants) {
+  std::vector<Run> here;
+#if defined(__x86_64__)
+  if (const Run widest = kernels::widest_of(variants); widest == variants.avx512) here.push_back(widest);
+  if (__builtin_cpu_supports("avx2")) here.push_back(variants.avx2);
+#endif
+  here.push_back(variants.base);
+  return here;
+}
+
+template <class T>
+std::vector<std::uint32_t> bits_of(const std::vector<T>& values) {
+  std::vector<std::uint32_t> bits(values.size() * sizeof(T) / 4);
+  std::memcpy(bits.data(), values.data(), bits.size() * 4);
+  return bits;
+}
+
+TEST(RowKernels, GiveTheSameBitsOnEveryInstructionSet) {
+  for (const bool narrow : {false, true})
+    for (const int count : {1, 37, 200}) {
+      Numbers in(count, 1, narrow), scale(count, 3, false), shift(count, 4, false);
+      std::vector<std::vector<std::uint32_t>> norms, soft;
+      for (const auto run : those_here(kernels::layer_norm_variants())) {
+        std::vector<float> out(static_cast<std::size_t>(count));
+        run({{in.data(), count, narrow},
+             {out.data(), count, false},
+             scale.wide.data(),
+             shift.wide.data(),
+             count,
+             1e-3F},
+            0, 1);
+        norms.push_back(bits_of(out));
+      }
+      for (const auto run : those_here(kernels::softmax_variants())) {
+        std::vector<float> out(in.wide);
+        run({out.data(), out.data(), count, narrow}, 0, 1);
+        soft.push_back(bits_of(out));
+      }
+      for (const auto& other : norms) EXPECT_EQ(other, norms.back()) << count;
+      for (const auto& other : soft) EXPECT_EQ(other, soft.back()) << count;
+    }
+}
+
+TEST(MapRows, GiveTheSameBitsOnEveryInstructionSetFromAndToEveryForm) {
+  using Storage = kernels::MapOperand::Storage;
+  constexpr int count = 531;  // more than a block, and no whole number of registers
+  std::vector<std::uint32_t> numbers(count);
+  for (int i = 0; i < count; ++i) {
+    const float v = static_cast<float>(i * 7919 % 2003) / 400.0F - 2.5F;  // a register of two bfloat16 too
+    std::memcpy(&numbers[static_cast<std::size_t>(i)], &v, sizeof v);
+  }
+  for (const Storage from : {Storage::float32, Storage::bfloat16, Storage::unsigned8, Storage::signed8})
+    for (const Storage to : {Storage::float32, Storage::bfloat16, Storage::unsigned8, Storage::signed8})
+      for (const Function f : {Function::identity, Function::sigmoid, Function::gelu, Function::add, Function::div}) {
+        std::vector<std::vector<std::uint32_t>> results;
+        for (const auto run : those_here(kernels::map_variants())) {
+          std::vector<std::uint32_t> out(count);
+          kernels::MapRows map;
+          map.function = f;
+          map.then = Function::tanh;
+          map.inputs = arity_of(f);
+          map.in[0] = map.in[1] = {numbers.data(), from, 0.03F, from == Storage::signed8 ? -5 : 131};
+          map.out = {out.data(), to, 0.02F, to == Storage::signed8 ? 3 : 120};
+          map.columns = count;
+          run(map, 0, 0, count);
+          results.push_back(out);
+        }
+        for (const auto& other : results) EXPECT_EQ(other, results.back()) << static_cast<int>(f);
+        EXPECT_NE(results.back(), std::vector<std::uint32_t>(count));
+      }
 }
 
 std::vector<float> result(Graph graph, const CpuOptions& options) {
