@@ -19,7 +19,7 @@ namespace isocenter::testing {
 
 class InProcessRanks {
  public:
-  static constexpr std::uint64_t channel_bytes = 4096;
+  static inline std::uint64_t channel_bytes = 4096;  ///< what ranks are told that a channel holds
 
   explicit InProcessRanks(int ranks) : ranks_(static_cast<std::size_t>(ranks)) {
     for (int r = 0; r < ranks; ++r) {

@@ -25,7 +25,7 @@ std::uint64_t IterativeProblem::between_bytes() const {
 template <class T>
 void IterativeProblem::add_up(T* data, std::int64_t count) const {
   if (others_ == nullptr) return;
-  const std::int64_t most = block();
+  const std::int64_t most = block() / static_cast<std::int64_t>(sizeof(T) / sizeof(float));
   const auto size = [&](std::int64_t at) { return std::min(most, count - at); };
   if (!is_between()) {
     for (std::int64_t at = 0; at < count; at += most) add_up_on_host(data + at, size(at));
