@@ -31,6 +31,7 @@ void complain(Outbox::Delivery& delivery, const std::string& text) {
 }
 
 constexpr std::size_t order_digits = 12;
+constexpr unsigned long long last_order = 999'999'999'999;
 
 /// "000000000012_1.2.3.dcm": what put() calls a file. Others in the folder are not ours.
 bool is_queued(const std::string& name) {
@@ -38,9 +39,10 @@ bool is_queued(const std::string& name) {
          std::all_of(name.begin(), name.begin() + order_digits, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+/// Whatever comes after the last number has that too: in no order of its own, and not out of sight.
 std::string order_text(unsigned long long number) {
-  std::string digits = std::to_string(number);
-  return digits.insert(0, order_digits - std::min(order_digits, digits.size()), '0');
+  std::string digits = std::to_string(std::min(number, last_order));
+  return digits.insert(0, order_digits - digits.size(), '0');
 }
 
 std::string base_name(const std::string& path) { return fs::path(path).filename().string(); }

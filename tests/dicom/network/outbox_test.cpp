@@ -161,6 +161,19 @@ TEST(Outbox, WhatIsNotTakenForTheMomentKeepsNothingElseWaiting) {
   }
 }
 
+TEST(Outbox, LosesNothingFromSightWhenItsNumbersAreAtTheirEnd) {
+  const TemporaryFolder folder;
+  Outbox outbox(folder / "out");
+  const auto files = write_ct_series(folder / "ct", 3);
+  std::filesystem::copy_file(files[0], folder / ("out/queue/999999999999_" + instance_uid(0) + ".dcm"));
+  outbox.put({files[1], files[2]});
+  EXPECT_EQ(outbox.waiting(), 3);
+  const DeliveryOptions once{.attempts = 1, .first_pause_s = 0.01, .longest_pause_s = 0.01};
+  Choosy takes_not_the_first(instance_uid(0), true), takes_all("", true);
+  EXPECT_EQ(outbox.deliver(takes_not_the_first, once, [] { return false; }).left, 3);
+  EXPECT_EQ(outbox.deliver(takes_all, once, [] { return false; }).delivered, 3);
+}
+
 TEST(Outbox, LeavesEverythingWhenOneFileIsNoInstance) {
   const TemporaryFolder folder;
   auto files = write_ct_series(folder / "ct", 1);
