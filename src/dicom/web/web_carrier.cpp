@@ -35,13 +35,13 @@ Trip WebCarrier::carry(std::span<const Outgoing> files, const Settle& settle, co
       return trip;
     }
     // Any other status may be that of something in between, and says nothing about what became of the request.
-    const bool not_taken = (e.status >= 400 && e.status < 500) || e.status == 501;
+    const bool not_taken = (e.status >= 400 && e.status < 500 && e.status != 408) || e.status == 501;
     if (not_taken) trip.offered = 0;
-    if (e.status != 429 && e.status != 503) batch_ = (files.size() + 1) / 2;
+    if (e.status != 429) batch_ = (files.size() + 1) / 2;
     if (too_much) most_ = batch_;
     trip.complaint = e.what();
     trip.failed = !too_much;
-    trip.hopeless = not_taken && !too_much && e.status != 408 && e.status != 429;
+    trip.hopeless = not_taken && !too_much && e.status != 429;
     trip.wait_s = e.after_s;
   } catch (const Error& e) {
     if (e.code() != ErrorCode::cancelled) trip.complaint = e.what();

@@ -22,9 +22,10 @@ std::string report(const std::string& stored, const std::string& failed = "") {
 
 class WebStore : public ::testing::Test {
  protected:
-  Outbox::Delivery deliver(const ScriptedServer& server, int attempts = 1, int batch = 2) {
+  Outbox::Delivery deliver(const ScriptedServer& server, int attempts = 1, int batch = 2,
+                           const std::string& out = "out") {
     WebClient client(web_peer(server.url()), never);
-    Outbox outbox(folder_ / "out");
+    Outbox outbox(folder_ / out);
     if (!put_) outbox.put(files_);
     put_ = true;
     WebCarrier carrier(client, batch);
@@ -154,17 +155,21 @@ TEST_F(WebStore, SendsLessAtOnceWhenThatIsTooMuch) {
 
 TEST_F(WebStore, AnInstanceOnWhichTheServerFailsKeepsNoneThatGoWithItWaiting) {
   files_ = write_ct_series(folder_ / "five", 5);
-  ScriptedServer server([](const ScriptedServer::Request& request, int) {
-    if (request.line.starts_with("GET")) return http_answer("200 OK", dicom_json, "[]");
-    std::string stored;
-    for (int i = 0; i < 5; ++i)
-      if (request.body.find(instance_uid(i)) != std::string::npos) stored += (stored.empty() ? "" : ",") + reference(i);
-    return request.body.find(instance_uid(0)) != std::string::npos ? http_answer("500 x", "text/plain", "")
-                                                                   : http_answer("200 OK", dicom_json, report(stored));
-  });
-  const Outbox::Delivery done = deliver(server, 3, 4);
-  EXPECT_EQ(done.delivered, 4);
-  EXPECT_EQ(done.left, 1);
+  for (const char* failure : {"500 x", "503 x", "408 x"}) {
+    ScriptedServer server([&](const ScriptedServer::Request& request, int) {
+      if (request.line.starts_with("GET")) return http_answer("200 OK", dicom_json, "[]");
+      if (request.body.find(instance_uid(0)) != std::string::npos) return http_answer(failure, "text/plain", "");
+      std::string stored;
+      for (int i = 1; i < 5; ++i)
+        if (request.body.find(instance_uid(i)) != std::string::npos)
+          stored += (stored.empty() ? "" : ",") + reference(i);
+      return http_answer("200 OK", dicom_json, report(stored));
+    });
+    put_ = false;
+    const Outbox::Delivery done = deliver(server, 3, 4, std::string("out ") + failure);
+    EXPECT_EQ(done.delivered, 4) << failure;
+    EXPECT_EQ(done.left, 1) << failure;
+  }
 }
 
 TEST_F(WebStore, EndsAtOnceWhenItMayNot) {
