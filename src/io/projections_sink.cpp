@@ -2,6 +2,7 @@
 
 #include "core/dense_input.hpp"
 #include "recon/geometry_file.hpp"
+#include "recon/view_blocks.hpp"
 #include "staged_file.hpp"
 
 namespace isocenter::detail::io {
@@ -24,12 +25,8 @@ void ProjectionsSinkOperator::plan(PlanContext& plan) {
     throw Failure(ErrorCode::bad_data,
                   std::string("the projections have the axes '") + planned_.axes + "', and nvu of float32 is needed",
                   "give projections as Projections::describe makes them");
+  require_whole_scan(input, planned_.extent('n'));
   const std::span<const View> views = views_of(input);
-  if (static_cast<std::int64_t>(views.size()) != planned_.extent('n') || views.empty())
-    throw Failure(ErrorCode::bad_data,
-                  "there are " + std::to_string(planned_.extent('n')) + " projections and " +
-                      std::to_string(views.size()) + " views in acquisition.views",
-                  "give one View for each projection (isocenter/recon/acquisition.hpp)");
   if (params.geometry.ends_with(".xml"))
     format_ = GeometryFormat::rtk;
   else if (params.geometry.ends_with(".txt"))

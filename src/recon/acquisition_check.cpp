@@ -2,10 +2,12 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 
 #include "recon/correction_input.hpp"
+#include "recon/view_blocks.hpp"
 
 namespace isocenter::detail {
 
@@ -147,8 +149,14 @@ void check_views(const Acquisition& scan, const AcquisitionNeeds& needs) {
   }
 }
 
-/// The widest gap between neighbouring directions around the axis to which they are most nearly at right angles.
-void check_gaps(const Acquisition& scan, const AcquisitionNeeds& needs) {
+struct Gap {
+  double width;
+  std::size_t after;
+};
+
+/// The gaps between neighbouring directions around the axis to which they are most nearly at right angles, the widest
+/// first.
+std::vector<Gap> gaps_of(const Acquisition& scan) {
   Eigen::Matrix3d spread = Eigen::Matrix3d::Zero();
   std::vector<Eigen::Vector3d> directions;
   for (const View& v : scan.views) {
@@ -162,16 +170,17 @@ void check_gaps(const Acquisition& scan, const AcquisitionNeeds& needs) {
   for (std::size_t n = 0; n < directions.size(); ++n)
     angle.emplace_back(std::atan2(directions[n].dot(e2), directions[n].dot(e1)), n);
   std::sort(angle.begin(), angle.end());
-  struct Gap {
-    double width;
-    std::size_t after;
-  };
   std::vector<Gap> gaps;
   for (std::size_t i = 0; i < angle.size(); ++i) {
     const bool last = i + 1 == angle.size();
     gaps.push_back({angle[last ? 0 : i + 1].first - angle[i].first + (last ? 2.0 * pi : 0.0), angle[i].second});
   }
   std::sort(gaps.begin(), gaps.end(), [](const Gap& a, const Gap& b) { return a.width > b.width; });
+  return gaps;
+}
+
+void check_gaps(const Acquisition& scan, const AcquisitionNeeds& needs) {
+  const std::vector<Gap> gaps = gaps_of(scan);
   // An open arc has one gap that is no fault: the part of the circle that it leaves out.
   const std::size_t counts = needs.full_turn ? 0 : 1;
   if (gaps.size() > counts && gaps[counts].width > needs.largest_gap_rad)
@@ -181,7 +190,32 @@ void check_gaps(const Acquisition& scan, const AcquisitionNeeds& needs) {
                            : "take more views, or allow a larger gap");
 }
 
+/// How many views differ in a number of their geometry.
+std::size_t distinct_views(const Acquisition& scan) {
+  using Numbers = std::array<Vector3, 4>;
+  std::vector<Numbers> views;
+  for (const View& v : scan.views) views.push_back({v.source_mm, v.detector_origin_mm, v.u_step_mm, v.v_step_mm});
+  std::sort(views.begin(), views.end());
+  return static_cast<std::size_t>(std::unique(views.begin(), views.end()) - views.begin());
+}
+
 }  // namespace
+
+std::vector<AcquisitionWarning> check_arc(const Acquisition& scan) {
+  constexpr double circle_in_radians = 2.0 * pi * pi / 180.0, one_way = 1e-6;
+  const std::size_t count = scan.views.size();
+  if (count < 2) return {};
+  const double arc = std::max(0.0, 2.0 * pi - gaps_of(scan).front().width);
+  const bool turns_little = count >= 8 && arc > one_way && arc <= circle_in_radians;
+  if (arc > circle_in_radians) return {};
+  const std::size_t distinct = distinct_views(scan);
+  if (distinct > 1 && !turns_little) return {};
+  return {
+      {"the " + std::to_string(count) + " views, " + std::to_string(distinct) + " of them distinct, see an arc of " +
+           (arc > one_way ? degrees(arc) : "0 deg") +
+           ", from which hardly anything is known of the depth along their rays",
+       "check the angles of the geometry, which are in degrees and not in radians, and that each view has its own"}};
+}
 
 Acquisition read_acquisition(const Payload& projections, std::int64_t blocks) {
   const TensorView tensor = projections.tensor("views");
@@ -199,15 +233,10 @@ Acquisition read_acquisition(const Payload& projections, std::int64_t blocks) {
   scan.detector = detector_of(projections);
   scan.rows = static_cast<int>(tensor.extent('v'));
   scan.columns = static_cast<int>(tensor.extent('u'));
-  if (const std::int64_t given_blocks = view_blocks_of(projections); blocks == 1 && given_blocks > 1)
-    throw Failure(
-        ErrorCode::unsupported,
-        "the scan comes in " + std::to_string(given_blocks) + " blocks, and this node needs all views at once",
-        "give the scan as one item");
+  if (blocks == 1) require_whole_scan(projections, tensor.extent('n'));
   if (static_cast<std::int64_t>(scan.views.size()) != blocks * tensor.extent('n'))
-    refuse("there are " + (blocks > 1 ? std::to_string(blocks) + " blocks of " : std::string()) +
-               std::to_string(tensor.extent('n')) + " projections and " + std::to_string(scan.views.size()) +
-               " views in acquisition.views",
+    refuse("there are " + std::to_string(blocks) + " blocks of " + std::to_string(tensor.extent('n')) +
+               " projections and " + std::to_string(scan.views.size()) + " views in acquisition.views",
            "give one View for each projection");
   if (tensor.type() != DType::float32)
     refuse("the projections are not float32", "convert them to line integrals in float32");
@@ -385,6 +414,8 @@ Acquisition check_acquisition(PlanContext& plan, const char* port, const Acquisi
   const Acquisition scan = read_acquisition(plan.input(port), blocks);
   if (!needs.any_unit) check_line_integrals(plan.input(port), port);
   check_acquisition(scan, needs);
+  if (!needs.any_arc)
+    for (const AcquisitionWarning& w : check_arc(scan)) plan.warn(w.what, w.fix);
   if (grid != nullptr)
     for (const AcquisitionWarning& w : check_volume(scan, *grid)) plan.warn(w.what, w.fix);
   return scan;

@@ -35,6 +35,7 @@ struct AcquisitionNeeds {
   double largest_gap_rad = 0;        ///< between neighbouring view directions; 0: any
   bool full_turn = false;            ///< the gap between the last and the first direction counts too
   bool any_unit = false;             ///< takes readings that are no line integrals, or looks at none
+  bool any_arc = false;              ///< makes no volume of the views, so that they may all be the same
 };
 
 /// A volume's voxels.
@@ -63,6 +64,10 @@ void check_acquisition(const Acquisition& scan, const AcquisitionNeeds& needs);
 /// detector or behind the detector, or when no view sees any of the volume. Warns with the fraction when no view sees a
 /// part of it, and when a detector stands within the volume (not at its rim, as in tomosynthesis).
 std::vector<AcquisitionWarning> check_volume(const Acquisition& scan, const VolumeGrid& grid);
+
+/// Warns of views that are all the same, and of eight or more over less than 2 pi degrees (a circle in radians). Views
+/// that all look the same way from different places are another matter.
+std::vector<AcquisitionWarning> check_arc(const Acquisition& scan);
 
 /// All of it for an operator's plan, and that the readings are not counts; the warnings go to the plan. The grid may be
 /// null.

@@ -16,7 +16,8 @@ namespace isocenter::detail {
 class AmsterdamShroudOperator : public OperatorBase<AmsterdamShroud> {
  public:
   void plan(PlanContext& plan) override {
-    const Acquisition scan = check_acquisition(plan, "input", {.least_views = 8, .method = "amsterdam_shroud"});
+    const Acquisition scan =
+        check_acquisition(plan, "input", {.least_views = 8, .method = "amsterdam_shroud", .any_arc = true});
     views_.assign(scan.views.begin(), scan.views.end());
     scan_ = {nullptr, static_cast<int>(views_.size()), scan.rows, scan.columns, views_[0].v_step_mm[2] > 0.0};
     check_rows();

@@ -10,8 +10,8 @@ class BackProjectionOperator : public OperatorBase<BackProjection> {
  public:
   void plan(PlanContext& plan) override {
     const PayloadRef input = plan.input("input");
-    const Acquisition scan =
-        check_acquisition(plan, "input", {.least_views = 1, .method = "back_projection", .any_unit = true});
+    const Acquisition scan = check_acquisition(
+        plan, "input", {.least_views = 1, .method = "back_projection", .any_unit = true, .any_arc = true});
     const VolumeGrid grid = grid_for(scan, params);
     for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
     projector_.plan(plan, {"back_projection", "input", false, params.back_projector == BackProjector::voxel_driven},

@@ -17,7 +17,7 @@ class ForwardProjectionOperator : public OperatorBase<ForwardProjection> {
       throw Failure(ErrorCode::bad_data, "input has a time axis, and one volume is projected", "give one frame");
     const VolumeGrid grid{shape.nx, shape.ny, shape.nz, shape.geometry};
     const Acquisition scan = check_acquisition(
-        plan, "geometry", {.least_views = 1, .method = "forward_projection", .any_unit = true}, &grid);
+        plan, "geometry", {.least_views = 1, .method = "forward_projection", .any_unit = true, .any_arc = true}, &grid);
     const std::string unit = input.text("unit");
     map_ = to_attenuation(unit, unit == "HU" ? water_attenuation(params.mu_water_per_mm, geometry) : 0.0);
     // Of this port only the attributes are read.

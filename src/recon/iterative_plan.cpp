@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/volume_input.hpp"
+#include "recon/correction_input.hpp"
 #include "recon/iterative_problem.hpp"
 #include "recon/joseph_slab.hpp"
 #include "recon/mask_copy.hpp"
@@ -45,6 +46,26 @@ std::vector<int> subset_order(int subsets) {
   return order;
 }
 
+namespace {
+
+/// Rays that pass most voxels by leave those that none reaches as they were.
+void warn_of_small_voxels(PlanContext& plan, const Acquisition& scan, const VolumeGrid& grid) {
+  constexpr double much = 20.0;
+  const Vector3 centre =
+      grid.geometry.position_mm(0.5 * static_cast<double>(grid.nx - 1), 0.5 * static_cast<double>(grid.ny - 1),
+                                0.5 * static_cast<double>(grid.nz - 1));
+  const View& v = scan.views[0];
+  const double scale = scan.beam == Beam::cone ? detector_point(v, scan.beam, scan.detector, centre).depth : 1.0;
+  const double rays = scale * std::min(length(v.u_step_mm), length(v.v_step_mm));
+  const double voxel = std::max(grid.geometry.spacing_mm[0], grid.geometry.spacing_mm[1]);
+  if (rays <= much * voxel) return;
+  plan.warn("the voxels are " + text_of(voxel) + " mm wide where the rays are " + text_of(rays) +
+                " mm apart, so that most rays pass between voxels, and voxels that no ray meets stay as they begin",
+            "give spacing_mm of the size of a detector element at the volume, in mm");
+}
+
+}  // namespace
+
 void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, const VolumeGrid& grid,
                             const Acquisition& scan, const IterativeArrays& fast, const IterativeArrays& lean) {
   setup_ = setup;
@@ -58,6 +79,7 @@ void IterativeProblem::plan(PlanContext& plan, const IterativeSetup& setup, cons
   if (views_ == 1)
     plan.warn("there is 1 view, from which nothing is known of the depth along its rays", "give all views of the scan");
   for (const AcquisitionWarning& w : check_volume(scan, grid)) plan.warn(w.what, w.fix);
+  warn_of_small_voxels(plan, scan, grid);
   take_share(plan);
   projector_.emplace(plan_projector(projector_request(scan, share_)));
   if (!plan.on_cpu()) require_kernels(plan);

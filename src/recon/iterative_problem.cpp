@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "recon/correction_input.hpp"
 #include "recon/mask_copy.hpp"
 #include "recon/reading_check.hpp"
 
@@ -40,13 +41,17 @@ void IterativeProblem::begin(const RunContext& run) {
   if (has_mask_) take_mask();
 }
 
+/// Squares of readings, and of what voxels and sums of them become, stay within float32.
+constexpr float largest_iterated = 1e15F;
+
 /// A value that is no number would spread over the whole volume without a trace.
 void IterativeProblem::check_values() {
   const TensorView t = run_->input("input").tensor("views");
   const auto* values = t.as<float>();
   const int columns = static_cast<int>(t.extent('u')), rows = static_cast<int>(t.extent('v'));
   ReadingCheck check{values, &bad_reading_, columns, rows};
-  if (setup_.refuses_negative) check.least = 0.0F;
+  check.least = setup_.refuses_negative ? 0.0F : -largest_iterated;
+  check.most = largest_iterated;
   bad_reading_ = no_reading;
   const bool on_device = !launcher_.on_cpu();
   if (on_device) {
@@ -64,9 +69,11 @@ void IterativeProblem::check_values() {
   run_->copy(&value, values + bad_reading_, sizeof value);
   run_->wait();
   throw Failure(ErrorCode::bad_data,
-                "the projections hold " + std::to_string(value) + " at view " + std::to_string(row / rows) + ", row " +
+                "the projections hold " + text_of(value) + " at view " + std::to_string(row / rows) + ", row " +
                     std::to_string(row % rows) + ", column " + std::to_string(bad_reading_ % columns) + ", and " +
-                    setup_.method + " takes " + (setup_.refuses_negative ? "numbers from 0 on" : "finite numbers"),
+                    setup_.method + " takes " +
+                    (setup_.refuses_negative ? "numbers from 0 on, up to " : "finite numbers of a magnitude up to ") +
+                    text_of(largest_iterated),
                 "repair dead and unexposed detector elements before this node");
 }
 

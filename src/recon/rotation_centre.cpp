@@ -8,6 +8,7 @@
 #include "core/launcher.hpp"
 #include "recon/centre_search.hpp"
 #include "recon/correction_input.hpp"
+#include "recon/view_blocks.hpp"
 
 namespace isocenter::detail {
 
@@ -46,12 +47,8 @@ class RotationCentreOperator : public OperatorBase<RotationCentre> {
     shape_ = projection_shape(input, "input");
     check_line_integrals(input, "input");
     plan.output("output").like(input, "views");
+    require_whole_scan(input, shape_.views);
     const std::span<const View> views = views_of(input);
-    if (static_cast<int>(views.size()) != shape_.views)
-      throw Failure(ErrorCode::bad_data,
-                    "there are " + std::to_string(shape_.views) + " projections and " + std::to_string(views.size()) +
-                        " views in acquisition.views",
-                    "give one View for each projection (isocenter/recon/acquisition.hpp)");
     if (shape_.views < 16 || shape_.columns < 16)
       throw Failure(ErrorCode::unsupported,
                     "there are " + std::to_string(shape_.views) + " views of " + std::to_string(shape_.columns) +

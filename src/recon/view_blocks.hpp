@@ -6,6 +6,21 @@
 
 namespace isocenter::detail {
 
+/// For who needs all views at once: throws Failure when the scan comes in blocks, or has not one View for each
+/// projection.
+inline void require_whole_scan(const Payload& payload, std::int64_t projections) {
+  if (const std::int64_t blocks = view_blocks_of(payload); blocks > 1)
+    throw Failure(ErrorCode::unsupported,
+                  "the scan comes in " + std::to_string(blocks) + " blocks, and this node needs all views at once",
+                  "give the scan as one item");
+  const auto views = static_cast<std::int64_t>(views_of(payload).size());
+  if (views != projections)
+    throw Failure(ErrorCode::bad_data,
+                  "there are " + std::to_string(projections) + " projections and " + std::to_string(views) +
+                      " views in acquisition.views",
+                  "give one View for each projection (isocenter/recon/acquisition.hpp)");
+}
+
 /// Which block comes next.
 class ViewBlocks {
  public:

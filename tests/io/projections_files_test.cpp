@@ -186,6 +186,12 @@ TEST(ProjectionsSink, RefusesWhatAFormatCannotHold) {
   set_views(scan.payload, std::span(scan.views).first(3));
   expect_failure([&] { write({.path = stack, .geometry = (folder / "b.txt").string()}, scan.payload); },
                  ErrorCode::bad_data, {"there are 4 projections and 3 views"});
+  std::vector<View> twice = scan.views;
+  twice.insert(twice.end(), scan.views.begin(), scan.views.end());
+  set_views(scan.payload, twice);
+  set_view_blocks(scan.payload, 2);
+  expect_failure([&] { write({.path = stack, .geometry = (folder / "b.txt").string()}, scan.payload); },
+                 ErrorCode::unsupported, {"the scan comes in 2 blocks, and this node needs all views at once"});
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <isocenter/recon/orbits.hpp>
 #include <limits>
 #include <mutex>
+#include <numbers>
 
 #include "device_test.hpp"
 
@@ -207,6 +208,53 @@ TEST_P(BadScan, NoViewsAndOneView) {
     EXPECT_EQ(run(single, single).find("there is 1 view") != std::string::npos, warns);
   }
   EXPECT_THAT(error_of([] { (void)Projections::describe(0, 1, 24); }), AllOf(HasSubstr("0"), HasSubstr("Fix: ")));
+}
+
+TEST_P(BadScan, AnglesInRadiansAndViewsThatAreAllTheSameAreWarnedOf) {
+  const bool iterates =
+      GetParam().reconstructs && !GetParam().analytic && std::string(GetParam().name) != "back_projection";
+  if (!iterates) return;  // analytic methods refuse such an arc, others make no volume of it
+  const auto report = [](const std::vector<View>& views) {
+    const Projections p = scan_of(fan(), views);
+    return run(p, p);
+  };
+  CircularOrbit o = fan();
+  o.arc_rad = 2.0 * std::numbers::pi * std::numbers::pi / 180.0;
+  EXPECT_THAT(report(o.build()), AllOf(HasSubstr("the 60 views, 60 of them distinct, see an arc of 6.17847 deg"),
+                                       HasSubstr("in degrees")));
+  const std::vector<View> same(60, fan().build()[0]);
+  EXPECT_THAT(report(same), HasSubstr("the 60 views, 1 of them distinct, see an arc of 0 deg"));
+
+  const auto no_warning = Not(HasSubstr("see an arc"));
+  EXPECT_THAT(report(fan().build()), no_warning);
+  o.arc_rad = 15.0 * std::numbers::pi / 180.0;  // of breast tomosynthesis
+  EXPECT_THAT(report(o.build()), no_warning);
+  std::vector<View> line = same;  // sources and detectors side by side, each facing its own
+  for (std::size_t n = 0; n < line.size(); ++n) {
+    const Vector3 along = detail::times(0.02 * (static_cast<double>(n) - 30.0), line[n].u_step_mm);
+    line[n].source_mm = detail::plus(line[n].source_mm, along);
+    line[n].detector_origin_mm = detail::plus(line[n].detector_origin_mm, along);
+  }
+  EXPECT_THAT(report(line), no_warning);
+}
+
+TEST_P(BadScan, ReadingsWhoseSquaresFloat32DoesNotHoldAreNamedWithTheirPlace) {
+  const std::string name = GetParam().name;
+  if (!GetParam().reconstructs || GetParam().analytic || name == "back_projection") return;
+  Projections p = good();
+  p.views().span<float>()[24 * 17 + 5] = 1e20F;
+  EXPECT_THAT(refusal(p), AllOf(is_one_sentence(), HasSubstr("the projections hold 1e+20 at view 17, row 0, column 5"),
+                                HasSubstr("1e+15")));
+  p.views().span<float>()[24 * 17 + 5] = 1e15F;
+  run(p, p);
+}
+
+TEST_P(BadScan, VoxelsThatMostRaysPassByAreWarnedOf) {
+  const std::string name = GetParam().name;
+  if (!GetParam().reconstructs || GetParam().analytic || name == "back_projection") return;
+  EXPECT_THAT(run(good(), good(), {{"spacing_mm", "0.001"}, {"nx", "8"}, {"ny", "8"}}),
+              AllOf(HasSubstr("the voxels are 0.001 mm wide"), HasSubstr("where the rays are 6.66")));
+  EXPECT_THAT(run(good(), good()), Not(HasSubstr("mm wide")));
 }
 
 TEST_P(BadScan, AnAngularGapIsNamedWithTheViewBeforeIt) {

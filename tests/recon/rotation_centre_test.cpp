@@ -116,6 +116,9 @@ TEST(RotationCentreMessages, SayWhatIsWrong) {
   EXPECT_THAT(message(shifted_scan(parallel(61, 360), 0)), HasSubstr("a whole turn of 61 parallel views"));
   EXPECT_THAT(message(projections_from(std::vector<float>(20 * 20), 20, 1, 20)),
               HasSubstr("there are 20 projections and 0 views in acquisition.views"));
+  Projections block = projections_from(std::vector<float>(20 * 20), 20, 1, 20, parallel(60, 180).build());
+  set_view_blocks(block, 3);
+  EXPECT_THAT(message(block), HasSubstr("the scan comes in 3 blocks, and this node needs all views at once"));
   Projections bad = shifted_scan(fan_orbit(40), 0);
   bad.views().span<float>()[163] = std::nanf("");
   EXPECT_THAT(message(bad), HasSubstr("the line integral at view 1, row 0, column 3 is not a finite number"));
