@@ -152,14 +152,17 @@ ISOCENTER_HD Float usable_counts(Float net, float minimum) {
   return select(net >= minimum, select(net < 3e38F, net, Float{} + minimum), Float{} + minimum);
 }
 
-/// How many elements of each detector row usable_counts changes, defective pixels apart, and the sums of transmission
-/// over the columns at the detector's left and right border. Launched over rows × views.
+/// How many elements of each detector row usable_counts changes, defective pixels apart, how many of them are far above
+/// the open beam, and the sums of transmission over the columns at the detector's left and right border. Launched over
+/// rows × views.
 struct CountRows {
   static constexpr const char* name = "recon/count_rows";
+  static constexpr float far_above = 1.25F;  ///< noise and drift stay below it
   const float* counts;
   const float* dark;  ///< null: dark_value
   const float* gain;
   float* clamped;  ///< [view][row]
+  float* above;    ///< [view][row]: a transmission above far_above; null: not wanted
   double* border;  ///< [view][row][4]: sum and number at the left, sum and number at the right; null: not wanted
   int columns, rows, border_columns;
   float dark_value, minimum;
@@ -173,13 +176,14 @@ struct CountRows {
   ISOCENTER_HD void row(int v, int view) const {
     const std::int64_t first = static_cast<std::int64_t>(v) * columns;
     const float* from = counts + static_cast<std::int64_t>(view) * rows * columns + first;
-    int changed = 0;
+    int changed = 0, bright = 0;
     double sum[2] = {0.0, 0.0}, number[2] = {0.0, 0.0};
     for (int u = 0; u < columns; ++u) {
       const float g = gain[first + u];
       if (g == 0.0F) continue;
       const float net = from[u] - (dark != nullptr ? dark[first + u] : dark_value);
       if (!(net >= minimum) || !(net < 3e38F)) ++changed;
+      if (net * g > far_above) ++bright;
       const bool left = u < border_columns, right = u >= columns - border_columns;
       if (!left && !right) continue;
       sum[left ? 0 : 1] += static_cast<double>(usable_counts(net, minimum) * g);
@@ -187,6 +191,7 @@ struct CountRows {
     }
     const std::int64_t at = static_cast<std::int64_t>(view) * rows + v;
     clamped[at] = static_cast<float>(changed);
+    if (above != nullptr) above[at] = static_cast<float>(bright);
     if (border == nullptr) return;
     for (int side = 0; side < 2; ++side) {
       border[4 * at + 2 * side] = sum[side];

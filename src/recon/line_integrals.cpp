@@ -30,7 +30,10 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     require_kernels(plan);
     plan.metric("defects", "px", 1);
     plan.metric("clamped", "", 1);
-    if (params.border_columns == 0) return;
+    if (params.border_columns == 0) {
+      plan.metric("above_i0", "%", 1);
+      return;
+    }
     plan.metric("i0", "", 1);
     plan.metric("border_imbalance", "", 1);
   }
@@ -40,7 +43,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     const Frame f = frame(run);
     find_defects(launcher, f);
     launch(launcher,
-           CountRows{f.counts, f.dark, f.gain, f.clamped, f.border, shape_.columns, shape_.rows,
+           CountRows{f.counts, f.dark, f.gain, f.clamped, f.above, f.border, shape_.columns, shape_.rows,
                      static_cast<int>(params.border_columns), dark_value(), minimum()},
            shape_.rows, shape_.views, 1);
     if (f.border != nullptr)
@@ -60,17 +63,17 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
   /// The pointers of one item.
   struct Frame {
     const float *counts, *dark_frames, *flat_frames, *map;
-    float *dark, *dark_deviation, *flat, *flat_deviation, *gain, *defects, *clamped, *log_i0, *imbalance, *out;
+    float *dark, *dark_deviation, *flat, *flat_deviation, *gain, *defects, *clamped, *above, *log_i0, *imbalance, *out;
     std::int32_t* distance;
     double* border;
   };
   /// Where they lie in scratch memory.
   struct Rooms {
-    std::uint64_t dark, dark_deviation, flat, flat_deviation, gain, log_i0, imbalance, distance, border;
+    std::uint64_t dark, dark_deviation, flat, flat_deviation, gain, above, log_i0, imbalance, distance, border;
   };
   /// Where copies of them lie in host memory, on a device.
   struct HostRooms {
-    std::uint64_t dark, flat, defects, distance, clamped, log_i0, imbalance;
+    std::uint64_t dark, flat, defects, distance, clamped, above, log_i0, imbalance;
   };
 
   float dark_value() const { return static_cast<float>(params.dark_counts); }
@@ -112,7 +115,9 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     if (flat_frames_ > 0) rooms_.flat = floats(pixels), rooms_.flat_deviation = floats(pixels);
     rooms_.gain = floats(pixels);
     rooms_.distance = rooms.add(4 * pixels * sizeof(std::int32_t));
-    if (params.border_columns > 0) {
+    if (params.border_columns == 0) {
+      rooms_.above = floats(views * static_cast<std::uint64_t>(shape_.rows));
+    } else {
       rooms_.log_i0 = floats(views);
       rooms_.imbalance = floats(views);
       rooms_.border = rooms.add(4 * views * static_cast<std::uint64_t>(shape_.rows) * sizeof(double));
@@ -126,6 +131,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
                    copies(true, pixels),
                    of_host.add(4 * pixels * sizeof(std::int32_t)),
                    copies(true, views * static_cast<std::uint64_t>(shape_.rows)),
+                   copies(params.border_columns == 0, views * static_cast<std::uint64_t>(shape_.rows)),
                    copies(params.border_columns > 0, views),
                    copies(params.border_columns > 0, views)};
     plan.host_scratch(of_host.bytes());
@@ -160,6 +166,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     f.gain = room(true, rooms_.gain);
     f.defects = run.output("defects").tensor("views").as<float>();
     f.distance = ScratchRooms::at<std::int32_t>(run, rooms_.distance);
+    f.above = room(!border, rooms_.above);
     f.log_i0 = room(border, rooms_.log_i0);
     f.imbalance = room(border, rooms_.imbalance);
     f.border = border ? ScratchRooms::at<double>(run, rooms_.border) : nullptr;
@@ -206,6 +213,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     fetch(&f.defects, pixels, host_rooms_.defects);
     fetch(&f.distance, 4 * pixels, host_rooms_.distance);
     fetch(&f.clamped, views * static_cast<std::uint64_t>(shape_.rows), host_rooms_.clamped);
+    fetch(&f.above, views * static_cast<std::uint64_t>(shape_.rows), host_rooms_.above);
     fetch(&f.log_i0, views, host_rooms_.log_i0);
     fetch(&f.imbalance, views, host_rooms_.imbalance);
     run.wait();
@@ -268,6 +276,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
     }
     run.metric("clamped", clamped);
     if (clamped > 0.0) report_clamped(run, f, row, clamped);
+    if (f.above != nullptr) check_open_beam(run, f);
     if (f.border == nullptr) return;
     double i0 = 0.0, imbalance = 0.0;
     int worst = 0;
@@ -281,6 +290,20 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
       run.warn("the left and the right border of view " + std::to_string(worst) + " differ by a factor of " +
                    text_of(std::exp(imbalance)) + ", so that one of them may see the object",
                "use fewer border_columns, or flats");
+  }
+
+  /// Noise leaves few readings so far above the open beam; a stream is warned as report_clamped warns it.
+  void check_open_beam(const RunContext& run, const Frame& f) {
+    double above = 0.0;
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(shape_.views) * shape_.rows; ++i) above += f.above[i];
+    const double percent = 100.0 * above / static_cast<double>(shape_.elements());
+    run.metric("above_i0", percent);
+    if (percent <= 10.0 || percent < 2.0 * warned_above_percent_) return;
+    warned_above_percent_ = percent;
+    run.warn(text_of(percent) + " % of the readings are above " + text_of(CountRows::far_above) +
+                 " times the open beam's, so that their line integrals are below 0",
+             flat_frames_ > 0 ? "take the flats at the exposure of the scan"
+                              : "set i0_counts = " + text_of(params.i0_counts) + " to the counts of the open beam");
   }
 
   /// The first of them is in `row` of all rows of all views. A stream is warned of its first item, and of those that
@@ -323,7 +346,7 @@ class LineIntegralsOperator : public OperatorBase<LineIntegrals> {
   bool on_cpu_ = true;
   Rooms rooms_{};
   HostRooms host_rooms_{};
-  double warned_percent_ = 0;
+  double warned_percent_ = 0, warned_above_percent_ = 0;
 };
 
 }  // namespace isocenter::detail

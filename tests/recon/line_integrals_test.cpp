@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 ISOCENTER_DEVICE_SUITE(LineIntegralsOperator);
 
@@ -159,6 +160,20 @@ TEST_P(LineIntegralsOperator, ClampAndCountWhatHasNoLogarithm) {
   EXPECT_EQ(out.outputs.at("output").text("unit"), "1");
   EXPECT_THAT(out.report, HasSubstr("4 counts have no logarithm, the first at view 0, row 0, column 1: "));
   EXPECT_THAT(out.report, HasSubstr("stands for these 13.333333 %"));
+}
+
+TEST_P(LineIntegralsOperator, WarnOfAnOpenBeamThatIsTooLow) {
+  std::vector<float> counts(2 * 3 * 5, 500.0F);
+  for (std::size_t i = 0; i < 18; ++i) counts[i] = 900.0F;
+  const auto of = [&](double i0) {
+    return run_once<LineIntegrals>({.i0_counts = i0}, {"input"}, {projections_from(counts, 2, 3, 5)}, {"output"},
+                                   options());
+  };
+  const Outcome low = of(600), right = of(900);
+  EXPECT_NEAR(low.metric("above_i0"), 60.0, 1e-9);
+  EXPECT_THAT(low.report, HasSubstr("60 % of the readings are above 1.25 times the open beam's"));
+  EXPECT_EQ(right.metric("above_i0"), 0.0);
+  EXPECT_THAT(right.report, Not(HasSubstr("open beam's")));
 }
 
 TEST(LineIntegralsMessages, SayWhatIsWrong) {

@@ -32,7 +32,8 @@ enum class BadCounts { clamp, refuse };
 /// "nv"), their sum the metric of this name; a warning has their share and the first place, for the first such item and
 /// for items with twice the share of the last one warned of.
 ///
-/// Metrics: defects, clamped, i0 (mean over the views), border_imbalance (the largest |ln(left / right)|; a
+/// Metrics: defects, clamped, above_i0 (without border_columns: % of readings above 1.25 times the open beam; a warning
+/// above 10 %, and for items with twice the share of the last one warned of), i0 (mean over the views), border_imbalance (the largest |ln(left / right)|; a
 /// warning above 0.1). Cost: 9 × 3 medians and two passes over the frames once for each item, one read and one write
 /// for each element. Errors: bad_data for an input of unit 1, when detectors disagree in shape, when the dark is
 /// brighter than the flat, or when more than largest_defect_percent of the pixels are defective (on a device these are
