@@ -139,6 +139,13 @@ ScanGeometry parse_matrices(std::string_view text, const std::string& name, cons
     std::copy(held.begin(), held.end(), p.begin());
     held.clear();
     p = in_our_coordinates(p, options);
+    View view;
+    try {
+      view = view_of_matrix(p, options.sampling.step_u_mm);
+    } catch (const Failure& e) {
+      throw Error(e.code(), "'" + name + "' line " + std::to_string(at.line) + ", view " +
+                                std::to_string(scan.views.size()) + ": " + e.what());
+    }
     const Beam beam = is_parallel(p) ? Beam::parallel : Beam::cone;
     if (!scan.views.empty() && beam != scan.beam)
       refuse_text(at,
@@ -146,12 +153,7 @@ ScanGeometry parse_matrices(std::string_view text, const std::string& name, cons
                       " beam, and view 0 has the other",
                   "give a parallel or a cone beam in all views");
     scan.beam = beam;
-    try {
-      scan.views.push_back(view_of_matrix(p, options.sampling.step_u_mm));
-    } catch (const Failure& e) {
-      throw Error(e.code(), "'" + name + "' line " + std::to_string(at.line) + ", view " +
-                                std::to_string(scan.views.size()) + ": " + e.what());
-    }
+    scan.views.push_back(view);
   });
   if (!held.empty())
     throw Failure(ErrorCode::bad_data,

@@ -55,10 +55,10 @@ inline std::vector<double> numbers_of(std::string_view text, const TextPlace& at
   return numbers;
 }
 
-/// The shortest text that reads back to the same number.
+/// The shortest text that reads back to the same number; a zero has no sign.
 inline std::string exact_text(double value) {
   char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+  return {text, std::to_chars(text, text + sizeof text, value + 0.0).ptr};
 }
 
 }  // namespace isocenter::detail

@@ -19,7 +19,9 @@ namespace {
 
 using namespace detail;
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr double degree = std::numbers::pi / 180.0;
 const std::string data = ISOCENTER_TEST_DATA "/";
@@ -107,6 +109,8 @@ TEST(ProjectionMatrix, RefusesWhatIsNone) {
   for (std::size_t k = 0; k < 4; ++k) p[4 + k] = 2 * p[k];
   EXPECT_THAT(error_of([&] { view_of_matrix(p, 1); }), HasSubstr("has no inverse"));
   EXPECT_THAT(error_of([&] { view_of_matrix({}, 1); }), HasSubstr("third row of the projection matrix is 0"));
+  // Where determinant and bound are 0 alike.
+  EXPECT_THAT(error_of([&] { view_of_matrix({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 5}, 1); }), HasSubstr("has no inverse"));
   EXPECT_THAT(error_of([] { view_of_matrix(projection_matrix_of(skewed_view(), Beam::cone), 0); }),
               HasSubstr("distance between detector columns"));
 }
@@ -218,6 +222,10 @@ TEST(RtkGeometry, ComesBackFromItsText) {
   scan.beam = orbit.beam = Beam::parallel;
   scan.views = orbit.build();
   expect_back(1e-9);
+  // Zeros without a sign, for whoever reads the file.
+  scan.beam = Beam::cone;
+  scan.views = CircularOrbit{.views = 4, .columns = 40, .rows = 30}.build();
+  EXPECT_THAT(rtk_geometry_text(scan, sampling), Not(ContainsRegex("[> ]-0[ <\n]")));
 }
 
 TEST(GantryTable, ComesBackFromItsTextWithItsTimes) {
@@ -284,6 +292,10 @@ TEST(GeometryFile, IsRefusedWithTheLineThatIsWrong) {
   EXPECT_THAT(refusal_of("1 2 3 nan\n"), HasSubstr("'nan' where a number"));
   EXPECT_THAT(refusal_of("1 0 0 0 2 0 0 0 0 0 1 5\n"),
               HasSubstr("line 1, view 0: the projection matrix has no inverse"));
+  const std::string matrix = "900 0 300 1 0 900 200 1 0 0 1 600\n";
+  EXPECT_THAT(
+      refusal_of(matrix + "0 0 0 0 0 0 0 0 0 0 0 0\n"),
+      AllOf(HasSubstr("line 2, view 1: the third row of the projection matrix is 0"), Not(HasSubstr("parallel"))));
   EXPECT_THAT(refusal_of("gantry_angle_deg\n4\n"), HasSubstr("names no column source_to_isocenter_mm"));
   EXPECT_THAT(refusal_of("gantry_angle_deg,angle\n"), HasSubstr("names the column 'angle', which"));
   EXPECT_THAT(refusal_of("gantry_angle_deg,gantry_angle_deg\n"), HasSubstr("twice"));
