@@ -69,6 +69,7 @@ class Arena {
     for (const auto& [begin, bytes] : blocks_) protect(begin, bytes, open);
   }
   bool holds(const void* p, std::size_t bytes) const {
+    const std::lock_guard lock(mutex_);
     const auto* at = static_cast<const char*>(p);
     auto block = blocks_.upper_bound(const_cast<char*>(at));
     if (block == blocks_.begin()) return false;
@@ -88,7 +89,7 @@ class Arena {
   std::size_t limit_, used_ = 0, now_ = 0, most_at_once_ = 0;
   bool open_ = true;
   std::map<char*, std::size_t> blocks_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 /// What a kernel's functor is on this device.

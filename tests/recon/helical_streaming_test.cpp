@@ -2,6 +2,7 @@
 // them; what is kept does not grow with the scan; on a device too, from host memory and with little of its own.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <isocenter/recon/acquisition.hpp>
 #include <isocenter/recon/helical_reconstruction.hpp>
 #include <limits>
@@ -248,10 +249,10 @@ TEST(HelicalStreaming, OnADeviceNamesABadReadingToo) {
 
 /// What was back-projected: voxels times directions times half turns.
 struct Projected {
-  static inline double all = 0;
+  static inline std::atomic<double> all = 0;  ///< written by the node's thread alone
   static int launch(const void* args, std::int64_t nx, std::int64_t ny, std::int64_t nz, void* stream) {
     const auto& job = *static_cast<const detail::HelicalBackProject*>(args);
-    all += static_cast<double>(nx * ny * nz) * job.direction_count;
+    all = all + static_cast<double>(nx * ny * nz) * job.direction_count;
     return enqueue_apart<detail::HelicalBackProject>(args, nx, ny, nz, stream);
   }
 };
