@@ -7,6 +7,7 @@
 #include <cctype>
 #include <isocenter/error.hpp>
 #include <iterator>
+#include <optional>
 #include <sstream>
 
 #include "inspect.hpp"
@@ -28,20 +29,20 @@ bool is_tag(std::string name) {
 
 /// The first part that is none of a name as dicom_header.hpp takes it: keywords or tags, in sequences by a path of
 /// either.
-std::string unknown_part(const std::string& name) {
+std::optional<std::string> unknown_part(const std::string& name) {
   std::istringstream path(name);
   for (std::string part; std::getline(path, part, '.');) {
     part = part.substr(0, part.find('['));
     DcmTag tag;
     if (!is_tag(part) && DcmTag::findTagFromName(part.c_str(), tag).bad()) return part;
   }
-  return {};
+  return std::nullopt;
 }
 
 void require_attribute(const std::string& name) {
-  if (const std::string part = unknown_part(name); !part.empty())
+  if (const auto part = unknown_part(name))
     throw Failure(ErrorCode::invalid_argument,
-                  "attributes has '" + name + "', and '" + part + "' is neither a keyword of PS3.6 nor a tag",
+                  "attributes has '" + name + "', and '" + *part + "' is neither a keyword of PS3.6 nor a tag",
                   "write it as KVP or as 0018,0060, within a sequence as Sequence[1].Attribute");
 }
 

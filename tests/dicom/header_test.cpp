@@ -236,6 +236,7 @@ TEST(DicomHeader, InspectRefusesWhatIsNoAttributeAndTakesPathsAndPrivateTags) {
   EXPECT_THAT(error("KVP Flipangel"),
               HasSubstr("attributes has 'Flipangel', and 'Flipangel' is neither a keyword of PS3.6 nor a tag. Fix: "));
   EXPECT_THAT(error("CTDIPhantomTypeCodeSequence[1].Value"), HasSubstr("and 'Value' is neither"));
+  EXPECT_THAT(error("CTDIPhantomTypeCodeSequence[1]..CodeValue"), HasSubstr("and '' is neither"));
   EXPECT_EQ(error("0019,10B0 (0018,0060) 00180060 CTDIPhantomTypeCodeSequence[1].CodeValue 00189346[1].00080100"), "");
 }
 
