@@ -23,7 +23,7 @@ Code procedure_of(const std::string& modality) {
   return {"363679005", "SCT", "Imaging procedure"};
 }
 
-/// The same for every report of one device, and no other device's.
+/// The same for every report of one device, and no other's as far as serial numbers tell them apart.
 std::string device_uid(const Equipment& e) {
   return uid_of(sha256("device:" + e.manufacturer + "\n" + e.model_name + "\n" + e.device_serial_number));
 }
