@@ -97,7 +97,7 @@ TEST_F(BadModel, TheWrongInputShapeIsNamedWithItsInput) {
                  "input 'x' has 2 axes");
   expect_refused(write("net.onnx", model(node("Relu", {"x"}, "y") + port(11, "x", {1, 1, 16, 16, 16}) +
                                          port(12, "y", {1, 1, 16, 16, 16}))),
-                 "input 'x'");
+                 "window is 8 along x");
 }
 
 TEST_F(BadModel, ATruncatedOneAndNoneAreNamed) {
