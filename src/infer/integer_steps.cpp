@@ -65,19 +65,23 @@ std::int64_t rows_of(const Shape& shape, std::int64_t columns) {
   return columns == 0 ? 0 : element_count(shape) / columns;
 }
 
-/// Both lie alike; what is read may be some of the channels of a wider array.
+/// Both lie alike; either may be some of the channels of a wider array.
 void add_conversion(StepBuilder& b, ValueId from, ValueId to) {
   const Shape& shape = b.schedule.graph.value(to).shape;
-  const Placement& p = b.schedule.placement(from);
+  const auto is_part = [&](ValueId id) {
+    const Placement& p = b.schedule.placement(id);
+    return p.strides != strides_of(shape, p.layout);
+  };
+  const bool by_channels = is_part(from) || is_part(to);
   Job job;
-  job.columns = element_count(shape);
-  if (p.strides != strides_of(shape, p.layout)) {
-    job.columns = shape[1];
-    job.rows = rows_of(shape, shape[1]);
-  }
+  job.columns = by_channels ? shape[1] : element_count(shape);
+  job.rows = by_channels ? rows_of(shape, shape[1]) : 1;
   job.in = {whole(b, from, job.columns)};
-  if (job.rows > 1) job.in[0].form.step = p.strides.back();
   job.out = whole(b, to, job.columns);
+  if (by_channels) {
+    job.in[0].form.step = b.schedule.placement(from).strides.back();
+    job.out.form.step = b.schedule.placement(to).strides.back();
+  }
   add(b, job);
 }
 

@@ -203,6 +203,20 @@ TEST_F(Integers, AQuantisedNetworkStaysInIntegersThroughSumsPoolsAndConcatenatio
   EXPECT_EQ(Runner(in_int8(m, 1)).run(x), got);
 }
 
+/// What is quantised becomes real numbers right among the channels of the concatenation.
+TEST_F(Integers, QuantisedValuesAreConcatenatedWithRealOnes) {
+  const std::vector<float> s8(8, 0.004F);
+  const OnnxModel m = parsed(grid("a", 0.016F, 128) + grid("c", 0.03F, 120) + on_grid("x", "xr", "a") +
+                             stored("w", {8, 4, 3, 3}, 0, integers(288), s8) + node("Sigmoid", {"x"}, "g") +
+                             node("Conv", {"xr", "w"}, "p1", ints("pads", {1, 1, 1, 1})) + on_grid("p1", "p", "c") +
+                             node("Concat", {"g", "p", "g"}, "k", axis(1)) + node("Relu", {"k"}, "y") +
+                             port(11, "x", {2, 4, 6, 5}) + port(12, "y", {2, 16, 6, 5}));
+  const std::vector<float> x = values(2 * 4 * 30, 2.0F);
+  Runner runner(in_int8(m));
+  EXPECT_THAT(runner.executor().summary().precision, HasSubstr("int8 in 1 of 1 convolutions"));
+  expect_within(runner.run(x), as_they_say(m, x), 0.03F);
+}
+
 TEST_F(Integers, QLinearConvAndQLinearMatMulRunOnIntegers) {
   const std::vector<float> s8(8, 0.004F);
   const OnnxModel m = parsed(
