@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-
 namespace isocenter::testing {
 
 /// One context with the run-time modules of the build tree, for all tests of the program.

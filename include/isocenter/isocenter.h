@@ -365,8 +365,8 @@ ISOCENTER_API void isocenter_plan_spread(isocenter_plan* plan, int64_t count);
 /* Whether all that is connected to an output port takes volumes in slabs. */
 ISOCENTER_API int32_t isocenter_plan_takes_slabs(const isocenter_plan* plan, const char* port);
 /* For a node on a device: the tensors of this port, an input or an output, stay in host memory, and run brings what it
- * needs of them to the device and back (isocenter_run_copy). What isocenter_plan_memory_left says grows by what an input
- * would have taken. On the CPU it changes nothing. */
+ * needs of them to the device and back (isocenter_run_copy). What isocenter_plan_memory_left says grows by what an
+ * input would have taken. On the CPU it changes nothing. */
 ISOCENTER_API isocenter_status isocenter_plan_keep_on_host(isocenter_plan* plan, const char* port,
                                                            isocenter_error* error);
 /* Host memory that lives during one run, beside isocenter_plan_scratch; aligned to 256 bytes, and fast to copy to and
@@ -407,8 +407,8 @@ ISOCENTER_API void* isocenter_run_scratch(const isocenter_run* run);
 ISOCENTER_API void* isocenter_run_host_scratch(const isocenter_run* run);
 ISOCENTER_API isocenter_status isocenter_run_launcher(const isocenter_run* run, isocenter_launcher* launcher,
                                                       isocenter_error* error);
-/* A node's two streams on its device: kernels go to the first, which is isocenter_launcher's; copies may go to the other
- * one, beside them. On the CPU everything is done when the call returns. */
+/* A node's two streams on its device: kernels go to the first, which is isocenter_launcher's; copies may go to the
+ * other one, beside them. On the CPU everything is done when the call returns. */
 enum { ISOCENTER_STREAM_MAIN = 0, ISOCENTER_STREAM_BESIDE = 1 };
 /* Enqueues a copy between host and device memory, in any direction. */
 ISOCENTER_API isocenter_status isocenter_run_copy(const isocenter_run* run, void* to, const void* from, uint64_t bytes,

@@ -6,7 +6,6 @@
 #include <isocenter/operator.hpp>
 #include <thread>
 
-
 namespace isocenter::testing {
 
 /// Gives `count` volumes of nx x 1 x 1 whose voxels are all the item's number.

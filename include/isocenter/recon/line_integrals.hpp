@@ -33,12 +33,12 @@ enum class BadCounts { clamp, refuse };
 /// for items with twice the share of the last one warned of.
 ///
 /// Metrics: defects, clamped, above_i0 (without border_columns: % of readings above 1.25 times the open beam; a warning
-/// above 10 %, and for items with twice the share of the last one warned of), i0 (mean over the views), border_imbalance (the largest |ln(left / right)|; a
-/// warning above 0.1). Cost: 9 × 3 medians and two passes over the frames once for each item, one read and one write
-/// for each element. Errors: bad_data for an input of unit 1, when detectors disagree in shape, when the dark is
-/// brighter than the flat, or when more than largest_defect_percent of the pixels are defective (on a device these are
-/// seen by the host, which waits for the frames' figures before the logarithm is taken); invalid_argument when there is
-/// neither flat, i0_counts nor border_columns.
+/// above 10 %, and for items with twice the share of the last one warned of), i0 (mean over the views),
+/// border_imbalance (the largest |ln(left / right)|; a warning above 0.1). Cost: 9 × 3 medians and two passes over the
+/// frames once for each item, one read and one write for each element. Errors: bad_data for an input of unit 1, when
+/// detectors disagree in shape, when the dark is brighter than the flat, or when more than largest_defect_percent of
+/// the pixels are defective (on a device these are seen by the host, which waits for the frames' figures before the
+/// logarithm is taken); invalid_argument when there is neither flat, i0_counts nor border_columns.
 struct LineIntegrals {
   static constexpr const char* name = "line_integrals";
   static constexpr const char* module = "recon";
